@@ -1,0 +1,295 @@
+"""The Python front door: ``fit``, ``backtest``, ``predict``, ``load``.
+
+Everything is written to a run folder, and a ``Result`` reads it, so that a result from Python and one from the
+command line are the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecastkit.config import RunConfig, load_config
+from forecastkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from forecastkit.forecasting.splits import EvalPlan
+
+__all__ = ["Result", "backtest", "fit", "load", "predict"]
+
+
+class Result:
+    """A run folder, read as frames and figures.
+
+    Args:
+        folder: made by ``fit`` or by the command line.
+
+    Raises:
+        ModelFileError: not a run folder, or damaged.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        from forecastkit.run.folder import RunFolder
+
+        self._run = RunFolder.open(folder)
+        self.folder = self._run.path
+
+    def __repr__(self) -> str:
+        try:
+            said = " ".join(self.verdict["sentence"]["en"])
+        except (KeyError, TypeError):
+            said = "unfinished"
+        return f"<forecastkit run {self.folder}: {said}>"
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """run.yaml: configuration, plan, versions, fingerprint, timings."""
+        return self._run.facts()
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        """verdict.json: what to use, whether it is shown to be better, how surely."""
+        return self._run.json("verdict.json")
+
+    @cached_property
+    def profile(self) -> dict[str, Any]:
+        """profile.json: what was found in the data."""
+        return self._run.json("profile.json")
+
+    @cached_property
+    def leaderboard(self) -> pd.DataFrame:
+        """One row a model, scores of report folds."""
+        return self._run.table("leaderboard.csv")
+
+    @cached_property
+    def forecast(self) -> pd.DataFrame:
+        """The forecast frame of the final model."""
+        return self._run.table("forecast.csv")
+
+    @cached_property
+    def backtest(self) -> pd.DataFrame:
+        """The forecast frame of all folds, models and seeds, with role, seed and actual."""
+        return self._run.table("backtest.parquet")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The score frame: role, model, seed, item_id, cutoff, step, metric, value."""
+        return self._run.table("scores.csv")
+
+    @cached_property
+    def learning_curves(self) -> pd.DataFrame:
+        """Loss and gradient norm by step."""
+        return self._run.table("learning_curves.csv")
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / "report.html"
+
+    def predict(self, data: Any = None, *, horizon: int | None = None) -> pd.DataFrame:
+        """Forecast with the saved model, after newer rows where given. See ``predict``."""
+        return predict(self.folder, data, horizon=horizon)
+
+    def plot(self, item: str | None = None) -> Figure:
+        """History and forecast of one series (default: the first), with 80 and 95 % bands."""
+        from forecastkit.report import plots
+        from forecastkit.run.page import report_data
+
+        data = report_data(self._run)
+        return plots.plot_forecast(data.history, self.forecast, item=item)
+
+    def plot_leaderboard(self) -> Figure:
+        """Error of each model with its interval."""
+        from forecastkit.report import plots
+
+        return plots.plot_leaderboard(self.leaderboard)
+
+    def plot_learning_curves(self) -> Figure:
+        """Training and validation loss by step."""
+        from forecastkit.report import plots
+
+        return plots.plot_learning_curves(self.learning_curves)
+
+    def plot_error_by_step(self) -> Figure:
+        """Error by step ahead."""
+        from forecastkit.report import plots
+        from forecastkit.run.page import report_data
+
+        return plots.plot_error_by_step(report_data(self._run).error_by_step)
+
+    def plot_folds(self) -> Figure:
+        """Where the folds of each role lie in time."""
+        from forecastkit.report import plots
+        from forecastkit.run.page import report_data
+
+        return plots.plot_folds(report_data(self._run).folds)
+
+
+def _config(
+    data: Any, config: str | Path | RunConfig | None, values: Mapping[str, Any], overrides: Iterable[str]
+) -> tuple[RunConfig, Any]:
+    """(configuration, frame or None)."""
+    tree = dict(values)
+    source = None
+    if isinstance(data, (str, Path)):
+        tree["data"] = {**tree.get("data", {}), "path": str(data)}
+    elif data is not None:
+        source = data
+    if isinstance(config, RunConfig):
+        merged = {**config.to_dict(), **{k: v for k, v in tree.items() if k != "data"}}
+        merged["data"] = {**config.to_dict()["data"], **tree.get("data", {})}
+        return load_config(None, values=merged, overrides=overrides), source
+    return load_config(config, values=tree, overrides=overrides), source
+
+
+def _values(
+    models: Iterable[str] | Mapping[str, Mapping[str, Any]] | str | None,
+    reading: Mapping[str, Any],
+    plain: Mapping[str, Any],
+) -> dict[str, Any]:
+    values = {key: value for key, value in plain.items() if value is not None}
+    values["data"] = {key: value for key, value in reading.items() if value is not None}
+    if models is not None:
+        if isinstance(models, str):
+            models = [models]
+        values["models"] = dict(models) if isinstance(models, Mapping) else {name: {} for name in models}
+    return values
+
+
+def fit(
+    data: Any = None,
+    *,
+    horizon: int | None = None,
+    target: str | None = None,
+    time: str | None = None,
+    item: str | None = None,
+    freq: str | None = None,
+    season_length: int | None = None,
+    models: Iterable[str] | Mapping[str, Mapping[str, Any]] | str | None = None,
+    config: str | Path | RunConfig | None = None,
+    overrides: Iterable[str] = (),
+    seed: int | None = None,
+    seeds: int | None = None,
+    out: str | Path | None = None,
+) -> Result:
+    """Read, train, compare with baselines, forecast, and write a report.
+
+    Args:
+        data: path, ``"dataset:NAME"``, or a frame of pandas, polars or Arrow; it is not changed.
+        horizon: steps ahead; None = by frequency.
+        target, time, item, freq, season_length: None = found.
+        models: names, or name -> options; baselines are added. None = lstm and gru.
+        config: YAML file or ``RunConfig``; the other arguments win over it.
+        overrides: words such as ``"models.lstm.hidden=128"``.
+        seed: of the networks.
+        seeds: fits of each network, from ``seed`` on.
+        out: run folder; None = ``runs/<name>-<time>``.
+
+    Raises:
+        ForecastkitError: says place, value, rule and remedy.
+    """
+    reading = {"target": target, "time": time, "item": item, "freq": freq, "season_length": season_length}
+    values = _values(models, reading, {"horizon": horizon, "seed": seed, "seeds": seeds})
+    return _execute(data, config, values, overrides, out, final=True)
+
+
+def backtest(
+    data: Any,
+    models: Iterable[str] | Mapping[str, Mapping[str, Any]] | str | None = None,
+    plan: EvalPlan | None = None,
+    *,
+    target: str | None = None,
+    time: str | None = None,
+    item: str | None = None,
+    freq: str | None = None,
+    season_length: int | None = None,
+    config: str | Path | RunConfig | None = None,
+    overrides: Iterable[str] = (),
+    out: str | Path | None = None,
+) -> Result:
+    """Evaluate models by a plan, without a final fit and forecast.
+
+    Args:
+        plan: None = by the length of the history.
+
+    Raises:
+        ForecastkitError: as ``fit``.
+    """
+    reading = {"target": target, "time": time, "item": item, "freq": freq, "season_length": season_length}
+    values = _values(models, reading, {})
+    if plan is not None:
+        values |= plan_values(plan)
+    return _execute(data, config, values, overrides, out, final=False)
+
+
+def plan_values(plan: EvalPlan) -> dict[str, Any]:
+    """A plan as keys of the run configuration."""
+    facts = plan.to_dict()
+    seeds = [int(s) for s in facts.pop("seeds")]
+    if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
+        raise ConfigError(place="plan, seeds", value=str(seeds), rule="a run counts its seeds up from the first by one")
+    season = facts.pop("season_length")
+    values: dict[str, Any] = {
+        "horizon": facts.pop("horizon"),
+        "seed": seeds[0],
+        "seeds": len(seeds),
+        "evaluation": facts,
+    }
+    if season is not None:
+        values["data"] = {"season_length": season}
+    return values
+
+
+def _execute(
+    data: Any,
+    config: str | Path | RunConfig | None,
+    values: Mapping[str, Any],
+    overrides: Iterable[str],
+    out: str | Path | None,
+    *,
+    final: bool,
+) -> Result:
+    from forecastkit.run.execute import execute
+
+    settings, source = _config(data, config, values, overrides)
+    outcome = execute(settings, source=source, out=None if out is None else Path(out), final=final)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return Result(outcome.folder.path)
+
+
+def predict(run: str | Path, data: Any = None, *, horizon: int | None = None) -> pd.DataFrame:
+    """Forecast with the model of a run; torch is imported for networks only, Lightning never.
+
+    Args:
+        run: run folder.
+        data: newer rows, a path or a frame with the columns of the file that was fitted; older rows in it are
+            allowed and win over the stored ones. None = forecast from the stored history.
+        horizon: fewer steps than the run's.
+
+    Returns:
+        Forecast frame.
+
+    Raises:
+        ForecastkitError: a damaged run, or rows that do not fit to it.
+    """
+    from forecastkit.run.folder import RunFolder
+    from forecastkit.run.saved_model import SavedModel
+
+    folder = RunFolder.open(run)
+    model = SavedModel.load(folder / "model")
+    if data is not None:
+        from forecastkit.run.newer import read_newer
+
+        model = model.with_newer(read_newer(folder, model, data))
+    return model.forecast(horizon)
+
+
+def load(run: str | Path) -> Result:
+    """A run from disk."""
+    return Result(run)

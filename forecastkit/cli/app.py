@@ -1,0 +1,237 @@
+"""Commands of ``forecastkit``. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from forecastkit.errors import ConfigError, ForecastkitError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="forecastkit",
+    help="One command from a CSV to an honest forecast.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+datasets_app = typer.Typer(help="The data sets that come with forecastkit.", rich_markup_mode=None)
+app.add_typer(datasets_app, name="datasets", invoke_without_command=True)
+
+DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
+TargetOption = Annotated[str | None, typer.Option("--target", help="Column to forecast; found if not given.")]
+TimeOption = Annotated[str | None, typer.Option("--time", help="Column of times; found if not given.")]
+ItemOption = Annotated[str | None, typer.Option("--item", help="Column that tells series apart; found if not given.")]
+FreqOption = Annotated[str | None, typer.Option("--freq", help="Frequency, such as B, D, h, 30min, W-SUN, MS.")]
+SeasonOption = Annotated[int | None, typer.Option("--season", help="Steps in one season; found if not given.")]
+SepOption = Annotated[str | None, typer.Option("--sep", help="Column separator; found if not given.")]
+DecimalOption = Annotated[str | None, typer.Option("--decimal", help="Decimal sign, '.' or ','; found if not given.")]
+EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Text encoding; found if not given.")]
+SkipRowsOption = Annotated[int | None, typer.Option("--skip-rows", help="Lines before the header; found if not given.")]
+DateFormatOption = Annotated[str | None, typer.Option("--date-format", help="Such as %d/%m/%Y; found if not given.")]
+TzOption = Annotated[str | None, typer.Option("--tz", help="Time zone of times without one, such as Europe/Madrid.")]
+DuplicatesOption = Annotated[
+    str, typer.Option("--duplicates", help="Two rows at one time: error, first, last, mean, sum.")
+]
+FillOption = Annotated[str, typer.Option("--fill", help="Missing values: none, forward, interpolate, zero.")]
+ResampleOption = Annotated[
+    str | None, typer.Option("--resample", help="With --freq: bring the data to it by sum, mean, last, ...")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from forecastkit import __version__
+
+        typer.echo(f"forecastkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """One command from a CSV to an honest forecast."""
+
+
+@app.command()
+def fit(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    target: TargetOption = None,
+    time: TimeOption = None,
+    item: ItemOption = None,
+    freq: FreqOption = None,
+    season: SeasonOption = None,
+    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
+    lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
+    sep: SepOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    skip_rows: SkipRowsOption = None,
+    date_format: DateFormatOption = None,
+    tz: TzOption = None,
+    duplicates: DuplicatesOption = "error",
+    fill: FillOption = "none",
+    resample: ResampleOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
+    debug: DebugOption = False,
+) -> int:
+    """Read, train, compare with baselines, forecast, and write a report."""
+    from forecastkit.cli.fitting import run_fit
+
+    reading = {
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
+        "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
+        "duplicates": duplicates if duplicates != "error" else None, "fill": fill if fill != "none" else None,
+        "resample": resample, "path": data,
+    }  # fmt: skip
+    values: dict[str, Any] = {"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang}
+    values = {key: value for key, value in values.items() if value is not None}
+    values["data"] = {key: value for key, value in reading.items() if value is not None}
+    if models is not None:
+        values["models"] = {name.strip(): {} for name in models.split(",") if name.strip()}
+    return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[str | None, typer.Option("--data", help="Newer rows: a file like the one of fit.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
+    horizon: Annotated[int | None, typer.Option("--horizon", help="Fewer steps than the run's horizon.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Forecast from a saved run, on newer rows too."""
+    from forecastkit.cli.fitting import run_predict
+
+    run_predict(run, data=data, out=out, horizon=horizon)
+
+
+@app.command()
+def profile(
+    file: Annotated[str, typer.Argument(help="CSV or Parquet file, or dataset:NAME.")],
+    target: TargetOption = None,
+    time: TimeOption = None,
+    item: ItemOption = None,
+    freq: FreqOption = None,
+    season: SeasonOption = None,
+    sep: SepOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    skip_rows: SkipRowsOption = None,
+    date_format: DateFormatOption = None,
+    tz: TzOption = None,
+    duplicates: DuplicatesOption = "error",
+    fill: FillOption = "none",
+    resample: ResampleOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say what is in a file and what is wrong with it."""
+    from forecastkit.cli.inspecting import run_profile
+
+    run_profile(
+        file,
+        {
+            "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
+            "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
+            "duplicates": duplicates, "fill": fill, "resample": resample,
+        },
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file [default: RUN/report.html].")] = None,
+    lang: Annotated[str | None, typer.Option("--lang", help="en or es; default: as in the run.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Render the report of a run again."""
+    from forecastkit.cli.fitting import run_report
+
+    run_report(run, out=out, lang=lang)
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="With all options, as JSON.")] = False,
+) -> None:
+    """List the models and their options."""
+    from forecastkit.cli.inspecting import list_models
+
+    list_models(as_json=as_json)
+
+
+@datasets_app.callback()
+def _datasets(context: typer.Context) -> None:
+    """The data sets that come with forecastkit."""
+    if context.invoked_subcommand is None:
+        from forecastkit.cli.inspecting import list_datasets
+
+        list_datasets()
+
+
+@datasets_app.command("show")
+def datasets_show(name: Annotated[str, typer.Argument(help="Name of a data set.")]) -> None:
+    """Show the card of a data set: source, licence, columns."""
+    from forecastkit.cli.inspecting import show_dataset
+
+    show_dataset(name)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status; errors are one line on stderr.
+
+    0 done, 1 a check found something, 2 the user can mend it, 130 interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(args=words, standalone_mode=False)
+    except ForecastkitError as error:
+        if "--debug" in words:
+            raise
+        print(f"forecastkit: {error}", file=sys.stderr)
+        status = error.exit_status
+    except (KeyboardInterrupt, typer.Abort):
+        print("forecastkit: interrupted.", file=sys.stderr)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # `forecastkit models | head`: the reader has gone, and nothing is wrong.
+        sys.stderr.close()
+        status = 0
+    except Exception as error:
+        # typer's own usage errors; every other exception is a bug and keeps its traceback.
+        if not hasattr(error, "format_message"):
+            raise
+        message = " ".join(str(error.format_message()).split())
+        status = getattr(error, "exit_code", ConfigError.exit_status)
+        # typer shows the help itself where a command came without arguments.
+        if message:
+            print(f"forecastkit: {message} See forecastkit --help.", file=sys.stderr)
+    return status if isinstance(status, int) else 0

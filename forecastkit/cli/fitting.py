@@ -1,0 +1,127 @@
+"""Commands that run something: fit, backtest, predict, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecastkit.config import RunConfig, load_config
+from forecastkit.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from forecastkit.run.execute import Outcome
+
+__all__ = ["run_fit", "run_predict", "run_report"]
+
+INTERRUPTED = 130
+
+
+def run_fit(
+    config: Path | None,
+    values: dict[str, Any],
+    overrides: list[str],
+    *,
+    out: Path | None,
+    resume: Path | None,
+    quiet: bool,
+    as_json: bool,
+    final: bool = True,
+    command: str = "fit",
+) -> int:
+    """Carry out ``fit`` or ``backtest`` and print the answer; returns the exit status."""
+    settings, folder = _settings(config, values, overrides, resume, out)
+    from forecastkit.cli.progress import Terminal
+    from forecastkit.run.execute import Observer, execute
+
+    watch: Observer = Observer() if quiet or as_json else Terminal()
+    said = shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else f"forecastkit {command}"
+    try:
+        outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=said)
+    finally:
+        if isinstance(watch, Terminal):
+            watch.close()
+    if outcome.interrupted:
+        finished = "Finished models are in the report. " if outcome.evaluation is not None else ""
+        print(
+            f"forecastkit: interrupted. {finished}Go on with: forecastkit {command} --resume {outcome.folder.path}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    if as_json:
+        print(json.dumps(outcome.folder.json("verdict.json"), indent=2, ensure_ascii=False))
+        return 0
+    _print_answer(outcome, quiet=quiet, lang=settings.lang)
+    return 0
+
+
+def _settings(
+    config: Path | None, values: dict[str, Any], overrides: list[str], resume: Path | None, out: Path | None
+) -> tuple[RunConfig, Any]:
+    if resume is None:
+        return load_config(config, values=values, overrides=overrides), None
+    if out is not None:
+        raise ConfigError(place="--out", rule="--resume goes on in its own folder", remedy="Leave out --out.")
+    from forecastkit.run.folder import RunFolder
+
+    folder = RunFolder.open(resume)
+    facts = folder.facts()
+    if facts.get("status") == "done":
+        raise ConfigError(place=str(resume), rule="this run is finished", remedy="Start another without --resume.")
+    # The horizon in the file is the resolved one; the rest is what the user gave.
+    stored = dict(facts.get("config", {}))
+    return load_config(config, values={**stored, **{k: v for k, v in values.items() if v}}, overrides=overrides), folder
+
+
+def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
+    from forecastkit.cli.progress import field
+    from forecastkit.report import tables
+
+    evaluation = outcome.evaluation
+    if evaluation is None:
+        return
+    verdict = evaluation.verdict.to_dict()
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    if not quiet:
+        print()
+        for line in tables.leaderboard_lines(
+            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color
+        ):
+            print(line)
+        print()
+    use, evidence = verdict["sentence"][lang]
+    said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
+    print(field("Use" if lang == "en" else "Usa", said))
+    if outcome.forecast is not None:
+        print(field("Forecast", str(outcome.folder / "forecast.csv")))
+    print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+
+
+def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None) -> None:
+    """Forecast from a saved run to a file or to standard output."""
+    from forecastkit import artifacts
+    from forecastkit.api import predict
+
+    forecast = predict(run, data, horizon=horizon)
+    if out is None:
+        print(artifacts.to_csv_text(forecast), end="")
+        return
+    if out.is_dir():
+        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a CSV file.")
+    artifacts.write_csv(out, forecast)
+    n_items = forecast["item_id"].nunique()
+    print(f"{len(forecast)} rows ({n_items} series) in {out}")
+
+
+def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
+    """Render a run's report again."""
+    from forecastkit.run.folder import RunFolder
+    from forecastkit.run.page import write_page
+
+    if lang not in (None, "en", "es"):
+        raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
+    print(write_page(RunFolder.open(run), out, lang=lang))

@@ -1,0 +1,119 @@
+"""What a run looks like on the terminal: bars where somebody watches, plain lines where not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from forecastkit.run.execute import Observer, Prepared
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from forecastkit.forecasting.backtest import ModelBacktest
+    from forecastkit.reading import Profile
+
+__all__ = ["Terminal", "field"]
+
+LABEL = 14
+
+
+def field(label: str, text: str) -> str:
+    """A labelled line; the label column is the same everywhere."""
+    return f"{label:<{LABEL - 1}} {text}"
+
+
+class Terminal(Observer):
+    """Prints what was found and how far each model is.
+
+    Args:
+        stream: where to; bars are drawn only where it is a terminal.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self._bar: Progress | None = None
+        self._task: int = 0
+        self._many_seeds = False
+        self._started = time.perf_counter()
+
+    def _print(self, line: str) -> None:
+        print(line.rstrip(), file=self.stream, flush=True)
+
+    def read(self, profile: Profile) -> None:
+        """The lines of the profile."""
+        for line in profile.lines():
+            self._print(line)
+
+    def plan(self, prepared: Prepared) -> None:
+        """Folds and what is fitted how often."""
+        plan, folds = prepared.plan, prepared.folds
+        self._many_seeds = prepared.config.seeds > 1
+        counts = [
+            f"{len(getattr(folds, role))} {role}" for role in ("report", "select", "calibrate") if getattr(folds, role)
+        ]
+        refit = {"never": "fitted once, then updated", "every": "refitted at every fold"}.get(
+            str(plan.refit), f"refitted every {plan.refit} folds"
+        )
+        words = f"horizon {plan.horizon}, season {plan.season_length}, {', '.join(counts)} folds; {refit}"
+        self._print(field("Plan", words))
+        for note in (*prepared.notes, *folds.notes):
+            self._print(field("", note))
+
+    def start(self, model: str, seed: int, total: int) -> None:
+        """Draw the model's bar."""
+        self._started = time.perf_counter()
+        if not self.stream.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        name = f"{model} ({seed})" if self._many_seeds else model
+        self._bar = Progress(
+            TextColumn("{task.description:<13}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>5.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(file=self.stream, highlight=False),
+            transient=True,
+            refresh_per_second=8,
+        )
+        self._task = self._bar.add_task(name, total=total, note="")
+        self._bar.start()
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        """Move the bar; ``total`` may change from training steps to folds."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, note=note[:50])  # type: ignore[arg-type]
+
+    def finish(self, backtest: ModelBacktest) -> None:
+        """One lasting line a model."""
+        self.close()
+        seconds = backtest.seconds_fit + backtest.seconds_predict
+        name = f"{backtest.model} ({backtest.seed})" if self._many_seeds else backtest.model
+        n = len(backtest.points)
+        said = f"failed: {backtest.error}" if backtest.error else self._note(backtest)
+        self._print(f"{name:<{LABEL}}{n:>4}/{n} folds {seconds:>7.1f} s   {said}")
+
+    @staticmethod
+    def _note(backtest: ModelBacktest) -> str:
+        info = backtest.info
+        words = []
+        if info.get("early_stopped") and info.get("best_step"):
+            words.append(f"early stop, best at step {info['best_step']}")
+        elif info.get("best_step"):
+            words.append(f"best at step {info['best_step']}")
+        if info.get("note"):
+            words.append(str(info["note"]))
+        return "; ".join(words)
+
+    def phase(self, text: str) -> None:
+        """Short phases leave no line."""
+
+    def close(self) -> None:
+        """Remove the bar, after an error as well."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,214 @@
+"""The run configuration: frozen, strict, from YAML and ``key=value``.
+
+Unknown keys are refused with the near one named, so that a typo fails before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from forecastkit.errors import ConfigError, near
+
+__all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config"]
+
+DEFAULT_NETWORKS = ("lstm", "gru")
+CONFIG_VERSION = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DataConfig(_Strict):
+    """Where the series are and how to read them; every None is detected and said."""
+
+    path: str = ""
+    target: str | None = None
+    time: str | None = None
+    item: str | None = None
+    freq: str | None = None
+    season_length: int | None = Field(default=None, ge=1)
+    sep: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    skip_rows: int | None = Field(default=None, ge=0)
+    date_format: str | None = None
+    tz: str | None = None
+    duplicates: Literal["error", "first", "last", "mean", "sum"] = "error"
+    fill: Literal["none", "forward", "interpolate", "zero"] = "none"
+    resample: str | None = None
+
+
+class EvaluationConfig(_Strict):
+    """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate."""
+
+    n_report: int | None = Field(default=None, ge=1)
+    n_select: int | None = Field(default=None, ge=0)
+    n_calibrate: int | None = Field(default=None, ge=0)
+    step: int | None = Field(default=None, ge=1)
+    gap: int = Field(default=0, ge=0)
+    refit: Literal["never", "every"] | int = "never"
+    window: Literal["expanding", "sliding"] = "expanding"
+    window_length: int | None = Field(default=None, ge=2)
+    align: Literal["calendar", "end"] | None = None
+    min_train: int | None = Field(default=None, ge=2)
+    metrics: tuple[str, ...] = ()
+
+    @field_validator("refit")
+    @classmethod
+    def _refit(cls, value: Any) -> Any:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("refit is 'never', 'every' or a number of folds of at least 1")
+        return value
+
+
+class RunConfig(_Strict):
+    """Everything that decides the numbers of a run.
+
+    Args:
+        horizon: steps ahead; None = by frequency (10 for days, 12 for months, 24 for hours, ...).
+        models: networks and further models, each with its options; baselines are added.
+        baselines: ``"all"`` or ``"naive"`` (the four naive rules only).
+        baseline_seconds: time budget of each statistical baseline.
+        final: the model of forecast.csv: ``"recommended"`` or a name.
+        seeds: number of seeds per network; their mean is the score.
+        n_jobs: processes for statistical models; results do not depend on it.
+        threads: torch threads; None = all cores.
+    """
+
+    version: Literal[1] = CONFIG_VERSION
+    name: str = ""
+    data: DataConfig = DataConfig()
+    horizon: int | None = Field(default=None, ge=1, le=100_000)
+    models: dict[str, dict[str, Any]] = Field(default_factory=lambda: {name: {} for name in DEFAULT_NETWORKS})
+    baselines: Literal["all", "naive"] = "all"
+    baseline_seconds: float = Field(default=120.0, gt=0)
+    evaluation: EvaluationConfig = EvaluationConfig()
+    final: str = "recommended"
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    seeds: int = Field(default=1, ge=1, le=100)
+    n_jobs: int = Field(default=1, ge=1)
+    threads: int | None = Field(default=None, ge=1)
+    lang: Literal["en", "es"] = "en"
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _models(cls, value: Any) -> Any:
+        # `models: [lstm, gru]` is what people write first.
+        if isinstance(value, (list, tuple)):
+            return {str(name): {} for name in value}
+        if isinstance(value, Mapping):
+            return {str(name): ({} if options is None else options) for name, options in value.items()}
+        return value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        return self.model_dump(mode="json")
+
+
+def load_config(
+    path: str | Path | None = None,
+    *,
+    overrides: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+) -> RunConfig:
+    """Configuration from a YAML file, then ``values``, then ``key=value`` words; later wins.
+
+    Args:
+        path: YAML file, or None.
+        overrides: words such as ``horizon=20`` or ``models.lstm.hidden=128``; values are YAML.
+        values: nested mapping from the command line's options or from Python.
+
+    Raises:
+        ConfigError: no such file, not YAML, unknown key, wrong value.
+
+    >>> load_config(overrides=["horizon=20", "models.lstm.hidden=8"]).models["lstm"]
+    {'hidden': 8}
+    """
+    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
+    if isinstance(tree.get("models"), list):
+        tree["models"] = {str(name): {} for name in tree["models"]}
+    _merge(tree, dict(values or {}))
+    for word in overrides:
+        _override(tree, word)
+    return _validate(tree, place=str(path) if path is not None else "options")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(place=str(path), rule="no such file", remedy="Give the path of a YAML file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(place=str(path), value=str(error), rule="cannot be read as text") from None
+    try:
+        tree = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "nested too deeply"
+        raise ConfigError(place=f"{path}{line}", value=str(problem), rule="not valid YAML") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(place=str(path), rule="a configuration is a mapping of keys to values")
+    return tree
+
+
+def _merge(tree: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _override(tree: dict[str, Any], word: str) -> None:
+    key, equals, text = word.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            place=f"option {word!r}",
+            rule="not key=value",
+            remedy="Write for instance horizon=20 or models.lstm.hidden=64.",
+        )
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ConfigError(place=f"option {key}", value=repr(text), rule="not a YAML value") from None
+    node = tree
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if child is None:
+            child = node[parent] = {}
+        if not isinstance(child, dict):
+            raise ConfigError(place=f"option {key}", rule=f"{parent!r} holds a value, not further keys")
+        node = child
+    node[leaf] = value
+
+
+def _validate(tree: dict[str, Any], *, place: str) -> RunConfig:
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                place=f"{place}, key {where}",
+                rule="unknown key",
+                remedy=near(str(first["loc"][-1]), _keys(first["loc"][:-1])),
+            ) from None
+        raise ConfigError(
+            place=f"{place}, key {where}", value=repr(first.get("input"))[:80], rule=str(first["msg"])
+        ) from None
+
+
+def _keys(location: tuple[Any, ...]) -> list[str]:
+    sections: dict[tuple[Any, ...], type[_Strict]] = {("data",): DataConfig, ("evaluation",): EvaluationConfig}
+    return list(sections.get(tuple(location), RunConfig).model_fields)

@@ -1,0 +1,216 @@
+"""Rolling-origin backtest: each model fitted on what was known, asked at every cutoff, in one pass where it can.
+
+Refit means a fresh model: weights, scalers and encoders. Between refits the parameters stay and only the
+history grows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit.errors import FitError, ForecastkitError
+from forecastkit.forecasting.protocol import FitContext, Fitted, Forecaster
+from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
+from forecastkit.forecasting.scores import positions
+from forecastkit.forecasting.splits import EvalPlan, Fold
+
+__all__ = ["ModelBacktest", "backtest_model", "cut", "forecast_frame", "forecast_from_ends"]
+
+MIN_ROWS_LOCAL = 10
+"""A per-series model meets an item first at the cutoff where it has this many observed rows."""
+
+
+@dataclass(frozen=True)
+class ModelBacktest:
+    """What one model with one seed forecast at every fold.
+
+    Args:
+        points: [n_folds, n_items, horizon] in target units, NaN where it could not.
+        fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
+        error: why it failed; None = it did not.
+    """
+
+    model: str
+    seed: int
+    points: np.ndarray
+    seconds_fit: float = 0.0
+    seconds_predict: float = 0.0
+    info: dict[str, Any] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
+    fitted: Fitted | None = field(default=None, compare=False, repr=False)
+    error: str | None = None
+
+
+def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> SeriesFrame:
+    """Rows of each item at or before its own position ``at`` [n_items] (and from ``first`` on)."""
+    row_item = np.repeat(np.arange(len(frame.items)), frame.store.lengths)
+    keep = frame.positions <= at[row_item]
+    if first is not None:
+        keep &= frame.positions >= first[row_item]
+    last = int(at.max())
+    return replace(frame, data=frame.data[keep].reset_index(drop=True), calendar=frame.calendar.upto(last))
+
+
+def backtest_model(
+    name: str,
+    forecaster: Forecaster,
+    frame: SeriesFrame,
+    folds: Sequence[Fold],
+    plan: EvalPlan,
+    *,
+    context: FitContext,
+    on_fold: Callable[[int, int, str], None] | None = None,
+) -> ModelBacktest:
+    """Fit, refit by plan and forecast every fold; a failure becomes a row that says why.
+
+    Returns:
+        ModelBacktest with points [len(folds), n_items, plan.horizon].
+    """
+    n_items = len(frame.items)
+    at = positions(folds, n_items)
+    points = np.full((len(folds), n_items, plan.horizon), np.nan)
+    result = ModelBacktest(name, context.seed, points)
+    seconds_fit = seconds_predict = 0.0
+    fitted: Fitted | None = None
+    info: dict[str, Any] = {}
+    curves: list[dict[str, float]] = []
+    tell = on_fold or (lambda done, total, note: None)
+    tell(0, len(folds), "")
+    try:
+        for group in _refit_groups(len(folds), plan.refit):
+            for rows, items in _cohorts(frame, at, group, local=forecaster.family == "statistical"):
+                part = frame if len(items) == n_items else frame.select(tuple(frame.items[i] for i in items))
+                known_at = at[rows[0], items]
+                train = cut(part, known_at, _window_start(known_at, plan))
+                started = time.perf_counter()
+                fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
+                seconds_fit += time.perf_counter() - started
+                info = {**info, **fitted.info}
+                curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
+                started = time.perf_counter()
+                points[np.ix_(rows, items)] = _predict(fitted, part, at[np.ix_(rows, items)])[..., plan.gap :]
+                seconds_predict += time.perf_counter() - started
+            tell(int(group[-1]) + 1, len(folds), str(info.get("progress_note", "")))
+    except ForecastkitError as error:
+        return replace(
+            result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
+        )
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError, MemoryError) as error:
+        # A library's own failure inside one model: the others go on, the row says what it was.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return replace(result, points=np.full_like(points, np.nan), error=reason, seconds_fit=seconds_fit, info=info)
+    if not np.isfinite(points).any():
+        return replace(result, error="no finite forecast for any series", seconds_fit=seconds_fit, info=info)
+    return replace(
+        result,
+        points=points,
+        seconds_fit=seconds_fit,
+        seconds_predict=seconds_predict,
+        info=info,
+        curves=curves,
+        fitted=fitted,
+    )
+
+
+def _refit_groups(n_folds: int, refit: str | int) -> Iterator[np.ndarray]:
+    every = n_folds if refit == "never" else 1 if refit == "every" else int(refit)
+    for start in range(0, n_folds, every):
+        yield np.arange(start, min(n_folds, start + every))
+
+
+def _window_start(at: np.ndarray, plan: EvalPlan) -> np.ndarray | None:
+    if plan.window != "sliding" or plan.window_length is None:
+        return None
+    return at - plan.window_length + 1
+
+
+def _cohorts(
+    frame: SeriesFrame, at: np.ndarray, group: np.ndarray, *, local: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(fold rows, items) that are fitted together.
+
+    A global network takes all items at once and meets late ones untrained. A per-series model is fitted for a
+    late item at the first cutoff where that item has enough rows; nothing after that cutoff is seen.
+    """
+    everything = np.arange(at.shape[1])
+    if not local:
+        yield group, everything
+        return
+    enough = np.stack([_n_observed(frame, at[f]) >= MIN_ROWS_LOCAL for f in group])
+    # With little history in all items, the first fold is all there is.
+    first = np.where(enough.any(axis=0), enough.argmax(axis=0), len(group))
+    if not enough.any():
+        yield group, everything
+        return
+    for k in np.unique(first[first < len(group)]):
+        yield group[k:], np.flatnonzero(first == k)
+
+
+def _n_observed(frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
+    store = frame.store
+    total = np.r_[0, np.cumsum(store.observed)]
+    end = np.clip(store.offsets[:-1] + at - store.starts + 1, store.offsets[:-1], store.offsets[1:])
+    return total[end] - total[store.offsets[:-1]]
+
+
+def _predict(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
+    """Points [n_folds, n_items, horizon] at cutoffs ``at`` [n_folds, n_items]."""
+    if (at == at[:, :1]).all():
+        return fitted.predict_at(frame, at[:, 0])
+    unique, inverse = np.unique(at, return_inverse=True)
+    every = fitted.predict_at(frame, unique)
+    return every[inverse.reshape(at.shape), np.arange(at.shape[1])[None, :]]
+
+
+def forecast_from_ends(fitted: Fitted, frame: SeriesFrame, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Forecasts [n_items, horizon] from each item's own last row, and those rows' positions [n_items]."""
+    ends = frame.store.ends
+    return _predict(fitted, frame, ends[None, :])[0, :, :horizon], ends
+
+
+def forecast_frame(
+    frame: SeriesFrame,
+    points: np.ndarray,
+    at: np.ndarray,
+    *,
+    model: str,
+    quantiles: np.ndarray | None = None,
+    gap: int = 0,
+) -> pd.DataFrame:
+    """The forecast frame of the design, in the user's units; rows without a forecast are left out.
+
+    Args:
+        points: [n_folds, n_items, H].
+        at: [n_folds, n_items] cutoffs as calendar positions.
+        quantiles: [n_folds, n_items, H, Q] or None (then NaN columns).
+
+    Raises:
+        FitError: shapes do not agree.
+    """
+    n_folds, n_items, horizon = points.shape
+    if at.shape != (n_folds, n_items):
+        raise FitError(place=f"model {model}", rule="forecasts and cutoffs have different shapes")
+    calendar = frame.calendar
+    beyond = max(0, int(at.max()) + gap + horizon - (len(calendar) - 1))
+    instants = calendar.instants.append(calendar.future(beyond)) if beyond else calendar.instants
+    step = np.arange(1, horizon + 1)
+    when = at[:, :, None] + gap + step
+    table = {
+        "item_id": np.broadcast_to(np.asarray(frame.items, dtype=object)[None, :, None], points.shape).ravel(),
+        "target_name": frame.target_name,
+        "cutoff": instants.take(np.broadcast_to(at[:, :, None], points.shape).ravel()),
+        "timestamp": instants.take(when.ravel()),
+        "step": np.broadcast_to(step, points.shape).ravel(),
+        "model": model,
+        "point": points.ravel(),
+    }
+    flat = np.full((points.size, len(QUANTILES)), np.nan) if quantiles is None else quantiles.reshape(points.size, -1)
+    table |= {quantile_name(q): flat[:, k] for k, q in enumerate(QUANTILES)}
+    out = pd.DataFrame(table)
+    return out[np.isfinite(out["point"].to_numpy())].reset_index(drop=True)

@@ -1,0 +1,122 @@
+"""The only LightningDataModule for forecasting: batches are gathered when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from forecastkit.forecasting.schema import Store
+from forecastkit.forecasting.windows import Windows, gather
+
+__all__ = ["ForecastDataModule", "TensorBatch", "WindowSource"]
+
+VALID_BATCH = 512
+
+
+class TensorBatch(NamedTuple):
+    """A ``Batch`` on its way into a network: [B, T, C], [B, T, C], [B, H], [B, H]."""
+
+    past: Tensor
+    observed: Tensor
+    target: Tensor
+    target_observed: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSource:
+    """Where windows come from and how they look."""
+
+    store: Store
+    context_length: int
+    horizon: int
+    scaling: str = "instance"
+
+    def batch(self, windows: Windows) -> TensorBatch:
+        """Gathered tensors, float32."""
+        b = gather(self.store, windows, self.context_length, self.horizon, scaling=self.scaling)
+        return TensorBatch(
+            torch.from_numpy(b.past_num),
+            torch.from_numpy(b.observed),
+            torch.from_numpy(b.target[:, :, 0]),
+            torch.from_numpy(b.target_observed[:, :, 0]),
+        )
+
+
+class _Sampled:
+    """An endless shuffle cut into epochs: each pass over all windows is a new permutation."""
+
+    def __init__(
+        self, source: WindowSource, windows: Windows, batch_size: int, sizes: list[int], generator: np.random.Generator
+    ) -> None:
+        self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
+        self.generator = generator
+        self._queue = np.zeros(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def _next(self) -> np.ndarray:
+        take = min(self.batch_size, len(self.windows))
+        if len(self._queue) < take:
+            self._queue = self.generator.permutation(len(self.windows))
+        chosen, self._queue = self._queue[:take], self._queue[take:]
+        return chosen
+
+    def __iter__(self) -> Iterator[list[TensorBatch]]:
+        for n in self.sizes:
+            yield [self.source.batch(self.windows.take(self._next())) for _ in range(n)]
+
+
+class _Fixed:
+    """Validation windows in order, gathered once."""
+
+    def __init__(self, source: WindowSource, windows: Windows) -> None:
+        parts = range(0, len(windows), VALID_BATCH)
+        self.batches = [source.batch(windows.take(np.arange(k, min(k + VALID_BATCH, len(windows))))) for k in parts]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[TensorBatch]:
+        return iter(self.batches)
+
+
+class ForecastDataModule(pl.LightningDataModule):
+    """Training and validation windows of one fold's own rows.
+
+    Args:
+        train, valid: windows; without ``valid`` nothing is validated.
+        steps_per_epoch: optimiser steps between validations.
+        chunk: optimiser steps a Lightning batch.
+    """
+
+    def __init__(
+        self,
+        source: WindowSource,
+        train: Windows,
+        valid: Windows,
+        *,
+        batch_size: int,
+        steps_per_epoch: int,
+        chunk: int = 10,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        full, rest = divmod(steps_per_epoch, chunk)
+        sizes = [chunk] * full + ([rest] if rest else [])
+        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed))
+        self._valid = _Fixed(source, valid) if len(valid) else None
+
+    def train_dataloader(self) -> _Sampled:
+        """See Lightning."""
+        return self._train
+
+    def val_dataloader(self) -> _Fixed | list[TensorBatch]:
+        """See Lightning."""
+        return self._valid if self._valid is not None else []

@@ -1,0 +1,373 @@
+"""ARIMA, exponential smoothing and theta, one model a series, from statsforecast and statsmodels.
+
+Fitted once; at later cutoffs the parameters stay and the history goes on. Rules common to all:
+
+- Unobserved rows: statsmodels takes them; for statsforecast they are interpolated linearly between the neighbours that
+  are known at the cutoff. After the last observed row the horizon is counted on.
+- A constant history is forecast as itself.
+- ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
+- A season longer than ``longest_season`` is taken out first (classical decomposition, additive, by phase means of the
+  last rows) and put back after; the rest is modelled without a season. It is said in ``info["note"]``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from forecastkit import parallel
+from forecastkit.errors import ConfigError, FitError
+from forecastkit.forecasting.protocol import Capabilities, FitContext
+from forecastkit.forecasting.schema import SeriesFrame
+
+__all__ = ["Arima", "AutoArima", "AutoEts", "Theta"]
+
+FEWEST_ROWS = 6
+WORTH_PROCESSES = 40
+"""Series from which starting worker processes pays."""
+
+
+class _Local(Protocol):
+    """A model of one series."""
+
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+        """[F, H] after the first ``n_known`` [F] rows of y, parameters unchanged."""
+        ...
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _trim(y: np.ndarray) -> np.ndarray:
+    """Without unobserved rows before the first and after the last observed one."""
+    seen = np.flatnonzero(np.isfinite(y))
+    return y[seen[0] : seen[-1] + 1] if len(seen) else y[:0]
+
+
+def _bridge(y: np.ndarray) -> np.ndarray:
+    """Unobserved rows between two observed ones by a straight line."""
+    gone = np.isnan(y)
+    if not gone.any():
+        return y
+    row = np.arange(len(y))
+    return np.where(gone, np.interp(row, row[~gone], y[~gone]), y)
+
+
+def _profile(y: np.ndarray, season: int, upto: int) -> np.ndarray:
+    """[season] additive seasonal part of y by phase (row % season), from at most ``upto`` last rows."""
+    start = max(0, len(y) - upto)
+    part = y[start:]
+    # A centred mean over one season removes the level; only rows with a whole season around them count.
+    weights = np.r_[0.5, np.ones(season - 1), 0.5] / season if season % 2 == 0 else np.ones(season) / season
+    if len(part) < 2 * season:
+        return np.zeros(season)
+    level = np.convolve(part, weights, mode="valid")
+    half = (len(weights) - 1) // 2
+    rest = part[half : half + len(level)] - level
+    phase = (start + half + np.arange(len(level))) % season
+    total = np.bincount(phase, weights=rest, minlength=season)
+    count = np.bincount(phase, minlength=season)
+    mean = total / np.maximum(count, 1)
+    out: np.ndarray = mean - mean.mean()
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Forwarded:
+    """A statsforecast model; ``forward`` runs it over longer history."""
+
+    model: Any
+    max_history: int
+    season: int
+    adjusted: bool
+
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+        out = np.full((len(n_known), horizon), np.nan)
+        for k, n in enumerate(n_known):
+            known = y[: max(0, n)]
+            seen = np.flatnonzero(np.isfinite(known))
+            if not len(seen):
+                continue
+            trailing = int(n) - 1 - int(seen[-1])
+            first = max(int(seen[0]), int(seen[-1]) + 1 - self.max_history)
+            while np.isnan(known[first]):
+                first += 1
+            past = _bridge(known[first : seen[-1] + 1])
+            if np.ptp(past) == 0:
+                out[k] = past[-1]
+                continue
+            out[k] = self._ahead(past, horizon + trailing)[trailing:]
+        return out
+
+    def _ahead(self, past: np.ndarray, steps: int) -> np.ndarray:
+        if self.model is None:
+            raise FitError(place="history", rule="it was constant when the model was fitted and is not any more")
+        if not self.adjusted:
+            return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
+        season = _profile(past, self.season, self.max_history)
+        phase = np.arange(len(past) + steps) % self.season
+        rest = self.model.forward(y=past - season[phase[: len(past)]], h=steps)["mean"]
+        return np.asarray(rest, dtype=np.float64) + season[phase[len(past) :]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Filtered:
+    """A statsmodels state space model: one filter pass over the history gives the state at every cutoff."""
+
+    result: Any
+    centre: float
+    spread: float
+
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+        out = np.full((len(n_known), horizon), np.nan)
+        usable = (n_known > 0) & np.isfinite(y[: max(1, int(n_known.max(initial=1)))]).any()
+        if not usable.any():
+            return out
+        first = int(np.flatnonzero(np.isfinite(y))[0])
+        upto = int(n_known.max())
+        scaled = (np.r_[y, np.full(max(0, upto - len(y)), np.nan)][first:upto] - self.centre) / self.spread
+        with _quiet():
+            filtered = self.result.apply(scaled).filter_results
+        states = filtered.predicted_state
+        design, transition = filtered.design[:, :, -1], filtered.transition[:, :, -1]
+        intercepts = filtered.obs_intercept[:, -1], filtered.state_intercept[:, -1]
+        for k, n in enumerate(n_known):
+            if n <= first:
+                continue
+            known = y[first : min(int(n), len(y))]
+            known = known[np.isfinite(known)]
+            if np.ptp(known) == 0:
+                out[k] = known[-1]
+                continue
+            state = states[:, int(n) - first]
+            for h in range(horizon):
+                out[k, h] = (design @ state + intercepts[0])[0]
+                state = transition @ state + intercepts[1]
+            out[k] = out[k] * self.spread + self.centre
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _FittedLocal:
+    """One model a series."""
+
+    forecaster: _Statistical
+    models: dict[str, _Local]
+    train: dict[str, np.ndarray]
+    season_length: int
+    horizon: int
+    info: dict[str, Any] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
+    deadline: float | None = None
+
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray, *, known: SeriesFrame | None = None) -> np.ndarray:
+        """See ``Fitted.predict_at``."""
+        store = frame.store
+        at = np.asarray(cutoffs, dtype=np.int64)
+        out = np.full((len(at), len(store), self.horizon), np.nan)
+        for i, item in enumerate(store.items):
+            if item not in self.models:
+                continue
+            _in_time(self.deadline, i, len(store))
+            with _quiet():
+                out[:, i] = self.models[item].forecast(store.series(i), at - store.starts[i] + 1, self.horizon)
+        return out
+
+    def update(self, frame: SeriesFrame) -> _FittedLocal:
+        """See ``Fitted.update``."""
+        return self
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The rows it was fitted to: fitting again gives the same parameters, and no code is stored."""
+        items = list(self.train)
+        values = [self.train[item] for item in items]
+        offsets = np.cumsum([0, *map(len, values)]).astype(np.int64)
+        arrays = {"train": np.concatenate([np.zeros(0), *values]), "offsets": offsets}
+        return arrays, {"items": items, "season_length": self.season_length, "horizon": self.horizon}
+
+
+def _in_time(deadline: float | None, done: int, total: int) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise FitError(
+            place="time budget", rule=f"used up after {done} of {total} series", remedy="Raise baseline_seconds."
+        )
+
+
+def _fit_one(forecaster: _Statistical, season_length: int, y: np.ndarray) -> _Local:
+    with _quiet():
+        return forecaster._fit_series(y, season_length)
+
+
+@dataclass(frozen=True)
+class _Statistical:
+    """What the four share.
+
+    Args:
+        max_history: rows used to fit a series.
+    """
+
+    max_history: int = 1500
+    family: ClassVar[str] = "statistical"
+    point: ClassVar[str] = "mean"
+    complexity: ClassVar[int] = 10
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    longest_season: ClassVar[int] = 12
+
+    def __post_init__(self) -> None:
+        if self.max_history < 20:
+            raise ConfigError(
+                place="option max_history", value=str(self.max_history), rule="at least 20 rows are needed"
+            )
+
+    def _library_model(self, season: int) -> Any:
+        raise ConfigError(place=type(self).__name__, rule="not a model by itself")
+
+    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+        adjusted = season_length > self.longest_season
+        past = _bridge(y)
+        if np.ptp(past) == 0:
+            return _Forwarded(None, self.max_history, season_length, adjusted)
+        season = 1 if adjusted or len(past) < 2 * season_length + 1 else season_length
+        if adjusted:
+            phase = np.arange(len(past)) % season_length
+            past = past - _profile(past, season_length, self.max_history)[phase]
+        return _Forwarded(self._library_model(season).fit(past), self.max_history, season_length, adjusted)
+
+    def _note(self, season_length: int) -> str:
+        if season_length <= self.longest_season:
+            return ""
+        return f"season {season_length} taken out by decomposition first"
+
+    def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedLocal:
+        """See ``Forecaster.fit``.
+
+        Raises:
+            FitError: no series is long enough, or the time budget is used up.
+        """
+        about = context or FitContext()
+        store, train = frame.store, {}
+        for i, item in enumerate(store.items):
+            y = _trim(store.series(i))
+            # The cut must begin with an observed row too.
+            y = _trim(y[-self.max_history :])
+            if np.isfinite(y).sum() >= FEWEST_ROWS:
+                train[item] = y
+        if not train:
+            raise FitError(place="history", rule=f"no series has {FEWEST_ROWS} observed rows")
+        models = self._fit_all(train, frame.season_length, about)
+        info = {"note": self._note(frame.season_length)}
+        return _FittedLocal(self, models, train, frame.season_length, horizon, info, deadline=about.deadline)
+
+    def _fit_all(self, train: dict[str, np.ndarray], season: int, context: FitContext) -> dict[str, _Local]:
+        if context.n_jobs > 1 and len(train) >= WORTH_PROCESSES:
+            _in_time(context.deadline, 0, len(train))
+            done = parallel.map(partial(_fit_one, self, season), train.values(), n_jobs=context.n_jobs)
+            return dict(zip(train, done))
+        models = {}
+        for k, (item, y) in enumerate(train.items()):
+            _in_time(context.deadline, k, len(train))
+            context.progress(k, len(train), "series")
+            models[item] = _fit_one(self, season, y)
+        return models
+
+    def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLocal:
+        """See ``Forecaster.restore``."""
+        ends = arrays["offsets"]
+        train = {str(item): arrays["train"][ends[k] : ends[k + 1]] for k, item in enumerate(meta["items"])}
+        season = int(meta["season_length"])
+        models = self._fit_all(train, season, FitContext())
+        return _FittedLocal(self, models, train, season, int(meta["horizon"]), {"note": self._note(season)})
+
+
+@dataclass(frozen=True)
+class AutoArima(_Statistical):
+    """ARIMA with orders chosen stepwise by AICc.
+
+    Source: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03.
+    """
+
+    complexity: ClassVar[int] = 20
+
+    def _library_model(self, season: int) -> Any:
+        from statsforecast.models import AutoARIMA
+
+        return AutoARIMA(season_length=season, approximation=season > 1)
+
+
+@dataclass(frozen=True)
+class AutoEts(_Statistical):
+    """Exponential smoothing with error, trend and season chosen by AICc.
+
+    Source: Hyndman, Koehler, Snyder and Grose (2002), doi:10.1016/S0169-2070(01)00110-8.
+    """
+
+    complexity: ClassVar[int] = 15
+
+    def _library_model(self, season: int) -> Any:
+        from statsforecast.models import AutoETS
+
+        return AutoETS(season_length=season)
+
+
+@dataclass(frozen=True)
+class Theta(_Statistical):
+    """The theta method, optimised dynamically.
+
+    Source: Fiorucci et al. (2016), doi:10.1016/j.ijforecast.2016.02.005.
+    """
+
+    complexity: ClassVar[int] = 12
+
+    def _library_model(self, season: int) -> Any:
+        from statsforecast.models import DynamicOptimizedTheta
+
+        return DynamicOptimizedTheta(season_length=season, decomposition_type="additive")
+
+
+@dataclass(frozen=True)
+class Arima(_Statistical):
+    """ARIMA of a fixed order, by exact likelihood in state space form.
+
+    Args:
+        order: (p, d, q).
+        seasonal_order: (P, D, Q) at the season length; None = none.
+    """
+
+    order: tuple[int, int, int] = (1, 1, 1)
+    seasonal_order: tuple[int, int, int] | None = None
+    complexity: ClassVar[int] = 11
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("order", "seasonal_order"):
+            value = getattr(self, name)
+            if value is not None and min(value) < 0:
+                raise ConfigError(
+                    place=f"model arima, option {name}", value=str(value), rule="no number may be negative"
+                )
+
+    def _note(self, season_length: int) -> str:
+        return ""
+
+    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+        from statsmodels.tsa.arima.model import ARIMA
+
+        seen = y[np.isfinite(y)]
+        if np.ptp(seen) == 0:
+            return _Forwarded(None, self.max_history, season_length, adjusted=False)
+        # Likelihoods are searched badly at 1e9; the order has no intercept that scaling would change.
+        centre, spread = float(seen.mean()), float(seen.std())
+        seasonal = (*self.seasonal_order, season_length) if self.seasonal_order and season_length > 1 else (0, 0, 0, 0)
+        model = ARIMA((y - centre) / spread, order=self.order, seasonal_order=seasonal)
+        return _Filtered(model.fit(method_kwargs={"maxiter": 50}), centre, spread)

@@ -1,0 +1,112 @@
+"""What every forecaster is, ARIMA or LSTM: frame in, forecasts out.
+
+A model never sees answers: ``fit`` gets rows up to a cutoff, ``predict_at`` may read, for each cutoff,
+rows at or before it alone. ``tests/forecasting/test_leakage.py`` scrambles everything after each cutoff
+on every registered model and requires the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from forecastkit.forecasting.schema import SeriesFrame
+
+__all__ = ["Capabilities", "FitContext", "Fitted", "Forecaster"]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can use. A covariate that it cannot use is named in the leaderboard."""
+
+    past: bool = False
+    known: bool = False
+    static: bool = False
+    categorical: bool = False
+    multi_target: bool = False
+    missing: bool = True
+
+
+def _silent(done: int, total: int, note: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """Everything around a fit that is not the model itself.
+
+    Args:
+        seed: for weights and the order of batches.
+        deadline: ``time.monotonic()`` after which a model stops with what it has, or raises ``FitError``; None = no limit.
+        progress: called with (done, total, note); cheap, may be called often.
+        n_steps: train exactly so many optimiser steps without early stopping (the final fit).
+        n_jobs: processes for independent series.
+    """
+
+    seed: int = 1
+    deadline: float | None = None
+    progress: Callable[[int, int, str], None] = _silent
+    n_steps: int | None = None
+    n_jobs: int = 1
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A fitted model. Immutable: ``update`` returns another.
+
+    Attributes:
+        horizon: steps it was fitted for; it can be asked for fewer.
+        info: JSON-able facts for the report, e.g. ``{"best_step": 640, "n_parameters": 17450, "note": "..."}``.
+        curves: rows of the learning curve: dicts with step, epoch, train_loss, valid_loss, grad_norm, ...; may be empty.
+    """
+
+    horizon: int
+    info: Mapping[str, Any]
+    curves: list[dict[str, float]]
+
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray, *, known: SeriesFrame | None = None) -> np.ndarray:
+        """Point forecasts [n_cutoffs, n_items, horizon] in target units, after calendar positions ``cutoffs``.
+
+        Parameters stay as fitted; each forecast uses the frame's rows at or before its cutoff. NaN rows for
+        items without any observation at or before a cutoff.
+        """
+        ...
+
+    def update(self, frame: SeriesFrame) -> Fitted:
+        """The same model with longer history, parameters unchanged."""
+        ...
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """(arrays, JSON-able meta) from which ``Forecaster.restore`` rebuilds it without running code."""
+        ...
+
+
+class Forecaster(Protocol):
+    """A model with its options, not yet fitted. Frozen dataclass; fields are the options of the YAML.
+
+    Attributes:
+        point: what the point forecast is, ``"mean"`` or ``"median"``.
+        complexity: order for "the simplest within one standard error": naive 0, ... networks 100 and above.
+        family: ``"baseline"``, ``"statistical"`` or ``"network"``.
+        capabilities: what it can use.
+    """
+
+    point: str
+    complexity: int
+    family: str
+    capabilities: Capabilities
+
+    def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext = ...) -> Fitted:
+        """Learn from every row of ``frame`` and nothing else.
+
+        Raises:
+            FitError: it cannot be fitted to these data, or not in time; says why.
+        """
+        ...
+
+    def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Fitted:
+        """A fitted model from what ``Fitted.state`` gave."""
+        ...

@@ -1,0 +1,1 @@
+"""Recurrent networks, losses, and the cells by hand; nothing here knows of series or of Lightning."""

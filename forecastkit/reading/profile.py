@@ -1,0 +1,103 @@
+"""What was found in the data, in full for profile.json and in three lines for the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Note", "Profile"]
+
+LABEL = 13
+MOST_NAMES = 500
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that the user should know: ``info`` or ``warning``."""
+
+    level: str
+    text: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Facts on a data set.
+
+    Args:
+        name: short name, of the file.
+        n_rows: of the file.
+        columns: all of the file's.
+        target, time, item: chosen columns; empty = there is none.
+        why: role -> why the column was chosen.
+        other_numeric: numeric columns that were not used.
+        dialect: separator, decimal sign, encoding, compression, lines skipped.
+        n_missing: rows without a value; n_gaps: valid instants without a row.
+        gaps: the longest, each with item, start, end and n.
+        jumps: rows that look like a split, with item, timestamp and factor.
+        set_aside: series left out -> reason.
+        items: a row a series: item_id, n, start, end, min, mean, max.
+        fingerprint: SHA-256 over series, times and values.
+    """
+
+    name: str
+    n_rows: int
+    n_items: int
+    columns: tuple[str, ...]
+    target: str
+    time: str
+    item: str
+    why: dict[str, str]
+    freq: str
+    freq_text: str
+    start: str
+    end: str
+    season_length: int
+    season_text: str
+    fingerprint: str
+    source: str = ""
+    units: str = ""
+    tz: str = ""
+    time_format: str = ""
+    layout: str = "long"
+    other_numeric: tuple[str, ...] = ()
+    dialect: dict[str, Any] = field(default_factory=dict)
+    n_missing: int = 0
+    n_gaps: int = 0
+    gaps: tuple[dict[str, Any], ...] = ()
+    ragged: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    jumps: tuple[dict[str, Any], ...] = ()
+    spikes: tuple[dict[str, Any], ...] = ()
+    constant: tuple[str, ...] = ()
+    set_aside: dict[str, str] = field(default_factory=dict)
+    items: tuple[dict[str, Any], ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[str]:
+        """What the terminal shows: file, target, then each warning."""
+        series = "1 series" if self.n_items == 1 else f"{self.n_items:,} series"
+        if self.item:
+            series += f" ({self.item})"
+        name = self.name if len(self.name) < LABEL else f"{self.name[: LABEL - 2]}…"
+        lines = [f"{name:<{LABEL}} {self.n_rows:,} rows, {series}, {self.freq_text}, {self.start} to {self.end}"]
+        what = [f"target {self.target}" + (f" ({self.why['target']})" if self.why.get("target") else "")]
+        what.append(f"{self.n_missing:,} missing")
+        if self.n_gaps:
+            what.append(f"{self.n_gaps:,} instants without a row")
+        late, early = self.ragged.get("starts", 0), self.ragged.get("ends", 0)
+        if late or early:
+            words = [w for w, n in (("starts", late), ("ends", early)) if n]
+            what.append(f"ragged {' and '.join(words)}")
+        what.append(self.season_text)
+        lines.append(f"{'':<{LABEL}} {', '.join(w for w in what if w)}")
+        warnings = [n for n in self.notes if n.level == "warning"]
+        lines += [f"{'':<{LABEL}} {n.text}{f' ({n.where})' if n.where else ''}" for n in warnings[:6]]
+        if len(warnings) > 6:
+            lines.append(f"{'':<{LABEL}} and {len(warnings) - 6} more remarks: see the profile in the report")
+        return lines

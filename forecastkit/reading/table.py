@@ -1,0 +1,326 @@
+"""A source as named columns that are parsed only when asked for, and the place of each row."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forecastkit.errors import DataError
+from forecastkit.reading.bytes import opened, read_text, short
+from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, sniff
+from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.values import Note
+
+__all__ = ["ArrowTable", "CsvTable", "Table", "open_table"]
+
+HEAD_ROWS = 2000
+NULLS = ["", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "#N/A", "<NA>", "-", ".", "?"]
+
+
+class Table(Protocol):
+    """A source of columns.
+
+    Attributes:
+        name: short name of the source.
+        names: column names.
+        facts: what was found, for the profile.
+        notes: what the user should know.
+        decimal: decimal mark of text cells.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    facts: dict[str, object]
+    notes: tuple[Note, ...]
+    decimal: str
+
+    def head(self) -> dict[str, pa.Array]:
+        """First rows of every column; the same for every call."""
+        ...
+
+    def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+        """Whole columns. ``kinds``: column -> "text", "number" or "time" (a hint; text comes where it fails)."""
+        ...
+
+    def where(self, row: int) -> str:
+        """Place of a row, like ``"prices.csv, line 7"``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArrowTable:
+    """Columns in memory: Parquet, Feather, Excel, pandas, polars and Arrow."""
+
+    name: str
+    table: pa.Table
+    facts: dict[str, object] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    first_row: int = 1
+    decimal: str = "."
+    word: str = "row"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return tuple(self.table.column_names)
+
+    def head(self) -> dict[str, pa.Array]:
+        """First rows of every column."""
+        return {n: _whole(self.table.column(n).slice(0, HEAD_ROWS)) for n in self.names}
+
+    def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+        """Columns as they are."""
+        return {name: self.table.column(name) for name in kinds}
+
+    def where(self, row: int) -> str:
+        """Counted from the first row (1), or the line of a sheet."""
+        return f"{self.name}, {self.word} {row + self.first_row}"
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    out = column.combine_chunks()
+    if isinstance(out, pa.ChunkedArray):
+        return out.chunk(0) if out.num_chunks else pa.array([], column.type)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class ParquetTable:
+    """A Parquet file of which only the asked columns are read."""
+
+    name: str
+    path: Path
+    names: tuple[str, ...]
+    facts: dict[str, object]
+    notes: tuple[Note, ...] = ()
+    decimal: str = "."
+
+    def head(self) -> dict[str, pa.Array]:
+        """First rows of every column."""
+        import pyarrow.parquet as pq
+
+        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=HEAD_ROWS):
+            return dict(zip(batch.schema.names, batch.columns))
+        raise DataError(place=self.name, rule="no rows", remedy="Give a file with rows.")
+
+    def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+        """Columns as they are."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.path, columns=list(kinds))
+        return {name: table.column(name) for name in kinds}
+
+    def where(self, row: int) -> str:
+        """Counted from 1."""
+        return f"{self.name}, row {row + 1}"
+
+
+@dataclass(frozen=True, eq=False)
+class CsvTable:
+    """Delimited text. Plain files go through Arrow's parallel parser, all others through Python's."""
+
+    name: str
+    content: pa.Buffer
+    dialect: Dialect
+    facts: dict[str, object]
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return self.dialect.names
+
+    @property
+    def decimal(self) -> str:
+        """Decimal mark."""
+        return self.dialect.decimal
+
+    def head(self) -> dict[str, pa.Array]:
+        """The sampled rows as text."""
+        rows = self.dialect.rows
+        return {
+            name: pa.array([row[k] if k < len(row) else None for row in rows], pa.string())
+            for k, name in enumerate(self.names)
+        }
+
+    def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+        """Whole columns, typed where that is exact.
+
+        Raises:
+            DataError: a row with more cells than there are columns.
+        """
+        plain = not self.dialect.comments and self.dialect.sep != "whitespace" and self.content.size > 1 << 16
+        if plain:
+            found = self._fast(kinds)
+            if found is not None:
+                return found
+        return self._slow(kinds)
+
+    def _fast(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray] | None:
+        """Arrow's parser; None where it cannot, and the slow one says why or reads it."""
+        from pyarrow import csv as arrow_csv
+
+        types = {"number": pa.float64(), "time": pa.timestamp("us"), "text": pa.dictionary(pa.int32(), pa.string())}
+        body = self.content.slice(_offset_of_line(self.content, self.dialect.first))
+        quoted = b'"' in body[: 1 << 20].to_pybytes()
+        attempts = [dict(kinds)]
+        if "time" in kinds.values():
+            zoned = {name: "zoned" if kind == "time" else kind for name, kind in kinds.items()}
+            attempts += [zoned, {n: "text" if k == "time" else k for n, k in kinds.items()}]
+        attempts.append(dict.fromkeys(kinds, "text"))
+        types["zoned"] = pa.timestamp("us", "UTC")
+        for attempt in attempts:
+            if "zoned" in attempt.values() and not _is_utc(self.head(), kinds):
+                continue
+            try:
+                table = arrow_csv.read_csv(
+                    pa.BufferReader(body),
+                    read_options=arrow_csv.ReadOptions(column_names=list(self.names), block_size=4 << 20),
+                    parse_options=arrow_csv.ParseOptions(delimiter=self.dialect.sep, newlines_in_values=quoted),
+                    convert_options=arrow_csv.ConvertOptions(
+                        include_columns=list(kinds),
+                        column_types={name: types[kind] for name, kind in attempt.items()},
+                        null_values=NULLS,
+                        strings_can_be_null=False,
+                        decimal_point=self.decimal,
+                    ),
+                )
+            except (pa.ArrowInvalid, pa.ArrowKeyError):
+                continue
+            return {name: table.column(name) for name in kinds}
+        return None
+
+    def _rows(self) -> tuple[list[list[str]], list[int]]:
+        """(all rows as cells, line number of each)."""
+        lines = self.content.to_pybytes().decode("utf-8", errors="replace").split("\n")
+        numbers: list[int] = []
+        kept: list[str] = []
+        inside = False
+        for number, line in enumerate(lines[self.dialect.first :], self.dialect.first + 1):
+            if not inside and self.dialect.comments and line.lstrip().startswith(("#", "%", "//")):
+                continue
+            inside ^= line.count('"') % 2 == 1
+            kept.append(line)
+            numbers.append(number)
+        sep = self.dialect.sep
+        if sep == "whitespace":
+            kept, sep = [re.sub(r"[ \t]+", "\t", line.strip(" \t\r")) for line in kept], "\t"
+        reader = csv.reader(kept, delimiter=sep, skipinitialspace=True)
+        rows, starts, before = [], [], 0
+        try:
+            for row in reader:
+                if row and (len(row) > 1 or row[0].strip() or len(self.names) == 1):
+                    rows.append(row)
+                    starts.append(numbers[before])
+                before = reader.line_num
+        except csv.Error as error:
+            raise DataError(
+                place=f"{self.name}, line {numbers[min(before, len(numbers) - 1)]}",
+                value=short(error),
+                rule="not a row of a table",
+                remedy="Check the quotes, or give --sep.",
+            ) from None
+        return rows, starts
+
+    def _slow(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
+        rows, lines = self._rows()
+        n = len(self.names)
+        for row, line in zip(rows, lines):
+            if len(row) > n and any(cell.strip() for cell in row[n:]):
+                raise DataError(
+                    place=f"{self.name}, line {line}",
+                    value=f"{len(row)} cells",
+                    rule=f"there are {n} columns",
+                    remedy="Quote cells that hold the separator, or give --sep or --decimal.",
+                )
+        at = {name: k for k, name in enumerate(self.names)}
+        return {
+            name: pa.chunked_array([pa.array([row[at[name]] if at[name] < len(row) else None for row in rows], pa.string())])
+            for name in kinds
+        }
+
+    def where(self, row: int) -> str:
+        """The line of the file."""
+        _, lines = self._rows()
+        return f"{self.name}, line {lines[row]}" if row < len(lines) else f"{self.name}, row {row + 1}"
+
+
+def _is_utc(head: Mapping[str, pa.Array], kinds: Mapping[str, str]) -> bool:
+    cells = [c for n, k in kinds.items() if k == "time" for c in head[n].slice(0, 100).to_pylist() if c]
+    return bool(cells) and all(c.strip().endswith("Z") or c.strip().endswith(("+00:00", "+0000")) for c in cells)
+
+
+def _offset_of_line(content: pa.Buffer, n: int) -> int:
+    """Byte where line ``n`` (from 0) begins."""
+    at, view = 0, content[:SAMPLE_BYTES].to_pybytes()
+    for _ in range(n):
+        at = view.find(b"\n", at) + 1
+        if at == 0:
+            return content.size
+    return at
+
+
+def open_table(source: Any, options: ReadOptions) -> Table:
+    """A path or a frame as a table.
+
+    Raises:
+        DataError: it cannot be read, or is no table.
+    """
+    if isinstance(source, (str, Path)):
+        return _open_path(Path(source), options)
+    return _from_frame(source)
+
+
+def _open_path(path: Path, options: ReadOptions) -> Table:
+    head = opened(path)
+    try:
+        if head[:4] == b"PAR1":
+            import pyarrow.parquet as pq
+
+            return ParquetTable(path.name, path, tuple(pq.ParquetFile(path).schema_arrow.names), {"format": "parquet"})
+        if head[:6] == b"ARROW1" or head[:4] == b"FEA1":
+            from pyarrow import feather
+
+            return ArrowTable(path.name, feather.read_table(path), {"format": "feather"})
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(place=str(path), value=short(error), rule="damaged", remedy="Write it again.") from None
+    if head[:4] == b"\xd0\xcf\x11\xe0" or path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
+        from forecastkit.reading.frames import from_excel
+
+        return from_excel(path, options)
+    text = read_text(path, head, options.encoding)
+    complete = text.content.size <= SAMPLE_BYTES
+    dialect = sniff(path.name, text.content[:SAMPLE_BYTES].to_pybytes(), complete, options)
+    facts: dict[str, object] = {"format": "csv", "encoding": text.encoding, **dialect.facts()}
+    if text.compression:
+        facts["compression"] = text.compression
+    notes = [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in dialect.renamed]
+    if not dialect.header:
+        notes.append(Note("info", "the file has no header: columns are column_1, column_2, ..."))
+    return CsvTable(path.name, text.content, dialect, facts, tuple(notes))
+
+
+def _from_frame(source: Any) -> Table:
+    from forecastkit.reading.frames import from_frame
+
+    return from_frame(source)
+
+
+def text_of(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A column as trimmed text; whole floats lose their ``.0``."""
+    if pa.types.is_floating(column.type):
+        whole = pc.all(pc.equal(pc.floor(column), column)).as_py()
+        column = pc.cast(column, pa.int64()) if whole else column
+    return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+
+
+def names_of(columns: Sequence[str]) -> str:
+    """Names for a message."""
+    return ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

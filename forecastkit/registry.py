@@ -1,0 +1,125 @@
+"""Models by name. Entries are text, so that looking one up imports nothing and a baseline never imports torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from forecastkit.errors import ConfigError, UnknownNameError, near
+
+if TYPE_CHECKING:
+    from forecastkit.forecasting.protocol import Forecaster
+
+__all__ = ["ALWAYS", "MODELS", "Entry", "create_model", "describe", "list_models", "options_of"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a model is, and what its name fixes.
+
+    Args:
+        path: ``module:Class``; the class is a frozen dataclass whose fields are the options.
+        doc: what it is, in a line.
+        fixed: options that the name stands for.
+    """
+
+    path: str
+    doc: str
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """The class."""
+        module, name = self.path.split(":")
+        return getattr(importlib.import_module(module), name)
+
+
+_NAIVE = "forecastkit.forecasting.models.naive"
+_STATISTICAL = "forecastkit.forecasting.models.statistical"
+_RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
+
+MODELS: dict[str, Entry] = {
+    "naive": Entry(f"{_NAIVE}:Naive", "the last value, again"),
+    "drift": Entry(f"{_NAIVE}:Drift", "the last value and the mean change so far"),
+    "seasonal_naive": Entry(f"{_NAIVE}:SeasonalNaive", "the value one season ago"),
+    "window_average": Entry(f"{_NAIVE}:WindowAverage", "the mean of the last rows"),
+    "auto_arima": Entry(f"{_STATISTICAL}:AutoArima", "ARIMA with orders chosen by AICc (statsforecast)"),
+    "auto_ets": Entry(f"{_STATISTICAL}:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
+    "theta": Entry(f"{_STATISTICAL}:Theta", "the theta method (statsforecast)"),
+    "arima": Entry(f"{_STATISTICAL}:Arima", "ARIMA of a fixed order (statsmodels)"),
+    "rnn": Entry(_RECURRENT, "recurrent network with plain tanh or ReLU cells", {"cell": "rnn"}),
+    "gru": Entry(_RECURRENT, "recurrent network with gated recurrent units", {"cell": "gru"}),
+    "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),
+}
+
+ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
+"""Baselines of every leaderboard."""
+
+
+def list_models() -> list[str]:
+    """Names of all models, simple ones first."""
+    return list(MODELS)
+
+
+def _entry(name: str) -> Entry:
+    if name not in MODELS:
+        raise UnknownNameError(place="model", value=repr(name), rule="no such model", remedy=near(name, MODELS))
+    return MODELS[name]
+
+
+def create_model(name: str, **options: Any) -> Forecaster:
+    """A model with its options, not yet fitted.
+
+    Raises:
+        UnknownNameError: no such model, or no such option of it.
+        ConfigError: a value of the wrong type, or one that the model refuses.
+    """
+    entry = _entry(name)
+    kind = entry.load()
+    fields = {f.name for f in dataclasses.fields(kind)} - set(entry.fixed)
+    types = typing.get_type_hints(kind)
+    values = {}
+    for key, value in options.items():
+        if key not in fields:
+            raise UnknownNameError(
+                place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted(fields))
+            )
+        values[key] = _converted(name, key, value, types[key])
+    model: Forecaster = kind(**entry.fixed, **values)
+    return model
+
+
+def _converted(name: str, key: str, value: Any, kind: Any) -> Any:
+    """YAML has lists and whole numbers where an option wants tuples and floats; anything else must fit."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind, config=ConfigDict(strict=False)).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(
+            place=f"model {name}, option {key}", value=repr(value)[:80], rule=str(first["msg"]).rstrip(".")
+        ) from None
+
+
+def options_of(model: Forecaster) -> dict[str, Any]:
+    """Options with which ``create_model`` makes the same model again, JSON-able."""
+    kind = type(model)
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    fixed = {key for entry in MODELS.values() if entry.path == path for key in entry.fixed}
+    values = dataclasses.asdict(typing.cast(Any, model))
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if k not in fixed}
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Name, family, one line, and options with their defaults. Imports the model's module."""
+    entry = _entry(name)
+    kind = entry.load()
+    defaults = {
+        f.name: None if f.default is dataclasses.MISSING else f.default
+        for f in dataclasses.fields(kind)
+        if f.name not in entry.fixed
+    }
+    return {"name": name, "family": kind.family, "doc": entry.doc, "options": defaults}

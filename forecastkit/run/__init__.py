@@ -1,0 +1,1 @@
+"""A run from configuration to run folder: execute, folder, saved_model, page."""

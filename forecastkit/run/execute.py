@@ -1,0 +1,493 @@
+"""A run: configuration -> data -> models -> scores -> verdict -> run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forecastkit import artifacts, registry
+from forecastkit.config import RunConfig
+from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
+from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
+from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
+from forecastkit.forecasting.evaluation import Evaluation, evaluate
+from forecastkit.forecasting.protocol import FitContext, Forecaster
+from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.selection import NAIVES
+from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
+from forecastkit.reading import Profile, Reading, ReadOptions, read
+from forecastkit.run.folder import RunFolder
+from forecastkit.run.page import diagnostics, write_page
+from forecastkit.run.saved_model import SavedModel
+
+__all__ = ["Observer", "Outcome", "default_horizon", "execute"]
+
+HORIZONS = {"min": 60, "h": 24, "D": 10, "B": 10, "W": 8, "M": 12, "MS": 12, "ME": 12, "Q": 4, "Y": 4, "step": 10}
+"""Steps ahead where nobody asked: about what people plan by."""
+
+MAX_LAG_ROWS = 500
+
+
+class Observer:
+    """What a run tells while it goes; this one is silent."""
+
+    def read(self, profile: Profile) -> None:
+        """The data were read."""
+
+    def plan(self, prepared: Prepared) -> None:
+        """Folds and models are known."""
+
+    def start(self, model: str, seed: int, total: int) -> None:
+        """A model begins ``total`` folds."""
+
+    def advance(self, done: int, total: int, note: str) -> None:
+        """``done`` of ``total`` folds, or of training steps where ``note`` says so."""
+
+    def finish(self, backtest: ModelBacktest) -> None:
+        """A model has ended, well or not."""
+
+    def phase(self, text: str) -> None:
+        """Something else that takes a while."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Everything that is known before the first fit."""
+
+    config: RunConfig
+    reading: Reading
+    folds: Folds
+    models: dict[str, Forecaster]
+    notes: tuple[str, ...]
+
+    @property
+    def frame(self) -> SeriesFrame:
+        """The checked series."""
+        return self.reading.frame
+
+    @property
+    def plan(self) -> EvalPlan:
+        """The plan with every automatic value resolved."""
+        return self.folds.plan
+
+    def seeds(self, name: str) -> list[int]:
+        """Seeds of a model: only networks draw."""
+        n = self.config.seeds if self.models[name].family == "network" else 1
+        return [self.config.seed + k for k in range(n)]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished, or interrupted, run."""
+
+    folder: RunFolder
+    prepared: Prepared
+    evaluation: Evaluation | None
+    forecast: pd.DataFrame | None
+    seconds: float
+    interrupted: bool = False
+    lag_checks: dict[str, Any] = field(default_factory=dict)
+
+
+def default_horizon(freq: str) -> int:
+    """Steps ahead for a frequency.
+
+    >>> default_horizon("B"), default_horizon("W-SUN"), default_horizon("30min")
+    (10, 8, 48)
+    """
+    unit = freq.split("-")[0].lstrip("0123456789")
+    multiple = int(freq[: len(freq.split("-")[0]) - len(unit)] or 1)
+    if unit == "min":
+        return 48 if multiple >= 10 else 60
+    return HORIZONS.get(unit, HORIZONS.get(unit.removesuffix("S").removesuffix("E"), 10))
+
+
+def read_options(config: RunConfig) -> ReadOptions:
+    """How to read the data of a configuration."""
+    return ReadOptions(**config.data.model_dump(exclude={"path"}))
+
+
+def execute(
+    config: RunConfig,
+    *,
+    source: Any = None,
+    out: Path | None = None,
+    resume: RunFolder | None = None,
+    observer: Observer | None = None,
+    final: bool = True,
+    command: str = "",
+) -> Outcome:
+    """Carry out a run and leave its folder.
+
+    Args:
+        source: a frame instead of ``config.data.path``.
+        resume: an unfinished run to go on with; finished models are taken from it.
+        final: fit the recommended model on all rows and forecast; False for a backtest alone.
+        command: how the user called it, for run.yaml.
+
+    Raises:
+        ForecastkitError: the user can mend it; nothing half-written is left.
+    """
+    watch = observer or Observer()
+    started = time.perf_counter()
+    prepared = prepare(config, source=source, observer=watch)
+    folder = resume or RunFolder.create(prepared.reading.profile.name, out)
+    facts = _facts(prepared, command)
+    if resume is not None:
+        _check_same_data(resume, facts)
+    folder.write_facts({**facts, "status": "running"})
+    artifacts.write_json(folder / "profile.json", prepared.reading.profile.to_dict())
+    folder.log(f"{'resumed' if resume else 'started'}: {command or 'from Python'}")
+    backtests: dict[str, list[ModelBacktest]] = {}
+    lags: dict[str, Any] = {}
+    interrupted = False
+    with _threads(prepared):
+        try:
+            for name, one, lag in _backtests(prepared, folder, watch):
+                backtests.setdefault(name, []).append(one)
+                if lag:
+                    lags.setdefault(name, lag)
+        except KeyboardInterrupt:
+            interrupted = True
+            folder.log("interrupted")
+        outcome = _conclude(prepared, folder, backtests, lags, watch, final=final, interrupted=interrupted)
+    seconds = time.perf_counter() - started
+    outcome = replace(outcome, seconds=seconds)
+    _finish(outcome, facts)
+    return outcome
+
+
+def prepare(config: RunConfig, *, source: Any = None, observer: Observer | None = None) -> Prepared:
+    """Read the data, make models and folds; every mistake of the user shows here, before anything is trained."""
+    watch = observer or Observer()
+    if source is None and not config.data.path:
+        raise ConfigError(
+            place="--data", rule="no data given", remedy="Give a file: --data prices.csv, or dataset:prices."
+        )
+    models = _models(config)
+    if config.final not in ("recommended", *models):
+        from forecastkit.errors import near
+
+        raise ConfigError(
+            place="option final",
+            value=repr(config.final),
+            rule="'recommended' or one of the run's models is needed",
+            remedy=near(config.final, ["recommended", *models]),
+        )
+    reading = read(config.data.path if source is None else source, read_options(config))
+    if config.name:
+        reading = replace(reading, profile=replace(reading.profile, name=config.name))
+    watch.read(reading.profile)
+    folds, notes = _folds(config, reading.frame)
+    prepared = Prepared(config, reading, folds, models, notes)
+    watch.plan(prepared)
+    return prepared
+
+
+def _models(config: RunConfig) -> dict[str, Forecaster]:
+    always = registry.ALWAYS if config.baselines == "all" else NAIVES
+    names = list(dict.fromkeys([*always, *config.models]))
+    models = {name: registry.create_model(name, **config.models.get(name, {})) for name in names}
+    # Cheap ones first, so that an interrupted run has its naive rule.
+    order = {"baseline": 0, "statistical": 1, "network": 2}
+    return dict(sorted(models.items(), key=lambda pair: order.get(pair[1].family, 3)))
+
+
+def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...]]:
+    e = config.evaluation
+    horizon = config.horizon or _card_horizon(config) or default_horizon(frame.calendar.freq)
+    notes: tuple[str, ...] = ()
+    while True:
+        plan = EvalPlan(
+            horizon=horizon,
+            step=e.step,
+            gap=e.gap,
+            n_select=e.n_select,
+            n_calibrate=e.n_calibrate,
+            n_report=e.n_report,
+            window=e.window,
+            window_length=e.window_length,
+            refit=e.refit,
+            align=e.align,
+            min_train=e.min_train,
+            seeds=tuple(config.seed + k for k in range(config.seeds)),
+            metrics=e.metrics,
+        )
+        try:
+            return make_folds(frame, plan), notes
+        except DataError:
+            # A horizon that nobody asked for gives way to a short history; one that was asked for does not.
+            if config.horizon is not None or horizon == 1:
+                raise
+            horizon = max(1, horizon // 2)
+            notes = (f"Horizon {horizon}: the history is too short for more.",)
+
+
+def _card_horizon(config: RunConfig) -> int | None:
+    if not config.data.path.startswith("dataset:"):
+        return None
+    from forecastkit import catalog
+
+    return catalog.card(config.data.path.removeprefix("dataset:")).horizon
+
+
+@contextlib.contextmanager
+def _threads(prepared: Prepared) -> Iterator[None]:
+    """Torch threads as configured; torch is not imported where no network runs."""
+    if not any(m.family == "network" for m in prepared.models.values()):
+        yield
+        return
+    from forecastkit import runtime
+
+    with runtime.threads(prepared.config.threads):
+        yield
+
+
+def _backtests(
+    prepared: Prepared, folder: RunFolder, watch: Observer
+) -> Iterator[tuple[str, ModelBacktest, dict[str, Any]]]:
+    for name in prepared.models:
+        for seed in prepared.seeds(name):
+            key = _signature(prepared, name, seed)
+            stored = _load_part(folder, name, seed, key)
+            if stored is None:
+                one = _one_backtest(prepared, name, seed, watch)
+                lag = _lag(prepared, one)
+                _save_part(folder, one, lag, key)
+            else:
+                one, lag = stored
+            watch.finish(one)
+            took = f"{one.seconds_fit + one.seconds_predict:.1f} s"
+            folder.log(f"{name} seed {seed}: {one.error or 'done'} ({took}{', kept' if stored else ''})")
+            yield name, one, lag
+
+
+def _one_backtest(prepared: Prepared, name: str, seed: int, watch: Observer) -> ModelBacktest:
+    model, folds = prepared.models[name], prepared.folds.all
+    deadline = None
+    if model.family == "statistical":
+        deadline = time.monotonic() + prepared.config.baseline_seconds
+    context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, n_jobs=prepared.config.n_jobs)
+    watch.start(name, seed, len(folds))
+    return backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
+
+
+def _lag(prepared: Prepared, one: ModelBacktest) -> dict[str, Any]:
+    """The lag check of a network, over the time of the report folds, one step ahead, without a refit."""
+    if one.fitted is None or prepared.models[one.model].family != "network":
+        return {}
+    frame, report = prepared.frame, prepared.folds.report
+    n = min(MAX_LAG_ROWS, len(frame.calendar) - 1 - report[0].position)
+    forecasts, when = one_step_forecasts(one.fitted, frame, n)
+    return lag_check(one.model, frame, forecasts, when)
+
+
+def _signature(prepared: Prepared, name: str, seed: int) -> str:
+    """What decides the numbers of one model: a part with another signature is not used."""
+    from forecastkit import __version__
+
+    facts = {
+        "version": __version__,
+        "data": prepared.reading.profile.fingerprint,
+        "plan": {k: v for k, v in prepared.plan.to_dict().items() if k != "seeds"},
+        "model": repr(prepared.models[name]),
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str) -> None:
+    meta = {
+        "signature": key,
+        "seconds_fit": one.seconds_fit,
+        "seconds_predict": one.seconds_predict,
+        "info": dict(one.info),
+        "curves": one.curves,
+        "error": one.error,
+        "lag": lag,
+    }
+    artifacts.save_model(folder.part(one.model, one.seed), {"points": one.points}, meta)
+
+
+def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
+    path = folder.part(name, seed)
+    if not path.exists():
+        return None
+    try:
+        arrays, meta = artifacts.load_model(path)
+    except ModelFileError:
+        # Killed while it was written: do it again.
+        return None
+    if meta.get("signature") != key:
+        return None
+    one = ModelBacktest(
+        name,
+        seed,
+        arrays["points"],
+        seconds_fit=meta["seconds_fit"],
+        seconds_predict=meta["seconds_predict"],
+        info=meta["info"],
+        curves=meta["curves"],
+        error=meta["error"],
+    )
+    return one, meta["lag"]
+
+
+def _conclude(
+    prepared: Prepared,
+    folder: RunFolder,
+    backtests: dict[str, list[ModelBacktest]],
+    lags: dict[str, Any],
+    watch: Observer,
+    *,
+    final: bool,
+    interrupted: bool,
+) -> Outcome:
+    """Score what is there, write it, and fit the final model."""
+    alive = [n for n, runs in backtests.items() if any(r.error is None for r in runs)]
+    if not alive:
+        if interrupted:
+            return Outcome(folder, prepared, None, None, 0.0, interrupted=True)
+        first = next(iter(backtests.items()))
+        raise FitError(place="all models", value=str(first[1][0].error), rule="no model could forecast these data")
+    watch.phase("comparing")
+    skipped = {name: "interrupted before its turn" for name in prepared.models if name not in backtests}
+    evaluation = evaluate(
+        prepared.frame, prepared.folds, backtests, prepared.models, metrics=prepared.plan.metrics, skipped=skipped
+    )
+    _write_scores(folder, evaluation, backtests)
+    artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
+    forecast = None
+    if final and not interrupted:
+        try:
+            watch.phase("final fit")
+            forecast = _final(prepared, folder, evaluation)
+        except KeyboardInterrupt:
+            interrupted = True
+            folder.log("interrupted")
+    return Outcome(folder, prepared, evaluation, forecast, 0.0, interrupted, lags)
+
+
+def _write_scores(folder: RunFolder, evaluation: Evaluation, backtests: Mapping[str, list[ModelBacktest]]) -> None:
+    artifacts.write_csv(folder / "leaderboard.csv", evaluation.leaderboard)
+    artifacts.write_csv(folder / "scores.csv", evaluation.score_frame())
+    artifacts.write_parquet(folder / "backtest.parquet", evaluation.forecast_frame())
+    artifacts.write_csv(folder / "learning_curves.csv", curves_table(backtests))
+
+
+def curves_table(backtests: Mapping[str, list[ModelBacktest]]) -> pd.DataFrame:
+    """Learning curves of all networks: model, seed, fit, step, epoch, train_loss, valid_loss, grad_norm, ..., stopped."""
+    rows = []
+    for name, runs in backtests.items():
+        for run in runs:
+            best = run.info.get("best_step")
+            rows += [{"model": name, "seed": run.seed, **row, "stopped": row.get("step") == best} for row in run.curves]
+    columns = ["model", "seed", "fit", "step", "epoch", "train_loss", "valid_loss", "grad_norm", "lr", "stopped"]
+    table = pd.DataFrame(rows)
+    return table.reindex(columns=[*columns, *[c for c in table.columns if c not in columns]])
+
+
+def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.DataFrame:
+    """Fit the chosen model on all rows and forecast from each series' own last row."""
+    wanted = prepared.config.final
+    name = evaluation.verdict.use if wanted == "recommended" else wanted
+    if name not in evaluation.seeds:
+        reason = evaluation.leaderboard.set_index("model").loc[name, "reason"]
+        raise FitError(
+            place=f"model {name}", value=str(reason), rule="it failed in the backtest and cannot be the final model"
+        )
+    scored, model = evaluation.seeds[name], prepared.models[name]
+    seed = prepared.config.seed
+    steps = [int(s.backtest.info["best_step"]) for s in scored if s.backtest.info.get("best_step")]
+    n_steps = max(1, round(statistics.median(steps))) if steps else None
+    gap, horizon = prepared.plan.gap, prepared.plan.horizon
+    fitted = model.fit(
+        prepared.frame,
+        horizon=horizon + gap,
+        context=FitContext(seed=seed, n_steps=n_steps, n_jobs=prepared.config.n_jobs),
+    )
+    intervals = scored[0].intervals
+    saved = SavedModel(
+        name=name,
+        options=registry.options_of(model),
+        fitted=fitted,
+        frame=prepared.frame,
+        horizon=horizon,
+        gap=gap,
+        intervals=intervals,
+        season_length=prepared.plan.season_length or prepared.frame.season_length,
+        facts={"seed": seed, "n_steps": n_steps, "fingerprint": prepared.reading.profile.fingerprint},
+    )
+    saved.save(folder / "model")
+    forecast = saved.forecast()
+    artifacts.write_csv(folder / "forecast.csv", forecast)
+    folder.log(f"final model {name}, seed {seed}, {n_steps or 'no'} training steps, on all rows")
+    return forecast
+
+
+def _facts(prepared: Prepared, command: str) -> dict[str, Any]:
+    import platform
+    from importlib import metadata
+
+    from forecastkit import __version__
+
+    libraries = ("numpy", "pandas", "torch", "pytorch-lightning", "statsforecast", "statsmodels", "scikit-learn")
+    config = prepared.config.to_dict()
+    config["horizon"] = prepared.plan.horizon
+    return {
+        "command": command,
+        "versions": {
+            "forecastkit": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in libraries},
+        },
+        "fingerprint": prepared.reading.profile.fingerprint,
+        "seed": prepared.config.seed,
+        "config": config,
+        "plan": prepared.plan.to_dict(),
+        "notes": [*prepared.notes, *prepared.folds.notes],
+    }
+
+
+def _check_same_data(folder: RunFolder, facts: dict[str, Any]) -> None:
+    before = folder.facts().get("fingerprint")
+    if before != facts["fingerprint"]:
+        raise DataError(
+            place=str(folder.path),
+            rule="the data are no longer those that this run began with",
+            remedy="Start a new run without --resume.",
+        )
+
+
+def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
+    """Report and status; parts go only when nothing is left to resume."""
+    folder, evaluation = outcome.folder, outcome.evaluation
+    status = "interrupted" if outcome.interrupted else "done"
+    timings = {"seconds": round(outcome.seconds, 2)}
+    if evaluation is not None:
+        board = evaluation.leaderboard
+        total = board["seconds_fit"] + board["seconds_predict"]
+        timings["models"] = {m: round(float(s), 2) for m, s in zip(board["model"], total)}
+    final = None
+    if outcome.forecast is not None and len(outcome.forecast):
+        final = artifacts.load_meta(folder / "model").get("facts")
+        final = {"model": str(outcome.forecast["model"].iloc[0]), **(final or {})}
+    facts = {**facts, "status": status, "timings": timings, "final": final}
+    if evaluation is not None:
+        facts["notes"] = [*facts["notes"], *evaluation.notes]
+        artifacts.write_json(folder / "diagnostics.json", diagnostics(evaluation, outcome.lag_checks))
+    folder.write_facts(facts)
+    if evaluation is not None:
+        write_page(folder)
+    folder.log(status)
+    if not outcome.interrupted:
+        folder.drop_parts()

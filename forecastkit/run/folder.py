@@ -1,0 +1,216 @@
+"""The run folder: what a run leaves behind, where each file stands, and how it is read again.
+
+Files: ``run.yaml profile.json leaderboard.csv scores.csv backtest.parquet forecast.csv learning_curves.csv
+verdict.json report.html model/ parts/ log.txt``. Each is written aside and renamed; ``parts/`` holds every finished
+model of an unfinished run and goes once the run is done.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecastkit import artifacts
+from forecastkit.errors import ConfigError, DataError, ModelFileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RUN_FORMAT", "RunFolder"]
+
+RUN_FORMAT = 1
+RUNS = Path("runs")
+
+
+class RunFolder:
+    """One run on disk.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, name: str, out: Path | None = None) -> RunFolder:
+        """A new, empty folder: ``out``, or ``runs/<name>-<time>``.
+
+        Raises:
+            DataError: it exists with content, or cannot be made.
+        """
+        if out is not None:
+            return cls(_make(out, must_be_empty=True))
+        # Names come from file names: keep what is safe in a path on every system.
+        stem = re.sub(r"[^\w.-]+", "_", name).strip("._")[:60] or "run"
+        stamp = dt.datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = RUNS / f"{stem}-{stamp}"
+        for k in range(2, 1000):
+            try:
+                path.mkdir(parents=True, exist_ok=False)
+            except FileExistsError:
+                path = RUNS / f"{stem}-{stamp}-{k}"
+                continue
+            except OSError as error:
+                raise _unwritable(path, error) from None
+            return cls(path)
+        raise DataError(place=str(RUNS), rule="too many runs in one second")
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """An existing run.
+
+        Raises:
+            ModelFileError: no such run.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            near = f"Runs here: {', '.join(_runs_here())}." if _runs_here() else "Make one with forecastkit fit."
+            raise ModelFileError(place=str(path), rule="no such run folder", remedy=near)
+        folder.facts()
+        return folder
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def facts(self) -> dict[str, Any]:
+        """``run.yaml``.
+
+        Raises:
+            ModelFileError: missing, damaged or of a newer format.
+        """
+        import yaml
+
+        path = self / "run.yaml"
+        try:
+            facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelFileError(
+                place=str(self.path),
+                rule="not a run folder: it has no run.yaml",
+                remedy="Give the folder that fit made.",
+            ) from None
+        except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as error:
+            why = " ".join(str(error).split())[:120]
+            raise ModelFileError(place=str(path), value=why, rule="damaged", remedy="Run fit again.") from None
+        version = facts.get("format_version") if isinstance(facts, dict) else None
+        if not isinstance(version, int):
+            raise ModelFileError(place=str(path), rule="not written by forecastkit")
+        if version > RUN_FORMAT:
+            raise ModelFileError(
+                place=str(path),
+                value=f"format {version}",
+                rule=f"this forecastkit reads formats up to {RUN_FORMAT}",
+                remedy="Install a newer forecastkit.",
+            )
+        return facts
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Write ``run.yaml``."""
+        artifacts.write_yaml(self / "run.yaml", {"format_version": RUN_FORMAT, **facts})
+
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the run.
+
+        Raises:
+            ModelFileError: missing or damaged.
+        """
+        path = self / name
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise ModelFileError(place=str(path), value=str(error)[:120], rule="damaged") from None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the run, CSV or Parquet by its ending; times are parsed.
+
+        Raises:
+            ModelFileError: missing or damaged.
+        """
+        import pandas as pd
+
+        path = self / name
+        try:
+            if path.suffix == ".parquet":
+                return pd.read_parquet(path)
+            table = pd.read_csv(path, keep_default_na=True, dtype={"item_id": str, "model": str, "reason": str})
+        except FileNotFoundError:
+            raise self._missing(name) from None
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame()
+        except (OSError, ValueError, UnicodeDecodeError) as error:
+            raise ModelFileError(place=str(path), value=" ".join(str(error).split())[:120], rule="damaged") from None
+        for column in ("timestamp", "cutoff"):
+            if column in table and not pd.api.types.is_numeric_dtype(table[column]):
+                table[column] = _times(table[column])
+        for column in ("reason", "note", "word", "label"):
+            if column in table:
+                table[column] = table[column].fillna("")
+        return table
+
+    def _missing(self, name: str) -> ModelFileError:
+        return ModelFileError(
+            place=str(self.path),
+            rule=f"this run has no {name}",
+            remedy=f"It was not finished: forecastkit fit --resume {self.path}",
+        )
+
+    def log(self, line: str) -> None:
+        """Append a line with the time to ``log.txt``."""
+        stamp = dt.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        with (self / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{stamp}  {line}\n")
+
+    def part(self, name: str, seed: int) -> Path:
+        """Where a finished model of an unfinished run stands; ``name`` comes from the registry."""
+        return self.path / "parts" / f"{name}-s{seed}"
+
+    def drop_parts(self) -> None:
+        """Remove what only an unfinished run needs."""
+        shutil.rmtree(self.path / "parts", ignore_errors=True)
+
+
+def _times(texts: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    try:
+        return pd.to_datetime(texts, format="ISO8601")
+    except ValueError:
+        # Offsets that change with daylight saving: one column needs one zone.
+        return pd.to_datetime(texts, format="ISO8601", utc=True)
+
+
+def _make(path: Path, *, must_be_empty: bool) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if must_be_empty and any(path.iterdir()):
+            raise ConfigError(
+                place=f"--out {path}",
+                rule="the folder is not empty",
+                remedy=f"Choose another, or go on with an unfinished run: --resume {path}",
+            )
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        place=str(path),
+        value=error.strerror or type(error).__name__,
+        rule="the run folder cannot be made there",
+        remedy="Give a writable place with --out.",
+    )
+
+
+def _runs_here() -> list[str]:
+    try:
+        return sorted(str(p.parent) for p in RUNS.glob("*/run.yaml"))[-3:]
+    except OSError:
+        return []

@@ -1,0 +1,180 @@
+"""From the files of a run folder to its report; the same code renders a fresh run and an old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit.errors import ModelFileError
+from forecastkit.forecasting.evaluation import Evaluation
+from forecastkit.report import ReportData, write_report
+from forecastkit.run.folder import RunFolder
+
+__all__ = ["diagnostics", "report_data", "write_page"]
+
+MOST_ITEMS = 500
+MOST_PICTURED = 60
+"""Series whose backtest is drawn."""
+
+
+def diagnostics(evaluation: Evaluation, lag_checks: dict[str, Any]) -> dict[str, Any]:
+    """diagnostics.json: errors by step, fold and item on report folds, the folds, coverage, lag checks."""
+    report = evaluation.losses["report"]
+    reference = evaluation.verdict.reference
+    by_step, by_fold, by_item = [], [], []
+    keep = range(min(len(evaluation.frame.items), MOST_ITEMS))
+    base = report[reference].by_item(scaled=False) if reference in report else None
+    for name, x in report.items():
+        scaled, plain = x.by_step(), x.by_step(scaled=False)
+        by_step += [{"model": name, "step": h + 1, "mase": scaled[h], "mae": plain[h]} for h in range(len(plain))]
+        origins = zip(x.folds, x.by_origin(), x.by_origin(scaled=False))
+        by_fold += [{"model": name, "cutoff": str(f.cutoff), "mase": m, "mae": a} for f, m, a in origins]
+        scaled, plain = x.by_item(), x.by_item(scaled=False)
+        for i in keep:
+            ratio = np.nan if base is None or not base[i] > 0 else plain[i] / base[i]
+            row = {"model": name, "item_id": evaluation.frame.items[i], "mase": scaled[i], "mae": plain[i]}
+            by_item.append({**row, "ratio_to_reference": ratio})
+    return {
+        "by_step": _plain(by_step),
+        "by_fold": _plain(by_fold),
+        "by_item": _plain(by_item),
+        "folds": _folds(evaluation),
+        "intervals": _coverage(evaluation),
+        "lag_check": lag_checks,
+    }
+
+
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """JSON has no NaN: undefined is null."""
+    return [{k: _number(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _folds(evaluation: Evaluation) -> list[dict[str, Any]]:
+    calendar, gap = evaluation.frame.calendar, evaluation.folds.plan.gap
+    rows = []
+    for fold in evaluation.folds.all:
+        ahead = calendar.future(gap + fold.horizon, after=fold.position)
+        rows.append(
+            {
+                "role": fold.role,
+                "index": fold.index,
+                "cutoff": str(fold.cutoff),
+                "start": str(ahead[gap]),
+                "end": str(ahead[-1]),
+            }
+        )
+    return rows
+
+
+def _coverage(evaluation: Evaluation) -> dict[str, Any]:
+    """How often the recommended model's intervals held the answer, on report folds."""
+    use = evaluation.verdict.use
+    out: dict[str, Any] = {
+        "calibrated": evaluation.verdict.calibrated,
+        "source": f"{evaluation.interval_source()} folds",
+        "model": use,
+    }
+    losses = evaluation.losses["report"].get(use)
+    if losses is None or losses.quantile is None:
+        return out
+    for level, inside in ((80, losses.quantile.inside_80), (95, losses.quantile.inside_95)):
+        seen = inside[np.isfinite(inside)]
+        if len(seen):
+            out[str(level)] = {"coverage": float(seen.mean()), "n": len(seen)}
+    return out
+
+
+def report_data(folder: RunFolder, *, lang: str | None = None) -> ReportData:
+    """Everything that the page shows, from the files of a run.
+
+    Raises:
+        ModelFileError: the run was not finished far enough, or a file is damaged.
+    """
+    facts, verdict, profile = folder.facts(), folder.json("verdict.json"), folder.json("profile.json")
+    found = folder.json("diagnostics.json")
+    board = folder.table("leaderboard.csv")
+    backtest = _pictured(folder.table("backtest.parquet"), verdict, board)
+    forecast = folder.table("forecast.csv") if (folder / "forecast.csv").exists() else pd.DataFrame()
+    config = facts.get("config", {})
+    return ReportData(
+        title=str(profile.get("name", folder.path.name)),
+        name=str(profile.get("name", folder.path.name)),
+        lang=lang or str(config.get("lang", "en")),
+        verdict=verdict,
+        profile=profile,
+        leaderboard=board,
+        history=_history(folder, backtest, facts),
+        forecast=forecast,
+        backtest=backtest,
+        folds=_timed(pd.DataFrame(found["folds"]), "cutoff", "start", "end"),
+        error_by_step=pd.DataFrame(found["by_step"]),
+        error_by_fold=_timed(pd.DataFrame(found["by_fold"]), "cutoff"),
+        error_by_item=pd.DataFrame(found["by_item"]),
+        lag_check=found["lag_check"],
+        curves=folder.table("learning_curves.csv"),
+        intervals=found["intervals"],
+        plan=facts.get("plan", {}),
+        run=facts,
+        units=str(profile.get("units") or ""),
+    )
+
+
+def _timed(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Text back to times, or to int64 steps."""
+    for column in columns:
+        if column in table and len(table):
+            numbers = table[column].astype(str).str.fullmatch(r"-?\d+").all()
+            if numbers:
+                table[column] = table[column].astype("int64")
+            else:
+                table[column] = pd.to_datetime(table[column], format="ISO8601", utc=None)
+    return table
+
+
+def _pictured(backtest: pd.DataFrame, verdict: dict[str, Any], board: pd.DataFrame) -> pd.DataFrame:
+    """Report folds of the recommended model, its reference, the tested one and the best network."""
+    networks = board.loc[(board["family"] == "network") & (board["status"] == "ok"), "model"]
+    names = [verdict["use"], verdict["reference"], verdict.get("tested"), *networks.head(1)]
+    items = backtest["item_id"].unique()[:MOST_PICTURED]
+    first_seed = backtest.groupby("model")["seed"].transform("min")
+    keep = (backtest["role"] == "report") & backtest["model"].isin([n for n in names if n])
+    keep &= backtest["item_id"].isin(items) & (backtest["seed"] == first_seed)
+    return backtest[keep].reset_index(drop=True)
+
+
+def _history(folder: RunFolder, backtest: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
+    plan = facts.get("plan", {})
+    season = int(plan.get("season_length") or 1)
+    rows = int(min(600, max(120, 3 * season, 8 * int(plan.get("horizon") or 1))))
+    path = folder / "model" / "history.parquet"
+    if path.exists():
+        table = folder.table("model/history.parquet")
+    else:
+        # A backtest without a final model: what its answers tell.
+        table = backtest.rename(columns={"actual": "target"})[["item_id", "timestamp", "target"]]
+        table = table.drop_duplicates(["item_id", "timestamp"]).sort_values(["item_id", "timestamp"])
+    return table.groupby("item_id", sort=False).tail(rows).reset_index(drop=True)
+
+
+def write_page(folder: RunFolder, out: Path | None = None, *, lang: str | None = None) -> Path:
+    """Render ``report.html``.
+
+    Raises:
+        ModelFileError: the run was not finished far enough.
+    """
+    try:
+        data = report_data(folder, lang=lang)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            place=str(folder.path), value=f"{type(error).__name__}: {error}"[:120], rule="a file of this run is damaged"
+        ) from None
+    path = out or folder / "report.html"
+    write_report(data, path)
+    return path

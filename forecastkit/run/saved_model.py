@@ -1,0 +1,207 @@
+"""The model of a run on disk: parameters, the history it forecasts from, and how wide its intervals are.
+
+``model/`` holds ``weights.safetensors``, ``model.json`` and ``history.parquet``; loading them runs no code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit import artifacts, registry
+from forecastkit.errors import ConfigError, DataError, ForecastkitError, ModelFileError, near
+from forecastkit.forecasting.backtest import forecast_frame, forecast_from_ends
+from forecastkit.forecasting.calendar import Calendar
+from forecastkit.forecasting.intervals import ResidualIntervals, recent_scale
+from forecastkit.forecasting.protocol import Fitted
+from forecastkit.forecasting.schema import SeriesFrame
+
+__all__ = ["SavedModel"]
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """A fitted model with everything that a later forecast needs.
+
+    Args:
+        name, options: of the registry.
+        frame: the history.
+        horizon: steps that are forecast, after ``gap`` steps that are not.
+        intervals: None = quantiles are NaN.
+        facts: for run.yaml and the model card.
+    """
+
+    name: str
+    options: dict[str, Any]
+    fitted: Fitted
+    frame: SeriesFrame
+    horizon: int
+    gap: int
+    intervals: ResidualIntervals | None
+    season_length: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def forecast(self, horizon: int | None = None) -> pd.DataFrame:
+        """The forecast frame from each series' own last row.
+
+        Raises:
+            ConfigError: more steps than the model was fitted for.
+        """
+        steps = self.horizon if horizon is None else horizon
+        if not 1 <= steps <= self.horizon:
+            raise ConfigError(
+                place="--horizon",
+                value=str(steps),
+                rule=f"this model forecasts 1 to {self.horizon} steps",
+                remedy=f"Fit again with --horizon {steps}." if steps > self.horizon else "",
+            )
+        points, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
+        points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
+        quantiles = None
+        if self.intervals is not None:
+            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length))
+        return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
+
+    def save(self, folder: Path) -> None:
+        """Write the three files."""
+        arrays, state = self.fitted.state()
+        calendar = self.frame.calendar
+        stamps, instants_of = _pack(calendar.instants)
+        meta = {
+            "name": self.name,
+            "options": self.options,
+            "state": state,
+            "horizon": self.horizon,
+            "gap": self.gap,
+            "season_length": self.season_length,
+            "intervals": None if self.intervals is None else self.intervals.to_dict(),
+            "frame": {
+                "target_name": self.frame.target_name,
+                "season_length": self.frame.season_length,
+                "name": self.frame.name,
+                "freq": calendar.freq,
+                "sessions": [list(s) for s in calendar.sessions],
+                "instants": instants_of,
+            },
+            "facts": self.facts,
+        }
+        history = self.frame.data[["item_id", "timestamp", "target"]]
+        artifacts.write_parquet(folder / "history.parquet", history)
+        packed = {f"state.{key}": value for key, value in arrays.items()}
+        artifacts.save_model(folder, {**packed, "calendar": stamps}, meta)
+
+    @classmethod
+    def load(cls, folder: Path) -> SavedModel:
+        """The inverse of ``save``.
+
+        Raises:
+            ModelFileError: missing, damaged or of another format.
+        """
+        arrays, meta = artifacts.load_model(folder)
+        try:
+            frame = _frame(folder, arrays["calendar"], meta["frame"])
+            model = registry.create_model(meta["name"], **meta["options"])
+            state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
+            fitted = model.restore(state, meta["state"])
+            intervals = meta["intervals"] and ResidualIntervals.from_dict(meta["intervals"])
+            return cls(
+                meta["name"],
+                meta["options"],
+                fitted,
+                frame,
+                int(meta["horizon"]),
+                int(meta["gap"]),
+                intervals,
+                int(meta["season_length"]),
+                meta["facts"],
+            )
+        except ForecastkitError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ModelFileError(
+                place=str(folder),
+                value=f"{type(error).__name__}: {error}"[:120],
+                rule="damaged",
+                remedy="Run fit again.",
+            ) from None
+
+    def with_newer(self, newer: SeriesFrame) -> SavedModel:
+        """The model with longer history; where a row exists in both, the newer file's value counts.
+
+        Raises:
+            DataError: another frequency, or a series that the model cannot forecast.
+        """
+        from forecastkit.reading import ReadOptions, read
+
+        old = self.frame
+        _same_kind(old, newer)
+        unknown = sorted(set(newer.items) - set(old.items))
+        if unknown and registry.create_model(self.name, **self.options).family == "statistical":
+            raise DataError(
+                place="--data",
+                value=f"series {unknown[0]!r}",
+                rule=f"{self.name} was fitted to each series and does not know this one",
+                remedy=near(unknown[0], old.items),
+            )
+        columns = ["item_id", "timestamp", "target"]
+        tables = [old.data[columns], newer.data[columns]]
+        rows = pd.concat(tables, ignore_index=True).drop_duplicates(["item_id", "timestamp"], keep="last")
+        options = ReadOptions(
+            target="target",
+            time="timestamp",
+            item="item_id",
+            freq=None if old.calendar.sessions else old.calendar.freq,
+            season_length=old.season_length,
+            min_rows=1,
+        )
+        merged = read(rows, options).frame
+        merged = replace(merged, target_name=old.target_name, name=old.name)
+        return replace(self, frame=merged, fitted=self.fitted.update(merged))
+
+
+def _same_kind(old: SeriesFrame, newer: SeriesFrame) -> None:
+    kinds = [(f.calendar.is_integer, getattr(f.calendar.instants, "tz", None) is not None) for f in (old, newer)]
+    words = {(True, False): "counted steps", (False, True): "times with a zone", (False, False): "times without a zone"}
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            place="--data",
+            value=f"has {words[kinds[1]]}",
+            rule=f"the model was fitted to {words[kinds[0]]}",
+            remedy="Give rows of the same kind as the file of fit.",
+        )
+
+
+def _pack(instants: pd.Index) -> tuple[np.ndarray, dict[str, Any]]:
+    if isinstance(instants, pd.DatetimeIndex):
+        return instants.asi8.copy(), {"unit": instants.unit, "tz": None if instants.tz is None else str(instants.tz)}
+    return instants.to_numpy(np.int64), {}
+
+
+def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any]) -> SeriesFrame:
+    how = facts["instants"]
+    instants: pd.Index
+    if how:
+        instants = pd.DatetimeIndex(stamps.astype(f"datetime64[{how['unit']}]"))
+        if how["tz"] is not None:
+            instants = instants.tz_localize("UTC").tz_convert(how["tz"])
+    else:
+        instants = pd.Index(stamps, dtype="int64")
+    calendar = Calendar(facts["freq"], instants, tuple((int(a), int(b)) for a, b in facts["sessions"]))
+    path = folder / "history.parquet"
+    try:
+        history = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise ModelFileError(place=str(path), rule="missing", remedy="Run fit again.") from None
+    except (OSError, ValueError) as error:
+        raise ModelFileError(place=str(path), value=str(error)[:120], rule="damaged", remedy="Run fit again.") from None
+    return SeriesFrame(
+        history,
+        calendar,
+        season_length=int(facts["season_length"]),
+        target_name=str(facts["target_name"]),
+        name=str(facts["name"]),
+    )

@@ -1,0 +1,74 @@
+"""Seed, threads, device and precision: set here and nowhere else, and put back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from forecastkit.errors import ConfigError, near
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["DEVICES", "PRECISIONS", "device", "dtype_of", "seeded", "threads"]
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "32", "bf16")
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """Torch computes with ``n`` threads inside; None leaves torch's own choice."""
+    if n is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch draws from ``seed`` inside; its state outside is as if nothing had happened."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device of a name; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        ConfigError: unknown, or not on this machine.
+    """
+    import torch
+
+    if name not in DEVICES:
+        raise ConfigError(place="option device", value=repr(name), rule="no such device", remedy=near(name, DEVICES))
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    missing = (name == "cuda" and not torch.cuda.is_available()) or (
+        name == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise ConfigError(
+            place="option device", value=repr(name), rule="not on this machine", remedy="Use device=auto."
+        )
+    return torch.device(name)
+
+
+def dtype_of(precision: str, where: torch.device) -> torch.dtype:
+    """float32, or bfloat16 for the matrix products; ``auto`` takes bfloat16 on a GPU that has it."""
+    import torch
+
+    if precision == "bf16" or (precision == "auto" and where.type == "cuda" and torch.cuda.is_bf16_supported()):
+        return torch.bfloat16
+    return torch.float32

@@ -1,0 +1,149 @@
+"""The only LightningModule: any network, any objective."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Diverged", "OptimizerOptions", "OutOfTime", "TrainingModule"]
+
+Objective = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
+"""(network, batch) -> (sum of losses, sum of weights)."""
+
+
+class Diverged(Exception):
+    """The loss is not a finite number any more."""
+
+
+class OutOfTime(Exception):
+    """The deadline passed before the first validation."""
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    """How weights move.
+
+    Args:
+        name: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
+        lr: learning rate, the highest one where a schedule changes it.
+        schedule: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``.
+        clip: largest gradient norm; 0 = not clipped.
+    """
+
+    name: str = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    clip: float = 1.0
+    max_steps: int = 1000
+
+    def build(self, net: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
+        """(optimiser, schedule or None)."""
+        kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+            "adam": torch.optim.Adam,
+            "adamw": torch.optim.AdamW,
+            "sgd": lambda p, lr, weight_decay: torch.optim.SGD(p, lr, momentum=0.9, weight_decay=weight_decay),
+        }
+        optimizer = kinds[self.name](net.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        if self.schedule == "cosine":
+            return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.max_steps)
+        if self.schedule == "onecycle":
+            total = max(2, self.max_steps)
+            return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=total)
+        return optimizer, None
+
+
+class TrainingModule(pl.LightningModule):
+    """Several optimiser steps a Lightning batch: at small networks its own bookkeeping costs more than a step.
+
+    Args:
+        objective: for training, called once a step.
+        valid_objective: for validation.
+        deadline: ``time.monotonic()`` after which training ends.
+        dtype: of matrix products; bfloat16 through autocast.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        objective: Objective,
+        valid_objective: Objective,
+        options: OptimizerOptions,
+        *,
+        deadline: float | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.net, self.objective, self.valid_objective, self.options = net, objective, valid_objective, options
+        self.deadline, self.compute_dtype = deadline, dtype
+        self.n_steps = 0
+        self.stop_requested = False
+        self.train_losses: list[float] = []
+        self.grad_norms: list[float] = []
+        self._valid: list[tuple[Tensor, Tensor]] = []
+        self._schedule: Any = None
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """See Lightning."""
+        self._optimizer, self._schedule = self.options.build(self.net)
+        return self._optimizer
+
+    def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, Tensor]:
+        if self.compute_dtype == torch.float32:
+            return objective(self.net, batch)
+        with torch.autocast(self.device.type, dtype=self.compute_dtype):
+            return objective(self.net, batch)
+
+    def training_step(self, batches: Sequence[Any], _: int) -> None:
+        """One optimiser step for each of ``batches``."""
+        optimizer = self._optimizer
+        if optimizer is None:  # configure_optimizers runs first
+            return
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        for batch in batches:
+            total, weight = self._loss(self.objective, batch)
+            loss = total / weight.clamp_min(1.0)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip or math.inf, foreach=True)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise Diverged
+            optimizer.step()
+            if self._schedule is not None and self.n_steps < self.options.max_steps - 1:
+                self._schedule.step()
+            self.n_steps += 1
+            self.train_losses.append(value)
+            self.grad_norms.append(float(norm))
+            out_of_time = self.deadline is not None and time.monotonic() > self.deadline
+            if self.stop_requested or out_of_time:
+                self.trainer.should_stop = True
+                return
+
+    def validation_step(self, batch: Any, _: int) -> None:
+        """Collect sums; their ratio is the same whatever the batches."""
+        total, weight = self._loss(self.valid_objective, batch)
+        self._valid.append((total.double(), weight.double()))
+
+    def take_valid_loss(self) -> float:
+        """The validation loss since the last call; NaN without a batch."""
+        if not self._valid:
+            return math.nan
+        total = sum(float(t) for t, _ in self._valid)
+        weight = sum(float(w) for _, w in self._valid)
+        self._valid.clear()
+        return total / weight if weight > 0 else math.nan
+
+    @property
+    def lr(self) -> float:
+        """The present learning rate."""
+        return float(self._optimizer.param_groups[0]["lr"]) if self._optimizer is not None else self.options.lr

@@ -1,0 +1,162 @@
+"""The one trainer factory: quiet, best weights kept in memory, stops early, stops on Ctrl-C after the step."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from forecastkit.training.module import Diverged, TrainingModule
+
+__all__ = ["Trained", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training went; the network holds the best weights.
+
+    Args:
+        curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr.
+        best_step: step of the kept weights; 0 = none was taken.
+    """
+
+    n_steps: int
+    best_step: int
+    best_loss: float
+    early_stopped: bool
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+
+class _Watch(pl.Callback):
+    """Learning curve, best weights, early stopping."""
+
+    def __init__(self, patience: int, max_steps: int, progress: Callable[[int, int, str], None]) -> None:
+        self.patience, self.max_steps, self.progress = patience, max_steps, progress
+        self.curves: list[dict[str, float]] = []
+        self.best_loss, self.best_step, self.since = float("inf"), 0, 0
+        self.best: dict[str, torch.Tensor] = {}
+        self.early_stopped = False
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        if module.n_steps >= self.max_steps:
+            trainer.should_stop = True
+        self.progress(module.n_steps, self.max_steps, "steps")
+
+    def close_epoch(self, trainer: pl.Trainer, module: TrainingModule) -> None:
+        """One row of the curve; whether to go on."""
+        if not module.train_losses:
+            return
+        loss = module.take_valid_loss()
+        norms = torch.tensor(module.grad_norms)
+        self.curves.append(
+            {
+                "step": module.n_steps,
+                "epoch": trainer.current_epoch + 1,
+                "train_loss": sum(module.train_losses) / len(module.train_losses),
+                "valid_loss": loss,
+                "grad_norm": float(norms.mean()),
+                "grad_norm_max": float(norms.max()),
+                "lr": module.lr,
+            }
+        )
+        module.train_losses.clear()
+        module.grad_norms.clear()
+        if loss < self.best_loss:
+            self.best_loss, self.best_step, self.since = loss, module.n_steps, 0
+            self.best = {k: v.detach().clone() for k, v in module.net.state_dict().items()}
+            return
+        self.since += 1
+        if self.patience and self.best_step and self.since >= self.patience:
+            self.early_stopped = True
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        # Lightning validates within the training epoch, so both losses are there.
+        self.close_epoch(trainer, module)
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Lightning's hints are for its own users."""
+    loggers = [logging.getLogger(n) for n in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
+    levels = [(logger, logger.level) for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in levels:
+                logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _stop_after_the_step(module: TrainingModule) -> Iterator[list[bool]]:
+    """The first Ctrl-C ends the step, a second one ends at once. Only the main thread hears signals."""
+    pressed: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def hear(number: int, frame: Any) -> None:
+        pressed.append(True)
+        module.stop_requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def train(
+    module: TrainingModule,
+    data: pl.LightningDataModule,
+    *,
+    max_steps: int,
+    steps_per_epoch: int,
+    patience: int,
+    accelerator: str = "cpu",
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+) -> Trained:
+    """Train until the validation loss has not improved for ``patience`` epochs, or for ``max_steps``.
+
+    Without validation data it takes exactly ``max_steps`` and keeps the last weights.
+
+    Raises:
+        Diverged: a loss that is not finite.
+        KeyboardInterrupt: after the step in which Ctrl-C came.
+    """
+    watch = _Watch(patience, max_steps, progress)
+    with _hushed(), _stop_after_the_step(module) as pressed:
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_epochs=-(-max_steps // steps_per_epoch),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[watch],
+        )
+        trainer.fit(module, datamodule=data)
+    if pressed:
+        raise KeyboardInterrupt
+    if watch.best:
+        module.net.load_state_dict(watch.best)
+    elif any(not torch.isfinite(p).all() for p in module.net.parameters()):
+        raise Diverged
+    best = watch.best_step or module.n_steps
+    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves)
