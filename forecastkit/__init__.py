@@ -6,30 +6,27 @@ Names resolve on first use, so that ``import forecastkit`` costs almost nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "fit": "forecastkit.api:fit",
+    "backtest": "forecastkit.api:backtest",
     "predict": "forecastkit.api:predict",
     "load": "forecastkit.api:load",
+    "Result": "forecastkit.api:Result",
+    "EvalPlan": "forecastkit.forecasting.splits:EvalPlan",
     "as_frame": "forecastkit.reading:as_frame",
     "read": "forecastkit.reading:read",
     "ForecastkitError": "forecastkit.errors:ForecastkitError",
     "list_models": "forecastkit.registry:list_models",
     "create_model": "forecastkit.registry:create_model",
+    "list_datasets": "forecastkit.catalog:list_datasets",
     "load_dataset": "forecastkit.catalog:load_dataset",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
-
-if TYPE_CHECKING:
-    from forecastkit.api import fit, load, predict
-    from forecastkit.catalog import load_dataset
-    from forecastkit.errors import ForecastkitError
-    from forecastkit.reading import as_frame, read
-    from forecastkit.registry import create_model, list_models
 
 
 def __getattr__(name: str) -> Any:

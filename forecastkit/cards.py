@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from forecastkit.errors import DataError, near
+from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["Card", "read_card", "sha256_of"]
 
@@ -116,21 +117,6 @@ class Card(BaseModel):
         return self
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Safe YAML where a repeated key is an error and not the last one's win."""
-
-
-def _mapping_once(loader: _OnceLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for i, (key, (key_node, _)) in enumerate(zip(keys, node.value, strict=True)):
-        if key in keys[:i]:
-            raise yaml.constructor.ConstructorError(problem=f"key {key!r} twice", problem_mark=key_node.start_mark)
-    return loader.construct_mapping(node, deep=True)
-
-
-_OnceLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_once)
-
-
 def sha256_of(path: Path) -> str:
     """Hex sha256 of a file's bytes; bounded memory."""
     with path.open("rb") as stream:
@@ -159,7 +145,7 @@ def _tree(path: Path) -> dict[str, Any]:
     if len(content) > MOST_CARD_BYTES:
         raise DataError(place=str(path), rule=f"a card has at most {MOST_CARD_BYTES} bytes")
     try:
-        tree = yaml.load(text, Loader=_OnceLoader)  # noqa: S506  a SafeLoader
+        tree = load_yaml(text)
     except (yaml.YAMLError, ValueError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, near
+from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config"]
 
 DEFAULT_NETWORKS = ("lstm", "gru")
-CONFIG_VERSION = 1
 
 
 class _Strict(BaseModel):
@@ -67,6 +67,10 @@ class EvaluationConfig(_Strict):
         return value
 
 
+def _default_models() -> dict[str, dict[str, Any]]:
+    return {name: {} for name in DEFAULT_NETWORKS}
+
+
 class RunConfig(_Strict):
     """Everything that decides the numbers of a run.
 
@@ -81,11 +85,11 @@ class RunConfig(_Strict):
         threads: torch threads; None = all cores.
     """
 
-    version: Literal[1] = CONFIG_VERSION
+    version: Literal[1] = 1
     name: str = ""
     data: DataConfig = DataConfig()
     horizon: int | None = Field(default=None, ge=1, le=100_000)
-    models: dict[str, dict[str, Any]] = Field(default_factory=lambda: {name: {} for name in DEFAULT_NETWORKS})
+    models: dict[str, dict[str, Any]] = Field(default_factory=_default_models)
     baselines: Literal["all", "naive"] = "all"
     baseline_seconds: float = Field(default=120.0, gt=0)
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -147,7 +151,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(place=str(path), value=str(error), rule="cannot be read as text") from None
     try:
-        tree = yaml.safe_load(text)
+        tree = load_yaml(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -177,7 +181,7 @@ def _override(tree: dict[str, Any], word: str) -> None:
             remedy="Write for instance horizon=20 or models.lstm.hidden=64.",
         )
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
     except (yaml.YAMLError, RecursionError, ValueError):
         raise ConfigError(place=f"option {key}", value=repr(text), rule="not a YAML value") from None
     node = tree

@@ -99,23 +99,23 @@ class Calendar:
         offset = pd.tseries.frequencies.to_offset(self.freq)
         # One instant more, since a last row off the grid (a holiday moved it) would not count itself.
         grid = pd.date_range(last, periods=n + 2, freq=offset)
-        return grid[grid > last][:n].as_unit(self.instants.unit)
+        return grid[grid > last][:n].as_unit(pd.DatetimeIndex(self.instants).unit)
 
     def _sessions_after(self, last: pd.Timestamp, n: int) -> pd.Index:
         by_day: dict[int, list[int]] = {}
-        for day, second in self.sessions:
-            by_day.setdefault(day, []).append(second)
+        for weekday, second in self.sessions:
+            by_day.setdefault(weekday, []).append(second)
         out: list[pd.Timestamp] = []
-        day = last.tz_localize(None).normalize()
+        day: pd.Timestamp = last.tz_localize(None).normalize()
         while len(out) < n:
             for second in by_day.get(day.weekday(), []):
-                wall = day + pd.Timedelta(seconds=second)
+                wall: pd.Timestamp = day + pd.Timedelta(seconds=second)
                 if last.tz is not None:
                     wall = wall.tz_localize(last.tz, ambiguous=True, nonexistent="shift_forward")
                 if wall > last:
                     out.append(wall)
             day += pd.Timedelta(days=1)
-        return pd.DatetimeIndex(out[:n]).as_unit(self.instants.unit)
+        return pd.DatetimeIndex(out[:n]).as_unit(pd.DatetimeIndex(self.instants).unit)
 
     def upto(self, position: int) -> Calendar:
         """The calendar as it was known at ``position``, inclusive."""

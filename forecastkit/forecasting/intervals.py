@@ -1,7 +1,7 @@
 """Intervals from residuals of calibrate folds (select folds where there are none), by step.
 
 Residuals are divided by each item's own recent scale, so that items of different size share them. With too
-few folds, steps are pooled and it is said. These intervals are marked uncalibrated: they were not proven on
+few folds, steps share the shape and keep their own spread. These intervals are marked uncalibrated: they were not proven on
 folds that the model had not been chosen by.
 """
 
@@ -16,8 +16,8 @@ from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 
 __all__ = ["ResidualIntervals", "recent_scale"]
 
-MIN_SCORES = 19
-"""Fewest residuals for a 95 % bound: 1 / (1 - 0.95) - 1."""
+MIN_SCORES = 200
+"""Fewest residuals a step for quantiles of its own: five in each tail of a 95 % interval."""
 
 RECENT_ROWS = 250
 """Rows that the scale looks back, so that it follows the present volatility."""

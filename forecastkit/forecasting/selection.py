@@ -333,7 +333,18 @@ def _evidence(facts: _Facts, lang: str, more: str | None) -> str:
         "chance": _chance(facts.p_value, lang),
         "p": f"p {_p(facts.p_value, lang)}",
     }
-    return _SENTENCES[lang][_case(facts)].format_map(fill)
+    return _SENTENCES[lang][_case(facts)].format_map(fill) + _disagreement(facts, lang)
+
+
+def _disagreement(facts: _Facts, lang: str) -> str:
+    """Said where the mean over all errors and the geometric mean over series point to different sides."""
+    if facts.skill is None or not facts.skill * facts.gain < 0:
+        return ""
+    share = f"{100 * abs(facts.skill):.1f}".replace(".", "," if lang == "es" else ".")
+    worse = facts.skill < 0
+    if lang == "en":
+        return f" As a geometric mean over the series it is {share} % {'worse' if worse else 'better'}."
+    return f" En media geométrica sobre las series es un {share} % {'peor' if worse else 'mejor'}."
 
 
 def _case(facts: _Facts) -> str:

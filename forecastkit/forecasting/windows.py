@@ -120,4 +120,4 @@ def _filled(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     first = observed.argmax(axis=1)
     index = np.where(index >= 0, index, first[:, None])
     out: np.ndarray = np.take_along_axis(values, index, axis=1)
-    return np.where(observed.any(axis=1)[:, None], out, 0.0)
+    return np.where(np.any(observed, axis=1, keepdims=True), out, 0.0)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 __all__ = ["CELLS", "RecurrentEncoder"]
 
-CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Any] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 State = Any
 """[L, B, N], or a pair of them for the LSTM; None = zeros."""
@@ -42,7 +42,7 @@ class RecurrentEncoder(nn.Module):
         activation: str = "tanh",
     ) -> None:
         super().__init__()
-        more = {"nonlinearity": activation} if cell == "rnn" else {}
+        more: dict[str, Any] = {"nonlinearity": activation} if cell == "rnn" else {}
         self.bidirectional = bidirectional
         self.n_outputs = hidden * (2 if bidirectional else 1)
         self.core = CELLS[cell](

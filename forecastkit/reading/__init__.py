@@ -1,6 +1,7 @@
 """Any file or frame of numbers with a time -> a checked ``SeriesFrame`` and a profile of what was found.
 
 >>> import pandas as pd
+>>> from forecastkit.reading import as_frame
 >>> days = pd.date_range("2024-01-01", periods=4, freq="D")
 >>> as_frame(pd.DataFrame({"day": days, "sales": [1.0, 2.0, 3.0, 4.0]})).calendar.freq
 'D'

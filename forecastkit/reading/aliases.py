@@ -24,7 +24,20 @@ _ONE = {
     "BME": "months (last business day)", "QS": "quarters", "QE": "quarters (last day)", "YS": "years",
     "YE": "years (last day)", "step": "steps",
 }  # fmt: skip
-SEASONS = {"B": 5, "D": 7, "W": 52, "MS": 12, "ME": 12, "BMS": 12, "BME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1, "step": 1}
+SEASONS = {
+    "B": 5,
+    "D": 7,
+    "W": 52,
+    "MS": 12,
+    "ME": 12,
+    "BMS": 12,
+    "BME": 12,
+    "QS": 4,
+    "QE": 4,
+    "YS": 1,
+    "YE": 1,
+    "step": 1,
+}
 """Steps in the season that people expect of a frequency."""
 
 

@@ -58,7 +58,12 @@ def opened(path: Path) -> bytes:
     except FileNotFoundError:
         raise _missing(path) from None
     except (OSError, ValueError) as error:
-        raise DataError(place=str(path), value=str(getattr(error, "strerror", error)), rule="cannot be read") from None
+        raise DataError(
+            place=str(path),
+            value=str(getattr(error, "strerror", error)),
+            rule="cannot be read",
+            remedy="Check its permissions, or give another file.",
+        ) from None
     if not head:
         raise DataError(place=str(path), rule="the file is empty", remedy="Give a file with a header and rows.")
     return head
@@ -88,9 +93,26 @@ def read_text(path: Path, head: bytes, encoding: str | None = None) -> TextFile:
     """
     content, packed = _unpacked(path, head)
     text, found = _decoded(path, content, encoding)
+    _no_page(path, text[:512].to_pybytes().lstrip().lower())
     text = _line_feeds(text)
     _bounded_lines(path, text)
     return TextFile(text, found, packed)
+
+
+def _no_page(path: Path, head: bytes) -> None:
+    """Refuse pages and JSON, which servers send in place of tables."""
+    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
+        raise DataError(
+            place=path.name,
+            rule="HTML or XML, not a table",
+            remedy="Download the data file itself, not the page that shows it.",
+        )
+    if re.match(rb'(?:\{\s*"|\[\s*[{\[])', head):
+        raise DataError(
+            place=path.name,
+            rule="JSON, not a table",
+            remedy="Convert it first, as in pandas.read_json(file).to_csv(...).",
+        )
 
 
 def _unpacked(path: Path, head: bytes) -> tuple[pa.Buffer, str]:
@@ -119,7 +141,12 @@ def _unpacked(path: Path, head: bytes) -> tuple[pa.Buffer, str]:
     except DataError:
         raise
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError, RuntimeError) as error:
-        raise DataError(place=str(path), value=short(error), rule="the compressed file is damaged") from None
+        raise DataError(
+            place=str(path),
+            value=short(error),
+            rule="the compressed file is damaged",
+            remedy="Fetch or write it again.",
+        ) from None
 
 
 def _bounded(path: Path, file: Any, limit: int) -> pa.Buffer:
@@ -141,7 +168,10 @@ def _zip(path: Path, limit: int) -> pa.Buffer:
         names = [i for i in archive.infolist() if not i.is_dir() and not i.filename.startswith("__MACOSX")]
         if len(names) != 1:
             raise DataError(
-                place=str(path), value=f"{len(names)} files inside", rule="one file is needed", remedy="Unpack it first."
+                place=str(path),
+                value=f"{len(names)} files inside",
+                rule="one file is needed",
+                remedy="Unpack it first.",
             )
         with archive.open(names[0]) as file:
             return _bounded(path, file, limit)
@@ -166,10 +196,10 @@ def _decoded(path: Path, content: pa.Buffer, encoding: str | None) -> tuple[pa.B
     elif b"\x00" in head:
         # UTF-16 without a mark: every other byte of plain text is zero.
         even, odd = head[::2].count(0), head[1::2].count(0)
-        if max(even, odd) * 4 < len(head):
-            raise _no_text(path)
-        name = "utf-16-le" if odd > even else "utf-16-be"
-        return _strict(path, content, name), name
+        if max(even, odd) * 4 >= len(head):
+            name = "utf-16-le" if odd > even else "utf-16-be"
+            return _strict(path, content, name), name
+    content = _without_zeros(path, content)
     if _is_utf8(content):
         return content, "utf-8"
     sample = content[:65536].to_pybytes()
@@ -181,6 +211,29 @@ def _decoded(path: Path, content: pa.Buffer, encoding: str | None) -> tuple[pa.B
         return pa.py_buffer(text.decode("cp1252").encode()), "cp1252"
     except UnicodeDecodeError:
         return pa.py_buffer(text.decode("latin-1").encode()), "latin-1"
+
+
+def _without_zeros(path: Path, content: pa.Buffer) -> pa.Buffer:
+    """Zero bytes that fill the end are cut off; elsewhere they are damage."""
+    view = memoryview(content)
+    for start in range(0, content.size, 8 << 20):
+        at = bytes(view[start : start + (8 << 20)]).find(b"\x00")
+        if at < 0:
+            continue
+        if any(bytes(view[k : k + (8 << 20)]).strip(b"\x00\r\n") for k in range(start + at, content.size, 8 << 20)):
+            line = 1 + sum(
+                bytes(view[k : min(k + (8 << 20), start + at)]).count(b"\n") for k in range(0, start + at, 8 << 20)
+            )
+            if len(re.findall(rb"[\x00-\x08\x0e-\x1f]", bytes(view[:65536]))) > min(content.size, 65536) // 50:
+                raise _no_text(path)
+            raise DataError(
+                place=f"{path.name}, line {line}",
+                value="a zero byte",
+                rule="damaged text",
+                remedy="Write the file again.",
+            )
+        return content.slice(0, start + at)
+    return content
 
 
 def _is_utf8(content: pa.Buffer) -> bool:
@@ -210,8 +263,6 @@ def _strict(path: Path, content: pa.Buffer, encoding: str) -> pa.Buffer:
 def _line_feeds(content: pa.Buffer) -> pa.Buffer:
     """Lone carriage returns as line feeds; CRLF stays, every parser knows it."""
     head = content[: 1 << 20].to_pybytes()
-    if b"\x00" in head:
-        return _line_feeds(pa.py_buffer(content.to_pybytes().replace(b"\x00", b"")))
     if not re.search(rb"\r(?!\n|$)", head):
         return content
     return pa.py_buffer(re.sub(rb"\r(?!\n)", b"\n", content.to_pybytes()))

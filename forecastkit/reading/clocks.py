@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,7 +29,12 @@ _EXCEL_EPOCH = -25569
 
 
 def parse_times(
-    column: pa.ChunkedArray | pa.Array, name: str, where: Where, *, date_format: str | None = None, tz: str | None = None
+    column: pa.ChunkedArray | pa.Array,
+    name: str,
+    where: Where,
+    *,
+    date_format: str | None = None,
+    tz: str | None = None,
 ) -> Instants:
     """A column of any type as instants or steps.
 
@@ -52,9 +56,8 @@ def parse_times(
             valid = valid & np.isfinite(values)
             return parse_numeric(values, valid, name, where, tz=tz)
         column = pc.cast(column, pa.string())
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)):
-        if "string_view" not in str(kind) and not pa.types.is_null(kind):
-            raise DataError(place=f"column {name!r}", value=str(kind), rule="times are needed", remedy="Give --time.")
+    elif not (_is_text(kind) or pa.types.is_dictionary(kind) or pa.types.is_null(kind)):
+        raise DataError(place=f"column {name!r}", value=str(kind), rule="times are needed", remedy="Give --time.")
     texts, codes = coded(column)
     if not (codes >= 0).any():
         raise DataError(
@@ -68,6 +71,10 @@ def parse_times(
             values = np.where(valid, numbers[np.where(valid, codes, 0)], 0)
             return parse_numeric(values, valid, name, where, tz=tz)
     return parse_text(texts, codes, name, where, date_format=date_format, tz=tz)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind)
 
 
 def _as_numbers(texts: pa.Array, used: np.ndarray) -> np.ndarray | None:
@@ -117,7 +124,12 @@ def _instants(
 
 def _is_epoch(lo: float, hi: float) -> tuple[str, float] | None:
     """(unit, microseconds a unit) of numbers that count from 1970; a range of 1973 to 2286 each."""
-    for unit, scale, low in (("seconds", 1e6, 1e8), ("milliseconds", 1e3, 1e11), ("microseconds", 1, 1e14), ("nanoseconds", 1e-3, 1e17)):
+    for unit, scale, low in (
+        ("seconds", 1e6, 1e8),
+        ("milliseconds", 1e3, 1e11),
+        ("microseconds", 1, 1e14),
+        ("nanoseconds", 1e-3, 1e17),
+    ):
         if low <= lo and hi < low * 100:
             return unit, scale
     return None
@@ -139,7 +151,9 @@ def parse_numeric(values: np.ndarray, valid: np.ndarray, name: str, where: Where
     known = values[valid]
     lower = name.lower()
     if not len(known):
-        raise DataError(place=f"column {name!r}", value="only empty cells", rule="times are needed")
+        raise DataError(
+            place=f"column {name!r}", value="only empty cells", rule="times are needed", remedy="Give --time COLUMN."
+        )
     lo, hi = float(known.min()), float(known.max())
     whole = bool((known == np.floor(known)).all())
     dated = any(word in lower for word in _DATE_WORDS)
@@ -149,23 +163,29 @@ def parse_numeric(values: np.ndarray, valid: np.ndarray, name: str, where: Where
         digits = _digits(exact, valid, lo, hi, timed)
         if digits is not None:
             return _instants(digits[0], valid, digits[1], tz, name, where)
-        if 1600 <= lo and hi <= 2200 and timed:
+        if lo >= 1600 and hi <= 2200 and timed:
             days, _ = compose_date(exact, np.ones(len(exact), np.int64), np.ones(len(exact), np.int64))
             return _instants(days * DAY, valid, "years", tz, name, where)
     epoch = _is_epoch(lo, hi)
     if epoch is not None:
         unit, scale = epoch
-        us = values // 1000 if unit == "nanoseconds" else (values.astype(np.float64) * scale).round() if not whole else values * int(scale)
+        us = (
+            values // 1000
+            if unit == "nanoseconds"
+            else (values.astype(np.float64) * scale).round()
+            if not whole
+            else values * int(scale)
+        )
         note = Note("info", f"{name}: {unit} since 1970, in UTC")
         out = np.where(valid, us, 0).astype(np.int64)
         return Instants(out, valid, checked_zone(tz) if tz else "UTC", False, f"epoch {unit}", (note,))
-    if dated and 3654 <= lo and hi <= 106_000:
+    if dated and lo >= 3654 and hi <= 106_000:
         note = Note("info", f"{name}: read as spreadsheet serial days since 1899-12-30")
         us = ((values.astype(np.float64) + _EXCEL_EPOCH) * 86_400).round().astype(np.int64) * SECOND
         return _instants(us, valid, "spreadsheet serials", tz, name, where, note)
     if whole:
         return _steps(np.where(valid, values, 0), valid, "integers counted as steps")
-    if 1500 <= lo and hi <= 2200:
+    if lo >= 1500 and hi <= 2200:
         return _instants(_decimal_years(values.astype(np.float64)), valid, "decimal years", tz, name, where)
     return _elapsed(values.astype(np.float64), valid, name)
 
@@ -189,7 +209,7 @@ def _digits(exact: np.ndarray, valid: np.ndarray, lo: float, hi: float, timed: b
         if ok[valid].all():
             seconds = sum((part * unit for part, unit in zip(parts, (3600, 60, 1))), np.zeros(len(exact), np.int64))
             return days * DAY + seconds * SECOND, text
-    if timed and 150_001 <= lo and hi <= 220_012:
+    if timed and lo >= 150_001 and hi <= 220_012:
         days, ok = compose_date(exact // 100, exact % 100, np.ones(len(exact), np.int64))
         if ok[valid].all():
             return days * DAY, "yyyymm"

@@ -13,11 +13,11 @@ from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
 from forecastkit.reading.values import is_missing, parse_number
 
-__all__ = ["Roles", "choose_roles", "plain"]
+__all__ = ["ITEM_NAMES", "Roles", "choose_roles", "plain"]
 
 TIME_NAMES = (
     "timestamp", "datetime", "date time", "ds", "date", "time", "day", "week", "month", "quarter", "year", "period",
-    "fecha", "datum", "data", "zeit", "mes", "monat", "epoch", "unix", "step", "index", "t",
+    "fecha", "datum", "data", "zeit", "mes", "monat", "epoch", "unix", "step", "sample", "index", "t",
 )  # fmt: skip
 ITEM_NAMES = (
     "item id", "unique id", "item", "series", "series id", "id", "ticker", "symbol", "store", "store id", "sku", "product",
@@ -25,9 +25,9 @@ ITEM_NAMES = (
     "code", "entity", "group", "key", "patient", "meter", "device", "stock", "shop", "tienda", "producto", "filiale",
 )  # fmt: skip
 TARGET_NAMES = (
-    "adj close", "adjusted close", "adjclose", "close adj", "close", "target", "y", "value", "values", "sales", "demand",
+    "adj close", "adjusted close", "adjclose", "close adj", "close", "target", "y", "value", "values", "sales", "demand", "rentals",
     "price", "count", "cnt", "amount", "total", "quantity", "qty", "units", "load", "consumption", "revenue", "passengers",
-    "temp", "temperature", "ot", "valor", "ventas", "wert",
+    "ot", "valor", "ventas", "wert",
 )  # fmt: skip
 PARTS = {
     "year": ("year", "yr", "yyyy", "anno", "ano", "año", "jahr"),
@@ -141,7 +141,9 @@ def _named(value: str, names: tuple[str, ...], flag: str) -> tuple[str, ...]:
     many = tuple(part.strip() for part in value.split(","))
     for part in many:
         if part not in names:
-            raise UnknownNameError(place=flag, value=repr(part), rule="there is no such column", remedy=near(part, names))
+            raise UnknownNameError(
+                place=flag, value=repr(part), rule="there is no such column", remedy=near(part, names)
+            )
     return many
 
 
@@ -284,7 +286,9 @@ def _is_index(name: str, cells: pa.Array) -> bool:
     if plain(name) not in INDEX_NAMES:
         return False
     numbers = [parse_number(c) if isinstance(c, str) else c for c in cells.slice(0, 500).to_pylist() if c is not None]
-    return len(numbers) > 1 and all(a is not None and b is not None and b - a == 1 for a, b in zip(numbers, numbers[1:]))
+    return len(numbers) > 1 and all(
+        a is not None and b is not None and b - a == 1 for a, b in zip(numbers, numbers[1:])
+    )
 
 
 def _same_kind(names: list[str]) -> bool:

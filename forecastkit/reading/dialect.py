@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from forecastkit.errors import DataError
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.times import is_clock, is_timelike
-from forecastkit.reading.values import decimal_of, is_missing, parse_number
+from forecastkit.reading.values import decimal_of, is_missing, parse_number, two_readings
 
-__all__ = ["Dialect", "sniff", "split_lines"]
+__all__ = ["Dialect", "ended", "is_comment", "sniff", "split_lines"]
 
 SAMPLE_BYTES = 4 << 20
 SAMPLE_LINES = 2000
@@ -34,6 +35,8 @@ class Dialect:
         rows: sampled rows as text cells.
         complete: the sample is the whole file.
         renamed: names that occurred twice.
+        sure: the decimal mark is given or proved.
+        doubtful: (number of comment lines as wide as a row, line of the first).
     """
 
     sep: str
@@ -45,6 +48,8 @@ class Dialect:
     rows: tuple[tuple[str, ...], ...]
     complete: bool
     renamed: tuple[str, ...] = ()
+    sure: bool = False
+    doubtful: tuple[int, int] = (0, 0)
 
     def facts(self) -> dict[str, object]:
         """For the profile."""
@@ -56,12 +61,17 @@ class Dialect:
         }
 
 
+def ended(lines: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, so that a quoted cell keeps those inside it."""
+    return (line if line.endswith("\n") else line.rstrip("\r") + "\n" for line in lines)
+
+
 def split_lines(lines: list[str], sep: str) -> list[list[str]]:
     """Rows of cells; a quoted cell may hold the separator and line ends. Blank lines vanish."""
     if sep == "whitespace":
         lines, sep = [re.sub(r"[ \t]+", "\t", line.strip(" \t\r\n")) for line in lines], "\t"
     try:
-        return [row for row in csv.reader(lines, delimiter=sep, skipinitialspace=True) if row]
+        return [row for row in csv.reader(ended(lines), delimiter=sep, skipinitialspace=True) if row]
     except csv.Error:
         return [line.split(sep) for line in lines if line.strip()]
 
@@ -90,8 +100,16 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     declared = re.match(r"sep=(.)\s*$", lines[0])
     given = options.skip_rows if options.skip_rows is not None else int(declared is not None)
     if given >= len(lines):
-        raise DataError(place="--skip-rows", value=str(given), rule=f"the file has only {len(lines)} lines")
-    kept = [(n, line) for n, line in enumerate(lines) if n >= given and line.strip() and not _is_comment(line)]
+        raise DataError(
+            place="--skip-rows",
+            value=str(given),
+            rule=f"the file has only {len(lines) - (not lines[-1])} lines",
+            remedy="Give a smaller number.",
+        )
+    marked = not _marks_are_data(lines[given:], options.sep)
+    kept = [
+        (n, line) for n, line in enumerate(lines) if n >= given and line.strip() and not (marked and is_comment(line))
+    ]
     if not kept:
         raise DataError(place=place, rule="only comments", remedy="Give a file with a header and rows.")
     sep = options.sep or (declared[1] if declared else _separator([line for _, line in kept]))
@@ -100,11 +118,36 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     body = [line for _, line in kept[start:]]
     rows = split_lines(body, sep)
     dialect = _headed(place, lines, rows, first_line, sep, options)
-    comments = any(_is_comment(line) for line in lines[dialect.first :])
-    return replace(dialect, comments=comments, complete=complete)
+    comments = [n for n in range(dialect.first, len(lines)) if marked and is_comment(lines[n])]
+    wide = [n + 1 for n in comments if len(dialect.names) > 1 and _width(lines[n], sep) == len(dialect.names)]
+    doubtful = (len(wide), wide[0]) if wide else (0, 0)
+    return replace(dialect, comments=bool(comments), complete=complete, doubtful=doubtful)
 
 
-def _is_comment(line: str) -> bool:
+def _width(line: str, sep: str) -> int:
+    rows = split_lines([line], sep)
+    return len(rows[0]) if rows else 0
+
+
+def _marks_are_data(lines: list[str], sep: str | None) -> bool:
+    """Whether ``#`` begins names of series (#1, #2, ...): many lines below the first row have it, and a row's width."""
+    lines = [line for line in lines if line.strip()]
+    start = next((k for k, line in enumerate(lines) if not is_comment(line)), len(lines))
+    below = lines[start + 1 :]
+    marks = [line for line in below if is_comment(line)]
+    if len(marks) <= 0.1 * len(below):
+        return False
+    sep = sep or _separator(lines[start : start + SCORED_LINES])
+    usual = _width(lines[start], sep)
+    return usual > 1 and sum(_width(line, sep) == usual for line in marks) > 0.8 * len(marks)
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line begins with a mark of comments.
+
+    >>> is_comment("# made by hand"), is_comment("#,date,y")
+    (True, False)
+    """
     s = line.lstrip()
     return s.startswith(("#", "%", "//")) and not re.match(r"[#%](?:[;,\t|]|N/A)", s)
 
@@ -147,8 +190,18 @@ def _preamble(lines: list[str], sep: str) -> int:
         return 0
     for k, width in enumerate(widths):
         cells = split_lines([lines[k]], sep)[0] if width else []
-        # M4-like rows may be shorter than the header, and a header may lack the index's name.
-        if width >= usual - 1 and sum(1 for c in cells if c.strip()) >= min(2, usual - 1):
+        filled = sum(1 for c in cells if c.strip())
+        if width >= usual and filled >= min(2, usual - 1):
+            return k
+        # A header may lack the index's name; then rows of data follow at once.
+        follows = split_lines([lines[k + 1]], sep) if k + 1 < len(lines) else []
+        if (
+            width == usual - 1
+            and filled == width
+            and follows
+            and len(follows[0]) == usual
+            and all(map(_typed, follows[0][1:]))
+        ):
             return k
     return 0
 
@@ -163,14 +216,23 @@ def _headed(
     used = _lines_of_first_row(lines[first_line:], sep) if header else 0
     if header and not data:
         raise DataError(place=place, rule="a header and no rows", remedy="Give a file with rows.")
-    width = max(len(row) for row in data)
     cells = list(above or (rows[0] if header else []))
+    width = _usual_width(data, len(cells))
     if header and len(cells) == width - 1 and not _trailing(data, width):
+        if sum(is_timelike(sep.join(row[:2])) and not is_timelike(row[0]) for row in data) > 0.8 * len(data):
+            raise DataError(
+                place=f"{place}, line {first_line + used + 1}",
+                value=repr(sep.join(data[0][:2])),
+                rule=f"the dates hold the separator {sep!r}",
+                remedy="Quote the dates, or write the file with another separator.",
+            )
         cells = ["", *cells]  # R writes row names without a heading
     names, renamed = _distinct(cells, max(width, len(cells)) if not _trailing(data, width) else len(cells) or width - 1)
+    decimal, sure = (options.decimal, True) if options.decimal else _decimal(place, data, names, sep)
     return Dialect(
         sep=sep,
-        decimal=options.decimal or _decimal(place, data, names, sep),
+        decimal=decimal,
+        sure=sure,
         names=names,
         header=header,
         first=first_line + used,
@@ -181,13 +243,24 @@ def _headed(
     )
 
 
+def _usual_width(data: list[list[str]], named: int) -> int:
+    """The width of the table: a single row that is too wide is an error, found when all rows are read."""
+    widths = Counter(len(row) for row in data)
+    widest = max(widths)
+    return (
+        widest
+        if widths[widest] > 0.5 * len(data) or not named
+        else max(named, max(widths, key=lambda w: (widths[w], w)))
+    )
+
+
 def _trailing(data: list[list[str]], width: int) -> bool:
     """Whether every row ends with a separator and nothing after it."""
     return width > 1 and all(len(row) < width or not row[-1].strip() for row in data)
 
 
 def _lines_of_first_row(lines: list[str], sep: str) -> int:
-    reader = csv.reader(lines, delimiter="\t" if sep == "whitespace" else sep, skipinitialspace=True)
+    reader = csv.reader(ended(lines), delimiter="\t" if sep == "whitespace" else sep, skipinitialspace=True)
     try:
         for row in reader:
             if row:
@@ -199,7 +272,7 @@ def _lines_of_first_row(lines: list[str], sep: str) -> int:
 
 def _commented_names(lines: list[str], sep: str, width: int) -> list[str] | None:
     """Names in the last comment line, as numpy writes them."""
-    comments = [line for line in lines if _is_comment(line)]
+    comments = [line for line in lines if is_comment(line)]
     if not comments or width < 2:
         return None
     cells = split_lines([comments[-1].lstrip("#%/ ")], sep)
@@ -247,29 +320,23 @@ def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str,
     return tuple(names), tuple(renamed)
 
 
-def _decimal(place: str, rows: list[list[str]], names: tuple[str, ...], sep: str) -> str:
-    """The decimal mark; the cells must prove it, since 1,234 has two readings."""
-    if not any("," in cell for row in rows for cell in row):
+def _decimal(place: str, rows: list[list[str]], names: tuple[str, ...], sep: str) -> tuple[str, bool]:
+    """(the decimal mark, whether the cells prove it); 1,234 alone has two readings."""
+    if not any("," in cell for row in rows for cell in row) and sep == ",":
         joined = (cell for row in rows for cell in row if cell.count(".") > 1)
         if not any(parse_number(cell, ",") is not None and not _is_time(cell) for cell in joined):
-            return "."
+            return ".", any("." in cell for row in rows for cell in row)
     verdicts: dict[str, str | None] = {}
     for k, name in enumerate(names):
         cells = [row[k] for row in rows if k < len(row) and not is_missing(row[k]) and not _is_time(row[k])]
-        if cells and sum(parse_number(c, d) is not None for c in cells for d in ".,") >= len(cells):
-            verdicts[name] = decimal_of(cells)
+        numbers = [c for c in cells if parse_number(c) is not None or parse_number(c, ",") is not None]
+        if cells and len(numbers) > 0.7 * len(cells):
+            verdicts[name] = decimal_of(numbers, european=sep != ",")
     told = {v for v in verdicts.values() if v}
-    if told:
-        return "," if told == {","} else "."
+    if len(told) == 1:
+        return told.pop(), True
     unsure = [name for name, v in verdicts.items() if v is None]
     if not unsure:
-        return "."
+        return ".", bool(told)
     k = names.index(unsure[0])
-    cell = next(row[k] for row in rows if k < len(row) and "," in row[k])
-    thousands, fraction = parse_number(cell), parse_number(cell, ",")
-    raise DataError(
-        place=f"{place}, column {unsure[0]!r}",
-        value=repr(cell),
-        rule=f"ambiguous: {thousands:g} (thousands) or {fraction:g} (decimal comma)",
-        remedy="Give --decimal '.' or --decimal ','.",
-    )
+    raise two_readings(f"{place}, column {unsure[0]!r}", [row[k] for row in rows if k < len(row)])

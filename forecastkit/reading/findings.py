@@ -68,7 +68,9 @@ def _jumps(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray) 
     out = []
     for k in np.flatnonzero(big)[:1000]:
         closest = np.abs(size[k] - np.log(SPLITS)).min() if near_split is None else near_split[k]
-        back = size[k + 1] > 0.5 * size[k] and ratio[k + 1] * ratio[k] < 0 if k + 1 < len(size) and same[k + 1] else False
+        back = (
+            size[k + 1] > 0.5 * size[k] and ratio[k + 1] * ratio[k] < 0 if k + 1 < len(size) and same[k + 1] else False
+        )
         came = size[k - 1] > 0.5 * size[k] and ratio[k - 1] * ratio[k] < 0 if k > 0 and same[k - 1] else False
         if closest < 0.08 + spread[k] and not back and not came:
             out.append((int(rows[k + 1]), float(np.exp(ratio[k]))))
@@ -96,6 +98,9 @@ def _spikes(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray)
             continue
         own, values = step[lo : hi - 1], y[lo:hi]
         deviation = 1.4826 * np.median(np.abs(own - np.median(own)))
+        if deviation == 0:
+            # Most steps are alike (counts, calendars): the rarer ones give the scale.
+            deviation = float(np.quantile(np.abs(own - np.median(own)), 0.9))
         if deviation == 0:
             continue
         both = (np.abs(own[:-1]) > 15 * deviation) & (np.abs(own[1:]) > 15 * deviation) & (own[:-1] * own[1:] < 0)
@@ -144,6 +149,8 @@ def notes_of(facts: dict[str, Any]) -> list[Note]:
         first = facts["spikes"][0]
         out.append(Note("warning", f"{facts['n_spikes']} spikes", f"{first['item_id']}, {first['timestamp']}"))
     for code in facts["sentinels"]:
-        text = f"{code['value']:g} occurs {code['n']} times, far from all else: does it mean missing? Empty the cells then"
+        text = (
+            f"{code['value']:g} occurs {code['n']} times, far from all else: does it mean missing? Empty the cells then"
+        )
         out.append(Note("warning", text, code["where"]))
     return out

@@ -13,7 +13,7 @@ import pyarrow as pa
 from forecastkit.errors import DataError
 from forecastkit.reading.bytes import short
 from forecastkit.reading.options import ReadOptions
-from forecastkit.reading.table import ArrowTable
+from forecastkit.reading.table import ArrowTable, usual_text
 
 __all__ = ["from_excel", "from_frame"]
 
@@ -50,12 +50,18 @@ def from_frame(source: Any) -> ArrowTable:
     names = [str(n) for n in table.column_names]
     if len(set(names)) < len(names):
         twice = next(n for n in names if names.count(n) > 1)
-        raise DataError(place="data frame", value=f"two columns {twice!r}", rule="names must differ", remedy="Rename one.")
-    return ArrowTable("data", table.rename_columns(names), {"format": type(source).__module__.split(".")[0]})
+        raise DataError(
+            place="data frame", value=f"two columns {twice!r}", rule="names must differ", remedy="Rename one."
+        )
+    return ArrowTable(
+        "data", usual_text(table.rename_columns(names)), {"format": type(source).__module__.split(".")[0]}
+    )
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
-    indexed = not (isinstance(frame.index, pd.RangeIndex) or (frame.index.nlevels == 1 and frame.index.dtype.kind == "i"))
+    indexed = not (
+        isinstance(frame.index, pd.RangeIndex) or (frame.index.nlevels == 1 and frame.index.dtype.kind == "i")
+    )
     index = []
     if indexed:
         for k in range(frame.index.nlevels):
@@ -73,9 +79,14 @@ def _array(column: pd.Series, name: str) -> pa.Array:
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if isinstance(column.dtype, pd.SparseDtype):
-        column = column.sparse.to_dense()
+        column = pd.Series(np.asarray(column), index=column.index)
     if column.dtype.kind == "c":
-        raise DataError(place=f"column {name!r}", value="complex numbers", rule="real numbers are needed")
+        raise DataError(
+            place=f"column {name!r}",
+            value="complex numbers",
+            rule="real numbers are needed",
+            remedy="Take the real part or the size.",
+        )
     try:
         out = pa.Array.from_pandas(column)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -89,7 +100,9 @@ def _mixed(cells: list[Any]) -> pa.Array:
 
 
 def _is_none(cell: Any) -> bool:
-    return cell is None or cell is pd.NaT or cell is pd.NA or (isinstance(cell, (float, np.floating)) and np.isnan(cell))
+    return (
+        cell is None or cell is pd.NaT or cell is pd.NA or (isinstance(cell, (float, np.floating)) and np.isnan(cell))
+    )
 
 
 def _text(cell: Any) -> str:
@@ -114,7 +127,12 @@ def from_excel(path: Path, options: ReadOptions) -> ArrowTable:
         book = calamine.CalamineWorkbook.from_path(str(path))
         sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names]
     except Exception as error:  # calamine's errors share no public base
-        raise DataError(place=str(path), value=short(error), rule="no readable Excel file") from None
+        raise DataError(
+            place=str(path),
+            value=short(error),
+            rule="no readable Excel file",
+            remedy="Open and save it again, or export a CSV.",
+        ) from None
     filled = [(n, r) for n, r in sheets if any(any(c not in ("", None) for c in row) for row in r)]
     if not filled:
         raise DataError(place=str(path), rule="no sheet has rows", remedy="Give a file with a header and rows.")
@@ -133,7 +151,9 @@ def from_excel(path: Path, options: ReadOptions) -> ArrowTable:
     if len(set(heads)) < len(heads):
         heads = [f"{h}_{k}" if h in heads[:k] else h for k, h in enumerate(heads)]
     facts: dict[str, object] = {"format": "excel", "sheet": name, "lines_skipped": start}
-    return ArrowTable(f"{path.name} [{name}]", pa.Table.from_arrays(arrays, names=heads), facts, (), start + 2, word="row")
+    return ArrowTable(
+        f"{path.name} [{name}]", pa.Table.from_arrays(arrays, names=heads), facts, (), start + 2, word="row"
+    )
 
 
 def _sheet_column(cells: list[Any]) -> pa.Array:

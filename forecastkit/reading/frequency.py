@@ -355,7 +355,9 @@ def _sessions_grid(values: np.ndarray, unique: np.ndarray, wall: np.ndarray, tz:
     return Grid(alias_of(step), instants, values, open_pairs, (note,))
 
 
-def _inside(days: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, day: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _inside(
+    days: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, day: np.ndarray, second: np.ndarray
+) -> np.ndarray:
     """Regular instants between the first and last of each open day that lack a row."""
     starts = np.searchsorted(day, days)
     ends = np.r_[starts[1:], len(day)] - 1
@@ -442,7 +444,9 @@ def _given_days(days: np.ndarray, alias: str) -> tuple[str, np.ndarray, np.ndarr
             unit="us",
         )
     except (ValueError, OverflowError):
-        raise DataError(place="--freq", value=repr(alias), rule="not a frequency", remedy="Use D, B, W, MS ...") from None
+        raise DataError(
+            place="--freq", value=repr(alias), rule="not a frequency", remedy="Use D, B, W, MS ..."
+        ) from None
     grid = stamps.as_unit("us").asi8 // DAY
     if not np.isin(days, grid).all():
         months = _months_grid(days) if unit[0] in "MQY" else None
@@ -471,12 +475,12 @@ def one_frequency(positions: np.ndarray, codes: np.ndarray, items: np.ndarray, f
     bounds = np.flatnonzero(np.r_[True, ~same, True])
     for lo, hi in zip(bounds[:-1], bounds[1:]):
         own = gaps[lo : hi - 1]
-        if len(own) < 5 or (own == 1).mean() > 0.8:
+        if len(own) < 5 or (own == 1).mean() > 0.99:
             continue
         wide = own[own > 1]
         usual = int(np.bincount(np.minimum(wide, 10_000)).argmax())
         near = np.abs(own - usual) <= max(1, usual // 8) if usual > 4 else own == usual
-        mixed = _longest_run(near) >= max(6, len(own) // 5)
+        mixed = _longest_run(near) >= min(10, max(6, len(own) // 5))
         if usual > 1 and ((near.mean() > 0.7 and len(own) >= 8) or (mixed and _longest_run(own == 1) >= 5)):
             raise DataError(
                 place=f"series {str(items[codes[lo]])!r}" if len(items) > 1 else "time",

@@ -82,9 +82,16 @@ class ReadOptions:
         for name in ("season_length", "min_rows"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(place=_flag(name), value=str(value), rule="at least 1 is needed")
+                raise ConfigError(
+                    place=_flag(name), value=str(value), rule="at least 1 is needed", remedy="Give a whole number."
+                )
         if self.skip_rows is not None and self.skip_rows < 0:
-            raise ConfigError(place="--skip-rows", value=str(self.skip_rows), rule="at least 0 is needed")
+            raise ConfigError(
+                place="--skip-rows",
+                value=str(self.skip_rows),
+                rule="at least 0 is needed",
+                remedy="Count the lines above the header.",
+            )
 
 
 def _flag(name: str) -> str:

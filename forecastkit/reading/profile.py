@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
+
+from forecastkit.reading.values import Note
 
 __all__ = ["Note", "Profile"]
 
 LABEL = 13
 MOST_NAMES = 500
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something that the user should know: ``info`` or ``warning``."""
-
-    level: str
-    text: str
-    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,10 @@ class Profile:
         series = "1 series" if self.n_items == 1 else f"{self.n_items:,} series"
         if self.item:
             series += f" ({self.item})"
-        name = self.name if len(self.name) < LABEL else f"{self.name[: LABEL - 2]}…"
+        shown = self.name if self.source.startswith("dataset:") else PurePath(self.source).name or self.name
+        if " " in shown and self.source == "a frame in memory":
+            shown = self.name
+        name = shown if len(shown) < LABEL else f"{shown[: LABEL - 2]}…"
         lines = [f"{name:<{LABEL}} {self.n_rows:,} rows, {series}, {self.freq_text}, {self.start} to {self.end}"]
         what = [f"target {self.target}" + (f" ({self.why['target']})" if self.why.get("target") else "")]
         what.append(f"{self.n_missing:,} missing")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,32 +15,70 @@ import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
 from forecastkit.reading.bytes import opened, read_text, short
-from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, sniff
+from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, sniff
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
 __all__ = ["ArrowTable", "CsvTable", "Table", "open_table"]
 
 HEAD_ROWS = 2000
-NULLS = ["", "NA", "N/A", "n/a", "na", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "#N/A", "<NA>", "-", ".", "?"]
+CHUNK_ROWS = 1 << 16
+FAST_BYTES = 1 << 16
+LONGEST_CELL = 100
+EXACT = 2**53
+NULLS = [
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "na",
+    "NaN",
+    "nan",
+    "NAN",
+    "null",
+    "NULL",
+    "None",
+    "none",
+    "#N/A",
+    "<NA>",
+    "-",
+    ".",
+    "?",
+]
 
 
 class Table(Protocol):
-    """A source of columns.
+    """A source of columns."""
 
-    Attributes:
-        name: short name of the source.
-        names: column names.
-        facts: what was found, for the profile.
-        notes: what the user should know.
-        decimal: decimal mark of text cells.
-    """
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        ...
 
-    name: str
-    names: tuple[str, ...]
-    facts: dict[str, object]
-    notes: tuple[Note, ...]
-    decimal: str
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What was found, for the profile."""
+        ...
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the user should know."""
+        ...
+
+    @property
+    def decimal(self) -> str:
+        """Decimal mark of text cells."""
+        ...
+
+    @property
+    def sure(self) -> bool:
+        """Whether that mark is given or proved."""
+        ...
 
     def head(self) -> dict[str, pa.Array]:
         """First rows of every column; the same for every call."""
@@ -65,6 +104,7 @@ class ArrowTable:
     first_row: int = 1
     decimal: str = "."
     word: str = "row"
+    sure: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,6 +141,7 @@ class ParquetTable:
     facts: dict[str, object]
     notes: tuple[Note, ...] = ()
     decimal: str = "."
+    sure: bool = False
 
     def head(self) -> dict[str, pa.Array]:
         """First rows of every column."""
@@ -142,6 +183,11 @@ class CsvTable:
         """Decimal mark."""
         return self.dialect.decimal
 
+    @property
+    def sure(self) -> bool:
+        """Whether the mark is given or proved."""
+        return self.dialect.sure
+
     def head(self) -> dict[str, pa.Array]:
         """The sampled rows as text."""
         rows = self.dialect.rows
@@ -156,7 +202,7 @@ class CsvTable:
         Raises:
             DataError: a row with more cells than there are columns.
         """
-        plain = not self.dialect.comments and self.dialect.sep != "whitespace" and self.content.size > 1 << 16
+        plain = not self.dialect.comments and self.dialect.sep != "whitespace" and self.content.size > FAST_BYTES
         if plain:
             found = self._fast(kinds)
             if found is not None:
@@ -169,7 +215,11 @@ class CsvTable:
 
         types = {"number": pa.float64(), "time": pa.timestamp("us"), "text": pa.dictionary(pa.int32(), pa.string())}
         body = self.content.slice(_offset_of_line(self.content, self.dialect.first))
-        quoted = b'"' in body[: 1 << 20].to_pybytes()
+        n_quotes, n_lines = _count(body, b'"'), 0
+        if n_quotes % 2:
+            return None  # Arrow would swallow the rest of the file without a word.
+        if n_quotes:
+            n_lines = _count(body, b"\n") + (body.size > 0 and memoryview(body)[body.size - 1] != 10)
         attempts = [dict(kinds)]
         if "time" in kinds.values():
             zoned = {name: "zoned" if kind == "time" else kind for name, kind in kinds.items()}
@@ -183,7 +233,7 @@ class CsvTable:
                 table = arrow_csv.read_csv(
                     pa.BufferReader(body),
                     read_options=arrow_csv.ReadOptions(column_names=list(self.names), block_size=4 << 20),
-                    parse_options=arrow_csv.ParseOptions(delimiter=self.dialect.sep, newlines_in_values=quoted),
+                    parse_options=arrow_csv.ParseOptions(delimiter=self.dialect.sep, newlines_in_values=n_quotes > 0),
                     convert_options=arrow_csv.ConvertOptions(
                         include_columns=list(kinds),
                         column_types={name: types[kind] for name, kind in attempt.items()},
@@ -194,45 +244,70 @@ class CsvTable:
                 )
             except (pa.ArrowInvalid, pa.ArrowKeyError):
                 continue
+            if n_quotes and n_lines != table.num_rows:
+                return None  # Cells of several lines, or stray quotes: the strict parser tells.
+            rounded = [n for n, kind in attempt.items() if kind == "number" and _beyond_exact(table.column(n))]
+            if rounded:
+                # Integers that float64 cannot hold: as text, so that they are counted.
+                return self._fast({n: "text" if n in rounded else kind for n, kind in kinds.items()})
             return {name: table.column(name) for name in kinds}
         return None
 
-    def _rows(self) -> tuple[list[list[str]], list[int]]:
-        """(all rows as cells, line number of each)."""
-        lines = self.content.to_pybytes().decode("utf-8", errors="replace").split("\n")
-        numbers: list[int] = []
-        kept: list[str] = []
-        inside = False
-        for number, line in enumerate(lines[self.dialect.first :], self.dialect.first + 1):
-            if not inside and self.dialect.comments and line.lstrip().startswith(("#", "%", "//")):
-                continue
-            inside ^= line.count('"') % 2 == 1
-            kept.append(line)
-            numbers.append(number)
-        sep = self.dialect.sep
-        if sep == "whitespace":
-            kept, sep = [re.sub(r"[ \t]+", "\t", line.strip(" \t\r")) for line in kept], "\t"
-        reader = csv.reader(kept, delimiter=sep, skipinitialspace=True)
-        rows, starts, before = [], [], 0
+    def _rows(self) -> Iterator[tuple[list[str], int]]:
+        """(cells, line number) of one row after another; nothing is kept.
+
+        Raises:
+            DataError: a quote that never closes, or a cell without end.
+        """
+        dialect, sep = self.dialect, self.dialect.sep
+        mark = re.escape(sep)
+        last = 0
+
+        def lines() -> Iterator[str]:
+            nonlocal last
+            inside = False
+            text = io.TextIOWrapper(pa.BufferReader(self.content), encoding="utf-8", errors="replace", newline="\n")
+            for number, line in enumerate(text, 1):
+                if number <= dialect.first or (not inside and dialect.comments and is_comment(line)):
+                    continue
+                inside ^= line.count('"') % 2 == 1
+                last = number
+                if sep == "whitespace":
+                    line = re.sub(r"[ \t]+", "\t", line.strip(" \t\r\n"))
+                elif '" ' in line:
+                    # Blanks between a quote and the separator are no fault.
+                    line = re.sub(rf'(?<=[^{mark}\s])" +(?={mark}|\r?\n?$)', '"', line)
+                yield line
+
+        reader = csv.reader(
+            ended(lines()), delimiter="\t" if sep == "whitespace" else sep, skipinitialspace=True, strict=True
+        )
+        before = dialect.first
         try:
             for row in reader:
                 if row and (len(row) > 1 or row[0].strip() or len(self.names) == 1):
-                    rows.append(row)
-                    starts.append(numbers[before])
-                before = reader.line_num
+                    # Comments may stand before a row; its own lines are the last ones.
+                    span = sum(cell.count("\n") for cell in row)
+                    if span > LONGEST_CELL:
+                        raise self._bad_quote(
+                            last - span, max(row, key=len), f"a quote opens here and holds {span} lines"
+                        )
+                    yield row, last - span
+                before = last
         except csv.Error as error:
-            raise DataError(
-                place=f"{self.name}, line {numbers[min(before, len(numbers) - 1)]}",
-                value=short(error),
-                rule="not a row of a table",
-                remedy="Check the quotes, or give --sep.",
-            ) from None
-        return rows, starts
+            rule = "a quote opens here and never closes" if "end of data" in str(error) else short(error)
+            raise self._bad_quote(before + 1, "", rule) from None
+
+    def _bad_quote(self, line: int, cell: str, rule: str) -> DataError:
+        value = repr(cell[:40]) if cell else ""
+        return DataError(place=f"{self.name}, line {line}", value=value, rule=rule, remedy="Close or remove the quote.")
 
     def _slow(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
-        rows, lines = self._rows()
         n = len(self.names)
-        for row, line in zip(rows, lines):
+        at = {name: k for k, name in enumerate(self.names)}
+        cells: dict[str, list[str | None]] = {name: [] for name in kinds}
+        done: dict[str, list[pa.Array]] = {name: [] for name in kinds}
+        for row, line in self._rows():
             if len(row) > n and any(cell.strip() for cell in row[n:]):
                 raise DataError(
                     place=f"{self.name}, line {line}",
@@ -240,16 +315,30 @@ class CsvTable:
                     rule=f"there are {n} columns",
                     remedy="Quote cells that hold the separator, or give --sep or --decimal.",
                 )
-        at = {name: k for k, name in enumerate(self.names)}
-        return {
-            name: pa.chunked_array([pa.array([row[at[name]] if at[name] < len(row) else None for row in rows], pa.string())])
-            for name in kinds
-        }
+            for name, column in cells.items():
+                column.append(row[at[name]] if at[name] < len(row) else None)
+                if len(column) == CHUNK_ROWS:
+                    done[name].append(pa.array(column, pa.string()))
+                    column.clear()
+        return {name: pa.chunked_array([*done[name], pa.array(cells[name], pa.string())]) for name in kinds}
 
     def where(self, row: int) -> str:
         """The line of the file."""
-        _, lines = self._rows()
-        return f"{self.name}, line {lines[row]}" if row < len(lines) else f"{self.name}, row {row + 1}"
+        for k, (_, line) in enumerate(self._rows()):
+            if k == row:
+                return f"{self.name}, line {line}"
+        return f"{self.name}, row {row + 1}"
+
+
+def _count(content: pa.Buffer, mark: bytes) -> int:
+    view = memoryview(content)
+    return sum(bytes(view[k : k + (8 << 20)]).count(mark) for k in range(0, content.size, 8 << 20))
+
+
+def _beyond_exact(column: pa.ChunkedArray) -> bool:
+    span = pc.min_max(column).as_py()
+    low, high = span["min"], span["max"]
+    return low is not None and bool(max(abs(low), abs(high)) >= EXACT)
 
 
 def _is_utc(head: Mapping[str, pa.Array], kinds: Mapping[str, str]) -> bool:
@@ -273,9 +362,10 @@ def open_table(source: Any, options: ReadOptions) -> Table:
     Raises:
         DataError: it cannot be read, or is no table.
     """
-    if isinstance(source, (str, Path)):
-        return _open_path(Path(source), options)
-    return _from_frame(source)
+    table = _open_path(Path(source), options) if isinstance(source, (str, Path)) else _from_frame(source)
+    if options.decimal and isinstance(table, (ArrowTable, ParquetTable)):
+        return replace(table, decimal=options.decimal, sure=True)
+    return table
 
 
 def _open_path(path: Path, options: ReadOptions) -> Table:
@@ -288,7 +378,7 @@ def _open_path(path: Path, options: ReadOptions) -> Table:
         if head[:6] == b"ARROW1" or head[:4] == b"FEA1":
             from pyarrow import feather
 
-            return ArrowTable(path.name, feather.read_table(path), {"format": "feather"})
+            return ArrowTable(path.name, usual_text(feather.read_table(path)), {"format": "feather"})
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(place=str(path), value=short(error), rule="damaged", remedy="Write it again.") from None
     if head[:4] == b"\xd0\xcf\x11\xe0" or path.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
@@ -302,9 +392,19 @@ def _open_path(path: Path, options: ReadOptions) -> Table:
     if text.compression:
         facts["compression"] = text.compression
     notes = [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in dialect.renamed]
+    if dialect.doubtful[0]:
+        n, line = dialect.doubtful
+        begin = "line that begins" if n == 1 else "lines that begin"
+        notes.append(Note("warning", f"{n} {begin} with # (or %, //) taken for comments", f"{path.name}, line {line}"))
     if not dialect.header:
         notes.append(Note("info", "the file has no header: columns are column_1, column_2, ..."))
     return CsvTable(path.name, text.content, dialect, facts, tuple(notes))
+
+
+def usual_text(table: pa.Table) -> pa.Table:
+    """Texts as ``string``: Arrow has few functions for the views that polars writes."""
+    types = [pa.string() if str(f.type) in ("string_view", "large_string") else f.type for f in table.schema]
+    return table.cast(pa.schema([pa.field(f.name, t) for f, t in zip(table.schema, types)]))
 
 
 def _from_frame(source: Any) -> Table:

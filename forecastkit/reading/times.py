@@ -63,9 +63,7 @@ PATTERNS: dict[str, str] = {
     "day month year": _WEEKDAY
     + rf"(?P<d>\d{{1,2}}){_SUFFIX}\.?[-/ ]*(?:de )?(?P<B>{_L}{{3,10}})\.?[-/, ']*(?:de )?(?P<Y>\d{{4}}|\d{{2}})"
     + _TAIL,
-    "month day, year": _WEEKDAY
-    + rf"(?P<B>{_L}{{3,10}})\.?[ -]*(?P<d>\d{{1,2}}){_SUFFIX}[, -]+(?P<Y>\d{{4}})"
-    + _TAIL,
+    "month day, year": _WEEKDAY + rf"(?P<B>{_L}{{3,10}})\.?[ -]*(?P<d>\d{{1,2}}){_SUFFIX}[, -]+(?P<Y>\d{{4}})" + _TAIL,
     "month year": rf"(?P<B>{_L}{{3,10}})\.?(?: de)?[-/., ']*(?P<Y>\d{{4}}|\d{{2}})",
     "year month day": rf"(?P<Y>\d{{4}})[-/., ]*(?P<B>{_L}{{3,10}})\.?(?:[-/ ]*(?P<d>\d{{1,2}}))?" + _TAIL,
     "year and quarter": r"(?P<Y>\d{4})[-/ :.]*[QqTt] ?(?P<q>[1-4])",
@@ -143,7 +141,13 @@ def coded(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, np.ndarray]:
 
 
 def parse_text(
-    texts: pa.Array, codes: np.ndarray, name: str, where: Where, *, date_format: str | None = None, tz: str | None = None
+    texts: pa.Array,
+    codes: np.ndarray,
+    name: str,
+    where: Where,
+    *,
+    date_format: str | None = None,
+    tz: str | None = None,
 ) -> Instants:
     """Instants of a text column.
 
@@ -183,7 +187,7 @@ def parse_text(
     if "two_digits" in found:
         notes.append(Note("info", "two-digit years: 69-99 are 19xx, 00-68 are 20xx"))
     valid = codes >= 0
-    values, zone, more = _zoned(values, found, used, texts, tz)
+    values, zone, more = _zoned(values, found, used, texts, at, tz)
     out = np.where(valid, values[np.where(valid, codes, 0)], 0) if len(values) else np.zeros(len(codes), np.int64)
     result = Instants(out, valid, zone, False, key, tuple(notes + more))
     return localised(result, tz, name, where) if tz and not zone else result
@@ -254,9 +258,7 @@ def _counted(found: dict[str, np.ndarray], codes: np.ndarray) -> Instants:
     step = found["k"] * 12 + found["m"] - 1
     note = Note("warning", "times such as '1-01' name no calendar year: read as year 1 month 1 and counted in months")
     valid = codes >= 0
-    return Instants(
-        np.where(valid, step[np.where(valid, codes, 0)], 0), valid, "", True, "counted year-month", (note,)
-    )
+    return Instants(np.where(valid, step[np.where(valid, codes, 0)], 0), valid, "", True, "counted year-month", (note,))
 
 
 def _ordered(
@@ -304,9 +306,13 @@ def _one_reading(
     first = fits[words[0]][1]
     if all(np.array_equal(first, fits[w][1]) for w in words[1:]):
         return words[0], []
-    if set(found["s"][used]) == {"."} and "day first" in fits:
+    if "year first" in fits:
+        fits, notes = _without_unlikely_year(fits)
+        words = list(fits)
+        if len(words) == 1:
+            return words[0], notes
+    if set(found["s"][used]) == {"."} and "day first" in fits and "year first" not in fits:
         return "day first", [Note("info", "dates with dots are read day first")]
-    words = [w for w in words if w != "year first" or len(words) == 1]
     if len(words) > 1:
         even = [w for w in words if len(used) >= 24 and _every_month(fits[w][1])]
         if len(even) == 1:
@@ -321,9 +327,33 @@ def _one_reading(
             place=at(i),
             value=repr(texts[i].as_py()),
             rule=f"ambiguous: {shown}",
-            remedy=f"Give --date-format '%d{sep}%m{sep}{year}' or '%m{sep}%d{sep}{year}'.",
+            remedy="Give --date-format " + " or ".join(repr(_FORMATS[w].format(s=sep, y=year)) for w in words) + ".",
         )
     return words[0], []
+
+
+_FORMATS = {"day first": "%d{s}%m{s}{y}", "month first": "%m{s}%d{s}{y}", "year first": "%y{s}%m{s}%d"}
+
+
+def _without_unlikely_year(
+    fits: dict[str, tuple[dict[str, np.ndarray], np.ndarray]],
+) -> tuple[dict[str, tuple[dict[str, np.ndarray], np.ndarray]], list[Note]]:
+    """Year first fits nearly all dates with two-digit years: the order of the rows and the years covered must speak for it."""
+
+    def in_order(values: np.ndarray) -> bool:
+        gaps = np.diff(values)
+        return bool((gaps >= 0).all() or (gaps <= 0).all())
+
+    others = {w: v for w, v in fits.items() if w != "year first"}
+    ours, theirs = in_order(fits["year first"][1]), any(in_order(v[1]) for v in others.values())
+    span = int(np.ptp(fits["year first"][1])) + DAY
+    shortest = min((int(np.ptp(v[1])) + DAY for v in others.values()), default=0)
+    if not others or (ours and not theirs) or (ours == theirs and 3 * span < shortest):
+        note = Note("warning", "dates are read year first (yy/mm/dd); if not so, give --date-format")
+        return {"year first": fits["year first"]}, [note]
+    if (theirs and not ours) or 3 * shortest < span:
+        return others, []
+    return fits, []
 
 
 def _every_month(values: np.ndarray) -> bool:
@@ -391,8 +421,9 @@ def _offset(text: str) -> int:
 
 
 def _zoned(
-    values: np.ndarray, found: dict[str, np.ndarray], used: np.ndarray, texts: pa.Array, tz: str | None
-) -> tuple[np.ndarray, str, list[Note]]:
+    values: np.ndarray, found: dict[str, np.ndarray], used: np.ndarray, texts: pa.Array, at: Callable[[int], str],
+    tz: str | None,
+) -> tuple[np.ndarray, str, list[Note]]:  # fmt: skip
     """(UTC or wall microseconds, zone, notes) of texts with offsets."""
     marks = found.get("z")
     if marks is None or not any(marks[used]):
@@ -401,7 +432,7 @@ def _zoned(
     without = [int(i) for i in used if not marks[i]]
     if without:
         raise DataError(
-            place="time",
+            place=at(without[0]),
             value=repr(texts[without[0]].as_py()),
             rule="some times have an offset and some have none",
             remedy="Write the offset in every row.",
@@ -452,19 +483,49 @@ def localised(times: Instants, tz: str, name: str, where: Where) -> Instants:
     """
     zone = checked_zone(tz)
     index = pd.DatetimeIndex(times.values.astype("datetime64[us]"))
-    for ambiguous in ("raise", "infer"):
-        try:
-            local = index.tz_localize(zone, ambiguous=ambiguous, nonexistent="raise")
-        except ValueError as error:
-            reason = str(error).split(",")[0]
-            continue
-        return replace(times, values=local.as_unit("us").asi8.copy(), tz=zone)
-    raise DataError(
-        place=f"{where(0).rpartition(', ')[0] or where(0)}, column {name!r}",
-        value=" ".join(reason.split())[:100],
-        rule=f"not one instant in {zone} (the clock changed)",
-        remedy="Write the offset in every row, or give --tz UTC.",
-    )
+    n = len(index)
+    first = index.tz_localize(zone, ambiguous=np.ones(n, bool), nonexistent="NaT")
+    second = index.tz_localize(zone, ambiguous=np.zeros(n, bool), nonexistent="NaT")
+    gone = np.flatnonzero(np.asarray(first.isna()) & times.valid)
+    if len(gone):
+        row = int(gone[0])
+        raise DataError(
+            place=f"{where(row)}, column {name!r}",
+            value=str(index[row]),
+            rule=f"this hour does not exist in {zone} (the clock goes forward)",
+            remedy="Write the offset in every row, or give --tz UTC if the times are UTC.",
+        )
+    values, other = first.as_unit("us").asi8.copy(), second.as_unit("us").asi8
+    twice = (values != other) & times.valid
+    if twice.any():
+        late, unclear = _second_pass(times.values, twice)
+        if unclear >= 0:
+            raise DataError(
+                place=f"{where(unclear)}, column {name!r}",
+                value=str(index[unclear]),
+                rule=f"this hour exists twice in {zone} (the clock goes back): {_stamp(values[unclear])} or {_stamp(other[unclear])}",
+                remedy="Write the offset in every row, or give --tz UTC if the times are UTC.",
+            )
+        values = np.where(late, other, values)
+    return replace(times, values=np.where(times.valid, values, 0), tz=zone)
+
+
+def _stamp(us: int) -> str:
+    return f"{np.datetime64(int(us), 'us').astype('datetime64[m]')} UTC"
+
+
+def _second_pass(wall: np.ndarray, twice: np.ndarray) -> tuple[np.ndarray, int]:
+    """([n] rows after the clock went back, first row that cannot be told; -1 = none), by the order of the file."""
+    late = np.zeros(len(wall), bool)
+    down = wall[0] > wall[-1]
+    rows = np.flatnonzero(twice)
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        order = run[::-1] if down else run
+        back = np.flatnonzero(np.diff(wall[order]) <= 0)
+        if len(back) != 1:
+            return late, int(run[0])
+        late[order[back[0] + 1 :]] = True
+    return late, -1
 
 
 _DIRECTIVES = {
@@ -510,7 +571,9 @@ def regex_of_format(date_format: str) -> str:
         for token, directive in (*_TOKENS_AFTER, ("MM", "%m"), ("mm", "%m")):
             text = text.replace(token, directive)
     text = text.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S").replace("%D", "%m/%d/%y").replace("%R", "%H:%M")
-    out, used, k = [], set(), 0
+    out: list[str] = []
+    used: set[str] = set()
+    k = 0
     while k < len(text):
         if text[k] != "%":
             out.append(re.escape(text[k]))

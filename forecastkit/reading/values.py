@@ -17,13 +17,58 @@ import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
 
-__all__ = ["HUGE", "MISSING", "TINY", "Note", "Numbers", "decimal_of", "is_missing", "parse_number", "parse_numbers"]
+__all__ = [
+    "HUGE",
+    "MISSING",
+    "TINY",
+    "Note",
+    "Numbers",
+    "decimal_of",
+    "is_missing",
+    "parse_number",
+    "parse_numbers",
+    "two_readings",
+]
 
 HUGE, TINY = 1e150, 1e-150
 
 MISSING = frozenset(
-    "|na|n/a|n.a.|#n/a|#n/a n/a|#na|nan|-nan|null|none|nil|missing|-|--|---|.|..|...|?|\\n|<na>|(null)|nat|n.d.|s/d|"
-    "#value!|#div/0!|#ref!|#num!|#name?|#null!|unknown|*".split("|")
+    [
+        "",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#n/a n/a",
+        "#na",
+        "nan",
+        "-nan",
+        "null",
+        "none",
+        "nil",
+        "missing",
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "...",
+        "?",
+        "\\n",
+        "<na>",
+        "(null)",
+        "nat",
+        "n.d.",
+        "s/d",
+        "#value!",
+        "#div/0!",
+        "#ref!",
+        "#num!",
+        "#name?",
+        "#null!",
+        "unknown",
+        "*",
+    ]
 )
 """Spellings of a missing number, in lower case."""
 
@@ -32,6 +77,7 @@ CURRENCY = "$€£¥₹₽₩฿₺₪"
 CODES = r"(?:USD|EUR|GBP|CHF|JPY|CAD|AUD|MXN|BRL|INR|CNY)"
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_UNDER = re.compile(r"[1-9].*[eE]-")
 _SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?:\D|$))")
 _DOT_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
@@ -95,20 +141,48 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
         s = s.replace(",", ".", 1)
     elif _COMMA_GROUPS.fullmatch(s):
         s = s.replace(",", "")
-    return sign * float(s) if _PLAIN.fullmatch(s) and s.isascii() else None
+    return sign * float(s) if _PLAIN.fullmatch(s) else None
 
 
-def decimal_of(cells: list[str]) -> str | None:
+def two_readings(place: str, cells: list[str]) -> DataError:
+    """The error on a column whose decimal mark cannot be told: both readings of one cell, or two cells that disagree."""
+    marked = [c for c in cells if ("," in c or "." in c) and not is_missing(c)]
+    for cell in marked:
+        dot, comma = parse_number(cell), parse_number(cell, ",")
+        if dot is not None and comma is not None:
+            kinds = ("thousands", "decimal comma") if "," in cell else ("decimal point", "thousands")
+            return DataError(
+                place=place,
+                value=repr(cell),
+                rule=f"ambiguous: {dot:.15g} ({kinds[0]}) or {comma:.15g} ({kinds[1]})",
+                remedy="Give --decimal '.' or --decimal ','.",
+            )
+    with_dot = next((c for c in marked if parse_number(c) is not None), "")
+    with_comma = next((c for c in marked if parse_number(c, ",") is not None), "")
+    return DataError(
+        place=place,
+        value=f"{with_dot!r} and {with_comma!r}",
+        rule="two decimal marks in one column",
+        remedy="Write all numbers with one decimal mark.",
+    )
+
+
+def decimal_of(cells: list[str], *, european: bool = False) -> str | None:
     """The decimal mark that the cells prove: ``"."``, ``","``, ``""`` where nothing tells, None where two readings remain.
+
+    Args:
+        cells: numbers as text.
+        european: dots may part thousands (the file's separator is no comma), so that 1.234 beside 950 has two readings.
 
     >>> decimal_of(["1,5", "2,25"]), decimal_of(["1,234", "1,234,567"]), decimal_of(["1,234", "5,678"])
     (',', '.', None)
     """
-    comma, dot, unsure, three, grouped_dot = False, False, False, False, False
+    comma, dot, unsure, three, grouped_dot, plain = False, False, False, False, False, False
     for cell in cells:
         s = _SPACES.sub("", _MARKS.sub(r"\1", _MARKS.sub(r"\1", cell.strip()))).strip("()+- ")
         if not re.fullmatch(r"[\d.,]+(?:[eE][+-]?\d+)?", s) or not ("," in s or "." in s):
             three = three or (s.isdigit() and len(s) > 3)
+            plain = plain or s.isdigit()
             continue
         if "," in s and "." in s:
             comma, dot = comma or s.rfind(",") > s.rfind("."), dot or s.rfind(".") > s.rfind(",")
@@ -135,6 +209,8 @@ def decimal_of(cells: list[str]) -> str | None:
     if unsure:
         # 1,234 beside an ungrouped 5678 cannot be thousands.
         return "," if three else None
+    if grouped_dot and european and plain and not three:
+        return None
     return "." if grouped_dot else ""
 
 
@@ -145,6 +221,7 @@ def parse_numbers(
     *,
     decimal: str = ".",
     strict: bool = True,
+    sure: bool = True,
 ) -> Numbers:
     """A whole column as numbers.
 
@@ -154,6 +231,7 @@ def parse_numbers(
         where: row -> place such as ``"prices.csv, line 7"``.
         decimal: decimal mark of text.
         strict: text that is no number is an error; else NaN.
+        sure: the mark is given or proved; else the column itself must prove it.
 
     Raises:
         DataError: a cell that is no number, an infinity, a number beyond 1e150, mixed currencies or percents.
@@ -163,7 +241,7 @@ def parse_numbers(
         column = pc.cast(column, kind.value_type)
         kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind):
-        values, notes = _from_text(column, name, where, decimal, strict)
+        values, notes = _from_text(column, name, where, decimal, strict, sure)
     elif pa.types.is_null(kind):
         values, notes = np.full(len(column), np.nan), []
     elif pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind):
@@ -178,6 +256,8 @@ def parse_numbers(
         if pa.types.is_integer(kind):
             notes = _beyond_exact(column, name)
         # pc.cast refuses to lose digits; float64 is what every model works in.
+        # Decimals go through text: the direct cast rounds twice.
+        column = pc.cast(column, pa.string()) if pa.types.is_decimal(kind) else column
         numbers = pc.cast(column, pa.float64(), safe=False)
         values = numbers.to_numpy(zero_copy_only=False) if isinstance(numbers, pa.Array) else numbers.to_numpy()
     return Numbers(_within_rule(np.array(values, np.float64), name, where, notes), tuple(notes))
@@ -217,7 +297,7 @@ def _within_rule(values: np.ndarray, name: str, where: Callable[[int], str], not
 
 
 def _from_text(
-    column: pa.ChunkedArray | pa.Array, name: str, where: Callable[[int], str], decimal: str, strict: bool
+    column: pa.ChunkedArray | pa.Array, name: str, where: Callable[[int], str], decimal: str, strict: bool, sure: bool
 ) -> tuple[np.ndarray, list[Note]]:
     coded = pc.dictionary_encode(column, null_encoding="mask")
     if isinstance(coded, pa.ChunkedArray):
@@ -228,7 +308,17 @@ def _from_text(
     codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     table = np.full(len(texts) + 1, np.nan)
     notes: list[Note] = []
+    if not sure and strict and any("," in t or t.count(".") > 1 for t in texts):
+        cells = [t for t in texts if not is_missing(t) and any(parse_number(t, d) is not None for d in ".,")]
+        mark = decimal_of(cells)
+        if mark is None:
+            doubt = next((i for i, t in enumerate(texts) if "," in t and parse_number(t, ",") is not None), 0)
+            raise two_readings(
+                f"{where(int(np.flatnonzero(codes == doubt)[0]))}, column {name!r}", texts[doubt:] + texts[:doubt]
+            )
+        decimal = mark or decimal
     signs: dict[str, int] = {}
+    n_under = 0
     inexact = np.zeros(len(texts) + 1, bool)
     for i, text in enumerate(texts):
         if is_missing(text):
@@ -239,7 +329,8 @@ def _from_text(
                 raise _no_number(name, where, int(np.flatnonzero(codes == i)[0]), text, decimal)
             continue
         table[i] = number
-        if abs(number) > 2**53 and (digits := text.strip()).lstrip("+-").isdigit():
+        n_under += number == 0 and _UNDER.search(text) is not None
+        if abs(number) >= 2**53 and (digits := text.strip()).lstrip("+-").isdigit():
             inexact[i] = int(number) != int(digits)
         for mark in set(text) & set(CURRENCY + "%"):
             signs.setdefault(mark, i)
@@ -250,6 +341,8 @@ def _from_text(
         raise _mixed(name, where, codes, {"%": signs["%"], "no %": plain[0]}, "all cells or none must be per cent")
     if signs:
         notes.append(Note("info", f"{name}: {' '.join(sorted(signs))} dropped; numbers stay as written"))
+    if n_under:
+        notes.append(Note("info", f"{name}: {n_under} values below 1e-150 in size are read as 0"))
     if inexact.any():
         notes.append(_inexact(name, int(inexact[codes].sum())))
     return table[codes], notes

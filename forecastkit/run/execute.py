@@ -407,8 +407,8 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
         )
     scored, model = evaluation.seeds[name], prepared.models[name]
     seed = prepared.config.seed
-    steps = [int(s.backtest.info["best_step"]) for s in scored if s.backtest.info.get("best_step")]
-    n_steps = max(1, round(statistics.median(steps))) if steps else None
+    steps = [int(s.backtest.info["best_step"]) for s in scored if s.backtest.info.get("best_step") is not None]
+    n_steps = round(statistics.median(steps)) if steps else None
     gap, horizon = prepared.plan.gap, prepared.plan.horizon
     fitted = model.fit(
         prepared.frame,
@@ -430,7 +430,7 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
     saved.save(folder / "model")
     forecast = saved.forecast()
     artifacts.write_csv(folder / "forecast.csv", forecast)
-    folder.log(f"final model {name}, seed {seed}, {n_steps or 'no'} training steps, on all rows")
+    folder.log(f"final model {name}, seed {seed}, {'no' if n_steps is None else n_steps} training steps, on all rows")
     return forecast
 
 
@@ -472,7 +472,7 @@ def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
     """Report and status; parts go only when nothing is left to resume."""
     folder, evaluation = outcome.folder, outcome.evaluation
     status = "interrupted" if outcome.interrupted else "done"
-    timings = {"seconds": round(outcome.seconds, 2)}
+    timings: dict[str, Any] = {"seconds": round(outcome.seconds, 2)}
     if evaluation is not None:
         board = evaluation.leaderboard
         total = board["seconds_fit"] + board["seconds_predict"]

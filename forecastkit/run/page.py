@@ -134,7 +134,7 @@ def _timed(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
             if numbers:
                 table[column] = table[column].astype("int64")
             else:
-                table[column] = pd.to_datetime(table[column], format="ISO8601", utc=None)
+                table[column] = pd.to_datetime(table[column], format="ISO8601")
     return table
 
 

@@ -12,18 +12,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Diverged", "OptimizerOptions", "OutOfTime", "TrainingModule"]
+__all__ = ["DivergedError", "OptimizerOptions", "TrainingModule"]
 
 Objective = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
 """(network, batch) -> (sum of losses, sum of weights)."""
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The loss is not a finite number any more."""
-
-
-class OutOfTime(Exception):
-    """The deadline passed before the first validation."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,7 @@ class TrainingModule(pl.LightningModule):
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip or math.inf, foreach=True)
             value = float(loss.detach())
             if not math.isfinite(value):
-                raise Diverged
+                raise DivergedError
             optimizer.step()
             if self._schedule is not None and self.n_steps < self.options.max_steps - 1:
                 self._schedule.step()

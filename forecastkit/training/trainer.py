@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import signal
 import threading
 import warnings
@@ -14,7 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from forecastkit.training.module import Diverged, TrainingModule
+from forecastkit.training.module import DivergedError, TrainingModule
 
 __all__ = ["Trained", "train"]
 
@@ -25,7 +26,7 @@ class Trained:
 
     Args:
         curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr.
-        best_step: step of the kept weights; 0 = none was taken.
+        best_step: step of the kept weights; 0 = those before training.
     """
 
     n_steps: int
@@ -44,6 +45,29 @@ class _Watch(pl.Callback):
         self.best_loss, self.best_step, self.since = float("inf"), 0, 0
         self.best: dict[str, torch.Tensor] = {}
         self.early_stopped = False
+
+    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
+        """The weights before the first step are a candidate: a forecaster's are the naive rule that it corrects."""
+        loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
+        if not loader:
+            return
+        module.eval()
+        with torch.no_grad():
+            for batch in loader:
+                module.validation_step(trainer.strategy.batch_to_device(batch), 0)
+        module.train()
+        loss = module.take_valid_loss()
+        if not math.isfinite(loss):
+            return
+        unknown = float("nan")
+        self.curves.append(
+            {"step": 0, "epoch": 0, "train_loss": unknown, "valid_loss": loss, "grad_norm": unknown, "grad_norm_max": unknown, "lr": module.lr}
+        )  # fmt: skip
+        self._keep(loss, module)
+
+    def _keep(self, loss: float, module: Any) -> None:
+        self.best_loss, self.best_step, self.since = loss, module.n_steps, 0
+        self.best = {k: v.detach().clone() for k, v in module.net.state_dict().items()}
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         if module.n_steps >= self.max_steps:
@@ -70,11 +94,10 @@ class _Watch(pl.Callback):
         module.train_losses.clear()
         module.grad_norms.clear()
         if loss < self.best_loss:
-            self.best_loss, self.best_step, self.since = loss, module.n_steps, 0
-            self.best = {k: v.detach().clone() for k, v in module.net.state_dict().items()}
+            self._keep(loss, module)
             return
         self.since += 1
-        if self.patience and self.best_step and self.since >= self.patience:
+        if self.patience and self.best and self.since >= self.patience:
             self.early_stopped = True
             trainer.should_stop = True
 
@@ -135,7 +158,7 @@ def train(
     Without validation data it takes exactly ``max_steps`` and keeps the last weights.
 
     Raises:
-        Diverged: a loss that is not finite.
+        DivergedError: a loss that is not finite.
         KeyboardInterrupt: after the step in which Ctrl-C came.
     """
     watch = _Watch(patience, max_steps, progress)
@@ -157,6 +180,6 @@ def train(
     if watch.best:
         module.net.load_state_dict(watch.best)
     elif any(not torch.isfinite(p).all() for p in module.net.parameters()):
-        raise Diverged
-    best = watch.best_step or module.n_steps
+        raise DivergedError
+    best = watch.best_step if watch.best else module.n_steps
     return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves)

@@ -25,6 +25,8 @@ MOST_VALID = 1024
 """Validation windows; more change the stopping step little and cost as much as training."""
 PREDICT_CHUNK = 4096
 FEWEST_TRAIN = 8
+LONGEST_READ = 100
+"""Seasons up to this length are read twice by the context."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +128,7 @@ class RecurrentForecaster:
     bidirectional: bool = False
     activation: Literal["tanh", "relu"] = "tanh"
     residual: Literal["auto", "last", "season", "none"] = "auto"
-    supervise: Literal["all", "last"] = "all"
+    supervise: Literal["all", "last"] = "last"
     loss: Literal["mae", "mse", "huber"] = "mae"
     scaling: Literal["instance", "none"] = "instance"
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -148,9 +150,9 @@ class RecurrentForecaster:
         lows = {"hidden": 1, "layers": 1, "batch_size": 1, "max_steps": 1, "val_every": 1, "patience": 1}
         if self.context_length is not None:
             lows["context_length"] = 2
-        for name, low in lows.items():
-            if getattr(self, name) < low:
-                raise self._wrong(name, f"at least {low} is needed")
+        for name, least in lows.items():
+            if getattr(self, name) < least:
+                raise self._wrong(name, f"at least {least} is needed")
         for name, low, high in (
             ("dropout", 0.0, 0.95),
             ("lr", 1e-9, 100.0),
@@ -184,7 +186,9 @@ class RecurrentForecaster:
     def _context(self, frame: SeriesFrame, horizon: int) -> int:
         if self.context_length is not None:
             return self.context_length
-        wanted = min(max(2 * frame.season_length, 3 * horizon, 40), 400)
+        # A season that is too long to be read twice is not worth the steps: shorter contexts learn more from the rows.
+        seasons = 2 * frame.season_length if frame.season_length <= LONGEST_READ else 0
+        wanted = min(max(seasons, 3 * horizon, 60), 400)
         longest = int(frame.store.lengths.max()) if len(frame.store) else 2
         return int(max(2, min(wanted, longest // 3, max(2, longest - 2 * horizon))))
 
@@ -242,6 +246,9 @@ class RecurrentForecaster:
             "seconds": time.perf_counter() - started,
             "note": note,
         }
+        if trained.best_step == 0 and base:
+            kept = "training did not improve on the naive rule, which is kept"
+            info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
         return _FittedNetwork(self, net, length, base, horizon, info, trained.curves)
 
@@ -309,13 +316,18 @@ class RecurrentForecaster:
         from forecastkit import runtime
         from forecastkit.forecasting.datamodule import ForecastDataModule, WindowSource
         from forecastkit.training.module import OptimizerOptions, TrainingModule
+        from forecastkit.training.trainer import Trained
         from forecastkit.training.trainer import train as run
 
         where = runtime.device(self.device)
-        n_steps = about.n_steps or (self.max_steps if len(valid) else min(self.max_steps, 200))
+        n_steps = (
+            about.n_steps if about.n_steps is not None else (self.max_steps if len(valid) else min(self.max_steps, 200))
+        )
         options = OptimizerOptions(self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps)
         with runtime.seeded(about.seed):
             net = self._net(length, horizon, base)
+            if n_steps == 0:
+                return net, Trained(0, 0, math.nan, early_stopped=False)
             module = TrainingModule(
                 net,
                 self._objective(length),
@@ -392,6 +404,6 @@ class RecurrentForecaster:
 
 
 def _diverged() -> type[Exception]:
-    from forecastkit.training.module import Diverged
+    from forecastkit.training.module import DivergedError
 
-    return Diverged
+    return DivergedError

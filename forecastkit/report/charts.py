@@ -1,0 +1,273 @@
+"""The page's pictures. Each takes frames of ``ReportData`` and a width in pixels and says its finding in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit.report.numbers import moment, number, percent
+from forecastkit.report.svg import Plot, as_x
+from forecastkit.report.words import words
+
+__all__ = [
+    "error_by_fold",
+    "error_by_step",
+    "folds_strip",
+    "forecast_chart",
+    "lag_chart",
+    "learning_chart",
+    "skill_bar",
+]
+
+WIDE, NARROW = 760, 360
+
+
+def _range(*arrays: Any, pad: float = 0.06) -> tuple[float, float]:
+    known = np.concatenate([np.asarray(a, float).ravel() for a in arrays]) if arrays else np.zeros(0)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    room = (high - low) * pad or abs(high) * 0.05 or 1.0
+    return low - room, high + room
+
+
+def _is_time(times: Any) -> bool:
+    return isinstance(pd.Index(times), pd.DatetimeIndex)
+
+
+def forecast_chart(
+    history: pd.DataFrame, forecast: pd.DataFrame, *, width: int, lang: str = "en", title: str = "", name: str = ""
+) -> str:
+    """Recent history of one series, its forecast and the 80 and 95 % bands.
+
+    Args:
+        history: timestamp, target of one series.
+        forecast: forecast frame of the same series.
+    """
+    w = words(lang)
+    keep = max(60, 6 * len(forecast)) if width > NARROW else max(36, 4 * len(forecast))
+    history = history.tail(keep)
+    hx, hy = as_x(history["timestamp"]), history["target"].to_numpy(np.float64)
+    fx, fy = as_x(forecast["timestamp"]), forecast["point"].to_numpy(np.float64)
+    bands = {q: forecast[q].to_numpy(np.float64) for q in ("0.025", "0.1", "0.9", "0.975") if q in forecast}
+    lo, hi = _range(hy, fy, *bands.values())
+    last = hy[np.isfinite(hy)][-1] if np.isfinite(hy).any() else np.nan
+    said = f"{w['forecast']} {name}: {number(fy[0], lang)} ({moment(forecast['timestamp'].iloc[0])})"
+    said += (
+        f" ... {number(fy[-1], lang)} ({moment(forecast['timestamp'].iloc[-1])}); {w['last_row']}: {number(last, lang)}"
+    )
+    both = np.r_[hx, fx]
+    plot = Plot(
+        width, 300 if width > NARROW else 240, (both.min(), both.max()), (lo, hi), said, _is_time(forecast["timestamp"]), lang,
+        y_title=title,
+    )  # fmt: skip
+    seen = np.isfinite(hy)
+    join_x, join_y = (hx[seen][-1:], hy[seen][-1:]) if seen.any() else (np.zeros(0), np.zeros(0))
+    for low, high, css in (("0.025", "0.975", "band95"), ("0.1", "0.9", "band80")):
+        if low in bands and high in bands and np.isfinite(bands[low]).any():
+            plot.band(np.r_[join_x, fx], np.r_[join_y, bands[low]], np.r_[join_y, bands[high]], css)
+            if width > NARROW:
+                plot.label(float(bands[high][-1]), "95 %" if css == "band95" else "80 %", "muted")
+    plot.line(hx, hy, "history")
+    plot.line(np.r_[join_x, fx], np.r_[join_y, fy], "chosen")
+    if len(fx) == 1:
+        plot.dot(fx[0], fy[0], "chosen")
+    plot.label(float(fy[-1]), number(float(fy[-1]), lang), "strong")
+    return str(plot)
+
+
+def skill_bar(row: pd.Series, span: tuple[float, float], *, css: str, lang: str = "en") -> str:
+    """One model's skill as a dot and its interval as a bar, on an axis that all rows share; 0 is the reference."""
+    plot = Plot(260, 24, span, (0, 1), "", lang=lang, left=4, right=4, top=0, bottom=0, y_ticks=False)
+    skill, low, high = (row.get(k, np.nan) for k in ("skill", "skill_lo", "skill_hi"))
+    plot.alt = f"{row['model']}: {percent(skill, lang, sign=True)}"
+    if np.isfinite([low, high]).all():
+        plot.alt += f", {percent(low, lang, sign=True)} – {percent(high, lang, sign=True)}"
+    zero = float(plot.px(0))
+    marks = [f'<path class="zero" d="M{zero:.1f} 0V24"/>']
+    if np.isfinite([low, high]).all():
+        a, b = (float(plot.px(np.clip(v, *span))) for v in (low, high))
+        marks.append(f'<path class="{css} whisker" d="M{a:.1f} 12H{b:.1f}"/>')
+    if np.isfinite(skill):
+        inside = float(np.clip(skill, *span))
+        at = float(plot.px(inside))
+        if inside == skill:
+            marks.append(f'<circle class="{css} dot" cx="{at:.1f}" cy="12" r="4.5"/>')
+        else:  # far outside the axis: an arrow that says so
+            turn = -1 if skill < inside else 1
+            marks.append(f'<path class="{css} dot" d="M{at - turn * 7:.1f} 7L{at:.1f} 12L{at - turn * 7:.1f} 17Z"/>')
+    return f'<svg viewBox="0 0 260 24" role="img" aria-label="{plot.alt}" class="skill">{"".join(marks)}</svg>'
+
+
+def skill_span(board: pd.DataFrame) -> tuple[float, float]:
+    """The common axis of all skill bars: symmetric enough to read, cut at -100 % so that one bad model hides none."""
+    values = board[[c for c in ("skill", "skill_lo", "skill_hi") if c in board]].to_numpy(np.float64)
+    known = values[np.isfinite(values)]
+    low = float(max(known.min(), -1.0)) if len(known) else -0.1
+    high = float(min(known.max(), 1.0)) if len(known) else 0.1
+    room = 0.06 * max(high - low, 0.05)
+    return min(low, -0.02) - room, max(high, 0.02) + room
+
+
+def folds_strip(folds: pd.DataFrame, *, width: int, lang: str = "en") -> str:
+    """Where the forecasts of each role lie in time."""
+    w = words(lang)
+    start, end = as_x(folds["start"]), as_x(folds["end"])
+    cutoff = as_x(folds["cutoff"])
+    roles = [r for r in ("select", "calibrate", "report") if (folds["role"] == r).any()]
+    counts = ", ".join(f"{int((folds['role'] == r).sum())} {w[r]}" for r in roles)
+    plot = Plot(
+        width, 22 * len(roles) + 44, (float(cutoff.min()), float(end.max())), (0, 1), counts, _is_time(folds["start"]), lang,
+        left=14, top=10, y_ticks=False, right=96,
+    )  # fmt: skip
+    for k, role in enumerate(roles):
+        rows = np.flatnonzero((folds["role"] == role).to_numpy())
+        top = 10 + 22 * k
+        for j, row in enumerate(rows):
+            tip = f"{moment(folds['start'].iloc[row])} – {moment(folds['end'].iloc[row])}"
+            plot.rect(start[row], end[row], top + (j % 2) * 7, 6, f"fold-{role}", tip)
+        plot.text(width - plot.right + 6, top + 12, f"{len(rows)} {w[role]}", f"said-{role}")
+    return str(plot)
+
+
+def _styles(models: Sequence[str], use: str, reference: str) -> dict[str, str]:
+    """Model -> CSS class: the accent for what is recommended, grey for the reference, colours for the rest."""
+    out, k = {}, 0
+    for name in models:
+        if name == use:
+            out[name] = "chosen"
+        elif name == reference:
+            out[name] = "reference"
+        else:
+            out[name], k = f"other{k % 4}", k + 1
+    return out
+
+
+def error_by_step(
+    table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
+) -> str:
+    """Mean error of each step ahead for a few models."""
+    metric = _metric(table)
+    table = table[table["model"].isin(models)]
+    values = table[metric].to_numpy(np.float64)
+    n = int(table["step"].max())
+    said = "; ".join(
+        f"{m}: {number(float(g[metric].iloc[0]), lang)} – {number(float(g[metric].iloc[-1]), lang)}"
+        for m, g in table.groupby("model", sort=False)
+    )
+    plot = Plot(
+        width,
+        240,
+        (1, max(n, 2)),
+        _range(values),
+        said,
+        lang=lang,
+        y_title=metric.upper(),
+        right=118 if width > NARROW else 84,
+    )
+    for name, css in _styles(models, use, reference).items():
+        rows = table[table["model"] == name]
+        y = rows[metric].to_numpy(np.float64)
+        if not len(y):
+            continue
+        plot.line(rows["step"].to_numpy(float), y, css)
+        plot.label(float(y[-1]), name, css)
+    return str(plot)
+
+
+def error_by_fold(
+    table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
+) -> str:
+    """Error of each report fold over time: do a few bad days decide?"""
+    metric = _metric(table)
+    table = table[table["model"].isin(models)]
+    said = "; ".join(
+        f"{m}: {number(float(g[metric].min()), lang)} – {number(float(g[metric].max()), lang)}"
+        for m, g in table.groupby("model", sort=False)
+    )
+    x = as_x(table["cutoff"])
+    span = (float(x.min()), float(x.max())) if x.max() > x.min() else (float(x.min()) - 1, float(x.max()) + 1)
+    plot = Plot(
+        width, 240, span, _range(table[metric]), said, _is_time(table["cutoff"]), lang, y_title=metric.upper(),
+        right=118 if width > NARROW else 84,
+    )  # fmt: skip
+    for name, css in _styles(models, use, reference).items():
+        rows = table[table["model"] == name].sort_values("cutoff")
+        y = rows[metric].to_numpy(np.float64)
+        if not len(y):
+            continue
+        plot.line(as_x(rows["cutoff"]), y, css)
+        plot.label(float(y[np.isfinite(y)][-1]) if np.isfinite(y).any() else np.nan, name, css)
+    return str(plot)
+
+
+def _metric(table: pd.DataFrame) -> str:
+    return "mase" if table["mase"].notna().any() else "mae"
+
+
+def lag_chart(check: dict[str, Any], *, width: int, lang: str = "en") -> str:
+    """Distance of one-step forecasts to the value 0, 1, 2, ... rows before."""
+    w = words(lang)
+    y = np.array(check["error_by_lag"], float)
+    best = int(check["best_lag"])
+    said = " ".join(str(check["sentence"][lang]).split())
+    low, high = _range(np.r_[0.0, y])
+    plot = Plot(
+        width, 190, (-0.5, len(y) - 0.5), (max(0.0, low), high), said, lang=lang, y_title=w["distance"], right=96,
+        x_title=w["rows_before"],
+    )  # fmt: skip
+    bottom = plot.height - plot.bottom
+    for lag, value in enumerate(y):
+        top = float(plot.py(value))
+        css = "bar-best" if lag == best else "bar"
+        plot.rect(lag - 0.32, lag + 0.32, top, bottom - top, css, f"{lag}: {number(float(value), lang)}")
+        plot.text(float(plot.px(lag)), top - 5, number(float(value), lang), "tick", "middle")
+    return str(plot)
+
+
+def learning_chart(curve: pd.DataFrame, *, width: int, lang: str = "en", name: str = "") -> str:
+    """Loss by training step of one fit, on training and validation rows, the kept weights marked."""
+    w = words(lang)
+    x = curve["step"].to_numpy(float)
+    train, valid = curve["train_loss"].to_numpy(float), curve["valid_loss"].to_numpy(float)
+    low, high = _range(train, valid)
+    said = f"{name}: {w['train']} {number(float(train[0]), lang)} – {number(float(train[-1]), lang)}"
+    span = (float(x.min()), float(x.max())) if len(x) > 1 else (0.0, float(x.max()) or 1.0)
+    plot = Plot(width, 200, span, (low, high), said, lang=lang, y_title=f"{name}: {w['loss']}", right=104)
+    plot.line(x, train, "reference")
+    plot.line(x, valid, "chosen")
+    for y, text, css in ((train, w["train"], "reference"), (valid, w["valid"], "chosen")):
+        known = y[np.isfinite(y)]
+        if len(known):
+            plot.label(float(known[-1]), text, css)
+    kept = curve["stopped"].astype(bool).to_numpy()
+    if kept.any():
+        at = int(np.flatnonzero(kept)[-1])
+        mark = valid[at] if np.isfinite(valid[at]) else train[at]
+        plot.dot(float(x[at]), float(mark), "chosen", 4.5)
+    return str(plot)
+
+
+def gradient_chart(curve: pd.DataFrame, *, width: int, lang: str = "en", name: str = "") -> str:
+    """Gradient norm by training step, on a logarithmic axis."""
+    w = words(lang)
+    x, norm = curve["step"].to_numpy(float), curve["grad_norm"].to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        y = np.log10(np.where(norm > 0, norm, np.nan))
+    if not np.isfinite(y).any():
+        return ""
+    said = f"{name}: {w['gradient']} {number(float(np.nanmin(norm)), lang)} – {number(float(np.nanmax(norm)), lang)}"
+    span = (float(x.min()), float(x.max())) if len(x) > 1 else (0.0, float(x.max()) or 1.0)
+    low, high = _range(y)
+    plot = Plot(width, 120, span, (low, high), said, lang=lang, y_title=w["gradient"], right=104, y_ticks=False)
+    for power in range(int(np.floor(low)), int(np.ceil(high)) + 1):
+        if low <= power <= high:
+            at = float(plot.py(power))
+            plot.parts.append(f'<path class="grid" d="M{plot.left} {at:.1f}H{width - plot.right}"/>')
+            plot.text(plot.left - 6, at + 4, number(10.0**power, lang), "tick", "end")
+    plot.line(x, y, "other0")
+    return str(plot)

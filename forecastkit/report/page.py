@@ -1,0 +1,334 @@
+"""report.html: one file without outside requests."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from forecastkit.report import charts
+from forecastkit.report.charts import NARROW, WIDE
+from forecastkit.report.data import ReportData
+from forecastkit.report.numbers import moment, number, percent, seconds
+from forecastkit.report.tables import shown_word
+from forecastkit.report.words import words
+
+__all__ = ["render", "write_report"]
+
+MOST_SERIES = 60
+MOST_TABLE = 500
+MOST_DOWNLOAD = 5_000_000
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("forecastkit.report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["moment"] = moment
+    return environment
+
+
+def write_report(data: ReportData, path: Path) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    from forecastkit.artifacts import write_text
+
+    write_text(path, render(data))
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML."""
+    w = words(data.lang)
+    return _environment().get_template("report.html.j2").render(
+        w=w,
+        lang=data.lang,
+        title=data.title,
+        use=str(data.verdict["use"]),
+        reference=str(data.verdict["reference"]),
+        sentence=[_emphasised(s, data) for s in data.verdict["sentence"][data.lang]],
+        reason=str(data.verdict.get("reason", "")),
+        facts=_key_facts(data, w),
+        forecast=_forecast(data, w),
+        board=_board(data, w),
+        tested=_tested(data, w),
+        copies=_copies(data),
+        learning=_learning(data),
+        about=_data_facts(data, w),
+        again=_again(data),
+    )  # fmt: skip
+
+
+def _both(chart: Any, *args: Any, **kwargs: Any) -> Markup:
+    """A picture for wide and one for narrow screens; the style sheet shows one."""
+    wide, narrow = (chart(*args, width=width, **kwargs) for width in (WIDE, NARROW))
+    # Written by forecastkit.report.svg, which escapes every text.
+    return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')  # noqa: S704
+
+
+def _emphasised(sentence: str, data: ReportData) -> Markup:
+    """Names of models in the sentence stand out."""
+    from markupsafe import escape
+
+    text = str(escape(sentence))
+    names = sorted({data.verdict["use"], data.verdict["reference"], data.verdict.get("tested") or ""} - {""}, key=len)
+    for name in reversed(names):
+        safe = str(escape(name))
+        text = " ".join(
+            word.replace(safe, f"<b>{safe}</b>") if word.strip(".,;:()") == safe else word for word in text.split(" ")
+        )
+    return Markup(text)  # noqa: S704  escaped above
+
+
+def _key_facts(data: ReportData, w: dict[str, str]) -> list[tuple[str, str, str]]:
+    """(number, what it is, detail) of the four that matter."""
+    v, lang = data.verdict, data.lang
+    row = data.leaderboard[data.leaderboard["model"] == v["use"]]
+    mae = float(row["mae"].iloc[0]) if len(row) else float("nan")
+    units = (
+        w["units"].format(units=data.units)
+        if data.units
+        else w["units_of"].format(target=data.profile.get("target") or "target")
+    )
+    facts = [(number(mae, lang), w["error_unit"], units)]
+    if v.get("tested") and v.get("skill") is not None:
+        interval = v.get("skill_interval")
+        detail = w["no_interval"]
+        if interval:
+            low, high = (percent(x, lang, sign=True) for x in interval)
+            detail = w["interval"].format(low=low, high=high)
+        what = w["skill_of"].format(reference=v["reference"], model=v["tested"])
+        facts.append((percent(v["skill"], lang, sign=True), what, detail))
+    horizon = int(data.plan.get("horizon") or 1)
+    facts.append((str(v["n_report_folds"]), w["folds"], w["ahead"].format(n=horizon)))
+    facts.append((str(data.profile.get("end", "")), w["last_row"], str(data.profile.get("freq_text", ""))))
+    return facts
+
+
+def _forecast(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    f = data.forecast
+    if not len(f):
+        return None
+    quantiles = [q for q in ("0.025", "0.1", "0.9", "0.975") if q in f and f[q].notna().any()]
+    heads = dict(zip(("0.025", "0.1", "0.9", "0.975"), (w["low95"], w["low80"], w["high80"], w["high95"])))
+    series = []
+    by_item = dict(tuple(data.history.groupby("item_id", sort=False)))
+    title = str(f["target_name"].iloc[0]) + (f", {data.units}" if data.units else "")
+    for item, rows in list(f.groupby("item_id", sort=False))[:MOST_SERIES]:
+        past = by_item.get(item, data.history.iloc[:0])
+        chart = _both(charts.forecast_chart, past, rows, lang=data.lang, title=title, name=str(item))
+        series.append({"name": str(item), "chart": chart})
+    shown = f.head(MOST_TABLE)
+    table = [
+        [str(r["item_id"]), moment(r["timestamp"]), number(float(r["point"]), data.lang, 5)]
+        + [number(float(r[q]), data.lang, 5) for q in quantiles]
+        for _, r in shown.iterrows()
+    ]
+    from forecastkit.artifacts import to_csv_text
+
+    raw = to_csv_text(f).encode()
+    link = "data:text/csv;base64," + base64.b64encode(raw).decode() if len(raw) <= MOST_DOWNLOAD else ""
+    said = w["calibrated"] if data.intervals.get("calibrated") else w["uncalibrated"]
+    c80, c95 = (data.intervals.get(k, {}).get("coverage") for k in ("80", "95"))
+    if c80 is not None and c95 is not None:
+        said += " " + w["coverage"].format(c80=percent(c80, data.lang), c95=percent(c95, data.lang))
+    final = str(f["model"].iloc[0])
+    return {
+        "said": w["forecast_of"].format(model=final, n=int(f["step"].max())),
+        "series": series,
+        "heads": [w["series"], w["date"], w["forecast"], *[heads[q] for q in quantiles]],
+        "rows": table,
+        "more": w["more_rows"].format(n=MOST_TABLE) if len(f) > MOST_TABLE else "",
+        "link": link,
+        "bands": said if quantiles else "",
+    }
+
+
+def _board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
+    board, v, lang = data.leaderboard, data.verdict, data.lang
+    reference, use = str(v["reference"]), str(v["use"])
+    metric = "mase" if board["mase"].notna().any() else "mae"
+    ok = board[board["status"].isin(["ok", "partial"])]
+    span = charts.skill_span(ok)
+    rows = []
+    for _, row in ok.iterrows():
+        name = str(row["model"])
+        css = "chosen" if name == use else "reference" if name == reference else "plain"
+        skill = "" if name == reference else percent(row.get("skill"), lang, sign=True)
+        rows.append(
+            {
+                "name": name,
+                "css": css,
+                "best": bool(v["shown"]) and name == use,
+                "value": number(row[metric], lang),
+                "mae": number(row["mae"], lang),
+                "bar": Markup(charts.skill_bar(row, span, css=css, lang=lang)),  # noqa: S704  names of registered models
+                "skill": skill,
+                "word": shown_word(row, reference, lang),
+                "time": seconds(float(row["seconds_fit"]) + float(row["seconds_predict"]), lang),
+                "note": " ".join(str(row.get(k) or "") for k in ("reason", "note")).strip(),
+            }
+        )
+    lost = [
+        {"name": str(r["model"]), "status": w.get(str(r["status"]), str(r["status"])), "reason": str(r["reason"])}
+        for _, r in board[~board["status"].isin(["ok", "partial"])].iterrows()
+    ]
+    return {"rows": rows, "lost": lost, "metric": metric.upper(), "axis": _axis(span, lang)}
+
+
+def _axis(span: tuple[float, float], lang: str) -> list[tuple[float, str]]:
+    """(per cent of the width, label) of the skill axis."""
+    from forecastkit.report.numbers import ticks
+
+    out = [(100 * (4 + 252 * (t - span[0]) / (span[1] - span[0])) / 260, t) for t in ticks(*span, most=4)]
+    return [
+        (at, percent(t, lang, sign=True).replace(".0 %", " %").replace(",0 %", " %").replace("+0 %", "0 %"))
+        for at, t in out
+        if 6 < at < 94
+    ]
+
+
+def _pictured(data: ReportData) -> list[str]:
+    """Models of the small charts: recommended, reference, tested and the best network."""
+    board = data.leaderboard
+    networks = board.loc[(board["family"] == "network") & (board["status"] == "ok"), "model"]
+    names = [data.verdict["use"], data.verdict["reference"], data.verdict.get("tested"), *networks.head(1)]
+    return [str(n) for n in dict.fromkeys(n for n in names if n)]
+
+
+def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
+    v, lang = data.verdict, data.lang
+    models = _pictured(data)
+    args = (models, v["use"], v["reference"])
+    n_select = int((data.folds["role"] == "select").sum())
+    n_report = int((data.folds["role"] == "report").sum())
+    said = w["tested_said"].format(select=n_select, report=n_report) if n_select else w["tested_alone"]
+    by_step = data.error_by_step
+    step = _both(charts.error_by_step, by_step, *args, lang=lang) if len(by_step) and by_step["step"].max() > 1 else ""
+    many = data.error_by_fold["cutoff"].nunique() > 1
+    fold = _both(charts.error_by_fold, data.error_by_fold, *args, lang=lang) if many else ""
+    metric = "mase" if data.error_by_fold["mase"].notna().any() else "mae"
+    own = data.error_by_fold[data.error_by_fold["model"] == v["use"]]
+    worst = [(moment(r["cutoff"]), number(float(r[metric]), lang)) for _, r in own.nlargest(5, metric).iterrows()]
+    items = data.error_by_item[data.error_by_item["model"] == v["use"]]
+    if len(items) > 1:
+        items = items.assign(_size=items[metric].fillna(-np.inf)).nlargest(20, "_size")
+    by_item = [
+        (
+            str(r["item_id"]),
+            number(_float(r["mae"]), lang),
+            number(_float(r["mase"]), lang),
+            number(_float(r["ratio_to_reference"]), lang),
+        )
+        for _, r in items.iterrows()
+    ]
+    return {
+        "said": said,
+        "strip": _both(charts.folds_strip, data.folds, lang=lang) if len(data.folds) else "",
+        "by_step": step,
+        "by_fold": fold,
+        "metric": metric.upper(),
+        "worst": worst if many else [],
+        "by_item": by_item if len(by_item) > 1 else [],
+        "use": v["use"],
+    }
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _copies(data: ReportData) -> list[dict[str, Any]]:
+    out = []
+    for name, check in data.lag_check.items():
+        if check:
+            chart = _both(charts.lag_chart, check, lang=data.lang)
+            out.append({"name": name, "said": check["sentence"][data.lang], "copies": check["copies"], "chart": chart})
+    return out
+
+
+def _learning(data: ReportData) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    if not len(data.curves):
+        return out
+    for name, rows in data.curves.groupby("model", sort=False):
+        first = rows[(rows["seed"] == rows["seed"].min())]
+        first = first[first["fit"] == first["fit"].iloc[0]].dropna(subset=["train_loss"])
+        if not len(first):
+            continue
+        args = {"lang": data.lang, "name": str(name)}
+        out.append(
+            {
+                "name": str(name),
+                "loss": _both(charts.learning_chart, first, **args),
+                "gradient": _both(charts.gradient_chart, first, **args),
+            }
+        )
+    return out
+
+
+def _data_facts(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
+    p = data.profile
+    layout = f"{p.get('n_rows', 0):,}" + (f", {p['n_items']:,} × {p['item']}" if p.get("item") else "")
+    why = p.get("why", {}).get("target", "")
+    rows = [
+        (w["rows"], layout),
+        (w["target"], str(p.get("target") or "") + (f" ({why})" if why else "")),
+        (w["frequency"], str(p.get("freq_text", "")) + (f", {p['tz']}" if p.get("tz") else "")),
+        (w["span"], f"{p.get('start', '')} – {p.get('end', '')}"),
+        (w["missing"], f"{p.get('n_missing', 0):,}"),
+        (w["gaps"], f"{p.get('n_gaps', 0):,}"),
+        (w["season"], str(p.get("season_text", ""))),
+    ]
+    notes = [(n["text"], n.get("where", "")) for n in p.get("notes", [])] + [
+        (str(n), "") for n in data.run.get("notes", [])
+    ]
+    items = [
+        (
+            i["item_id"],
+            f"{i['n']:,}",
+            i["start"],
+            i["end"],
+            number(i["min"], data.lang),
+            number(i["mean"], data.lang),
+            number(i["max"], data.lang),
+        )
+        for i in p.get("items", [])[:MOST_SERIES]
+    ]
+    return {
+        "rows": rows,
+        "notes": notes,
+        "gaps": p.get("gaps", [])[:10],
+        "jumps": p.get("jumps", [])[:10],
+        "items": items,
+    }
+
+
+def _again(data: ReportData) -> dict[str, Any]:
+    import yaml
+
+    run = data.run
+    settings = {k: run[k] for k in ("config", "plan") if k in run}
+    final = run.get("final") or {}
+    return {
+        "command": str(run.get("command") or "Python"),
+        "versions": ", ".join(f"{k} {v}" for k, v in run.get("versions", {}).items()),
+        "version": run.get("versions", {}).get("forecastkit", ""),
+        "platform": f"Python {run.get('versions', {}).get('python', '')}",
+        "seed": str(run.get("seed", "")),
+        "fingerprint": str(run.get("fingerprint", "")),
+        "settings": yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=90),
+        "final": ", ".join(f"{k} {v}" for k, v in final.items() if v is not None and k != "fingerprint"),
+    }

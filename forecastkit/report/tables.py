@@ -1,0 +1,90 @@
+"""The leaderboard on a terminal: aligned columns, one colour, at most a screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from forecastkit.report.numbers import number, p_text, percent, seconds
+
+__all__ = ["leaderboard_lines", "shown_word"]
+
+BOLD_GREEN, GREY, OFF = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
+MOST = 8
+
+
+def shown_word(row: pd.Series, reference: str, lang: str = "en") -> str:
+    """What the test says of one model, p in brackets."""
+    if row["model"] == reference:
+        return "reference" if lang == "en" else "referencia"
+    words = {
+        "better": ("yes", "sí"),
+        "worse": ("worse", "peor"),
+        "indistinguishable": ("no", "no"),
+        "too few to tell": ("too few to tell", "pocas para decir"),
+    }
+    word = words.get(str(row.get("word", "")), ("", ""))[lang == "es"]
+    p = p_text(row.get("p_value"), lang)
+    return f"{word} ({p})" if word and p else word
+
+
+def leaderboard_lines(
+    leaderboard: pd.DataFrame, verdict: dict[str, Any], *, width: int = 80, color: bool = False, lang: str = "en"
+) -> list[str]:
+    """The best models, all networks and the failed; the rest in one line.
+
+    Args:
+        leaderboard: as written to ``leaderboard.csv``.
+        verdict: ``Verdict.to_dict()``.
+        width: of the terminal.
+        color: mark the recommended model.
+    """
+    reference, use = str(verdict["reference"]), str(verdict["use"])
+    ok = leaderboard[leaderboard["status"].isin(["ok", "partial"])]
+    has_mase = bool(ok["mase"].notna().any())
+    metric = "mase" if has_mase else "mae"
+    always = ok["model"].isin([use, reference]) | (ok["family"] == "network")
+    room = MOST - int(always.sum())
+    others = ok.index[~always][: max(room, 0)]
+    shown = ok[always | ok.index.isin(others)]
+    left = [str(m) for m in ok.loc[~ok.index.isin(shown.index), "model"]]
+    against = ("vs " if lang == "en" else "frente a ") + reference
+    heads = [
+        "",
+        metric.upper(),
+        against,
+        "shown?" if lang == "en" else "¿demostrado?",
+        "time" if lang == "en" else "tiempo",
+    ]
+    rows = []
+    for _, row in shown.iterrows():
+        skill = "" if row["model"] == reference else percent(row.get("skill"), lang, sign=True)
+        took = float(row.get("seconds_fit", 0.0)) + float(row.get("seconds_predict", 0.0))
+        rows.append(
+            [str(row["model"]), number(row[metric], lang), skill, shown_word(row, reference, lang), seconds(took, lang)]
+        )
+    lines = _aligned([heads, *rows], "<>><>")
+    if color:
+        lines[0] = f"{GREY}{lines[0]}{OFF}"
+        for k, cells in enumerate(rows, 1):
+            if cells[0] == use:
+                lines[k] = f"{BOLD_GREEN}{lines[k]}{OFF}"
+    for _, row in leaderboard[~leaderboard["status"].isin(["ok", "partial"])].iterrows():
+        said = {"failed": "failed", "skipped": "skipped"}.get(str(row["status"]), str(row["status"]))
+        lines.append(_cut(f"{row['model']!s:<14}{said}: {' '.join(str(row['reason']).split())}", width))
+    if left:
+        more = "in the report" if lang == "en" else "en el informe"
+        lines.append(_cut(", ".join(left), width - len(more) - 1) + f" {more}")
+    return lines
+
+
+def _aligned(rows: list[list[str]], sides: str) -> list[str]:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    widths[0] = max(widths[0], 13)
+    return ["   ".join(f"{cell:{side}{w}}" for cell, side, w in zip(row, sides, widths)).rstrip() for row in rows]
+
+
+def _cut(text: str, width: int) -> str:
+    width = max(width, 40)
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.forecasting.scaling import InstanceScale
+from forecastkit.forecasting.schema import Store
+from forecastkit.forecasting.windows import Windows, gather, window_ends
+
+finite = st.floats(-1e9, 1e9, allow_nan=False)
+
+
+@st.composite
+def stores(draw):
+    lengths = draw(st.lists(st.integers(3, 25), min_size=1, max_size=4))
+    n = sum(lengths)
+    values = np.array(draw(st.lists(finite, min_size=n, max_size=n)))
+    observed = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    offsets = np.r_[0, np.cumsum(lengths)]
+    observed[offsets[:-1]] = True
+    starts = np.array(draw(st.lists(st.integers(0, 6), min_size=len(lengths), max_size=len(lengths))))
+    names = tuple(f"i{k}" for k in range(len(lengths)))
+    return Store(np.where(observed, values, 0.0), observed, offsets, starts, names)
+
+
+@settings(max_examples=60, deadline=None)
+@given(stores(), st.integers(2, 8), st.integers(1, 5))
+def test_windows_equal_a_slow_loop(store, length, horizon):
+    last = int(store.ends.max())
+    windows = window_ends(store, horizon, 0, last)
+    batch = gather(store, windows, length, horizon, scaling="none")
+    for w in range(len(windows)):
+        y = store.series(int(windows.item[w]))
+        row = int(windows.row[w])
+        known, seen = np.nan, []
+        for t in range(row - length + 1, row + 1):
+            value = y[t] if t >= 0 else np.nan
+            known = value if np.isfinite(value) else known
+            seen.append((known, np.isfinite(value)))
+        for t, (value, is_seen) in enumerate(seen):
+            assert batch.observed[w, t, 0] == float(is_seen)
+            if np.isfinite(value):
+                assert batch.past_num[w, t, 0] == np.float32(value)
+        after = y[row + 1 : row + 1 + horizon]
+        np.testing.assert_array_equal(batch.target_observed[w, :, 0], np.isfinite(after))
+        np.testing.assert_array_equal(batch.target[w, :, 0], np.nan_to_num(after).astype(np.float32))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(finite, min_size=2, max_size=20), st.integers(0, 2**20))
+def test_scaling_there_and_back(values, which):
+    y = np.array([values])
+    observed = np.array([[bool(which >> k & 1) for k in range(len(values))]])
+    scale = InstanceScale.fit(y, observed)
+    back = scale.inverse(scale.transform(y))
+    if scale.spread[0] > 0:
+        np.testing.assert_allclose(back, y, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(y).max()))
+    elif observed.any():
+        assert np.allclose(back, y[observed][0])
+
+
+def test_scale_ignores_what_is_not_observed():
+    y = np.array([[1.0, 1e12, 3.0]])
+    scale = InstanceScale.fit(y, np.array([[True, False, True]]))
+    assert scale.centre[0] == 2.0
+    assert scale.spread[0] == 1.0
+
+
+def test_large_levels_keep_small_differences():
+    y = 1e9 + np.arange(10.0)[None, :]
+    scale = InstanceScale.fit(y, np.ones_like(y, bool))
+    np.testing.assert_allclose(scale.transform(y)[0], (np.arange(10) - 4.5) / np.arange(10).std())
+
+
+def test_context_before_the_first_row_is_unobserved():
+    store = Store(np.arange(5.0), np.ones(5, bool), np.array([0, 5]), np.array([0]), ("a",))
+    batch = gather(store, Windows(np.array([0]), np.array([1])), 4, 2, scaling="none")
+    assert batch.observed[0, :, 0].tolist() == [0, 0, 1, 1]
+    assert batch.target[0, :, 0].tolist() == [2, 3]

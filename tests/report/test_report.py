@@ -1,0 +1,149 @@
+"""The page: whole, self-contained, escaped, and it says what the verdict says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.report.charts import forecast_chart
+from forecastkit.report.numbers import ticks, time_ticks
+from forecastkit.report.svg import Plot
+from forecastkit.report.tables import leaderboard_lines
+from forecastkit.report.words import _WORDS, words
+from forecastkit.run.folder import RunFolder
+from forecastkit.run.page import report_data, write_page
+
+
+@pytest.fixture(scope="module")
+def page(finished_run):
+    return (finished_run / "report.html").read_text()
+
+
+def test_nothing_is_asked_of_the_network(page):
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", page)
+    assert "<link" not in page
+
+
+def test_verdict_comes_first_and_whole(page, finished_run):
+    verdict = RunFolder.open(finished_run).json("verdict.json")
+    text = re.sub(r"<[^>]+>", "", page)
+    use, evidence = verdict["sentence"]["en"]
+    assert text.index(use) < text.index("What comes next") < text.index("All models compared")
+    assert evidence in text.replace("&#39;", "'")
+
+
+def test_every_svg_is_well_formed_and_says_something(page):
+    found = re.findall(r"<svg.*?</svg>", page, re.S)
+    assert len(found) > 10
+    for svg in found:
+        root = ET.fromstring(svg)
+        assert root.get("aria-label")
+        for element in root.iter():
+            for key, value in element.attrib.items():
+                assert "nan" not in value.lower().split() or key == "aria-label"
+
+
+def test_spanish_page(finished_run, tmp_path):
+    text = write_page(RunFolder.open(finished_run), tmp_path / "es.html", lang="es").read_text()
+    assert '<html lang="es">' in text
+    assert "Qué viene" in text
+    assert "All models" not in text
+
+
+def test_words_have_both_languages():
+    assert all(len(pair) == 2 and all(pair) for pair in _WORDS.values())
+    for key, (en, es) in _WORDS.items():
+        assert set(re.findall(r"{\w+}", en)) == set(re.findall(r"{\w+}", es)), key
+    assert words("en").keys() == words("es").keys()
+
+
+def test_hostile_names_are_text(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    evil = "<script>alert(1)</script>\"'&"
+    for name in ("forecast.csv", "backtest.parquet", "model/history.parquet"):
+        table = RunFolder.open(run).table(name)
+        table["item_id"] = table["item_id"].replace("item1", evil)
+        table.to_parquet(run / name) if name.endswith("parquet") else table.to_csv(run / name, index=False)
+    text = write_page(RunFolder.open(run)).read_text()
+    assert "<script>alert" not in text
+    for svg in re.findall(r"<svg.*?</svg>", text, re.S):
+        ET.fromstring(svg)
+
+
+def test_page_of_every_kind_of_history(tmp_path):
+    """Integer time, one step, missing quantiles, a constant series."""
+    for times in (pd.Index(range(40)), pd.date_range("2024-01-01", periods=40, freq="30min", tz="Europe/Madrid")):
+        history = pd.DataFrame({"timestamp": times[:39], "target": [5.0] * 20 + [np.nan] + [5.0] * 18})
+        forecast = pd.DataFrame({"timestamp": times[39:], "point": [5.0], "0.1": [np.nan], "0.9": [np.nan]})
+        ET.fromstring(forecast_chart(history, forecast, width=360))
+
+
+def test_label_collisions_are_moved_apart():
+    plot = Plot(400, 200, (0, 1), (0, 1), "x")
+    for k in range(5):
+        plot.label(0.5 + k / 1000, f"m{k}", "a")
+    ys = sorted(float(t.get("y")) for t in ET.fromstring(str(plot)).iter("text") if t.get("class") == "a")
+    assert min(np.diff(ys)) >= 13.9
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 17), (0.001, 0.0013), (1e6, 3e6), (5, 5)])
+def test_ticks_are_round_and_inside(low, high):
+    out = ticks(low, high)
+    assert 1 <= len(out) <= 8
+    assert all(low - 1e-9 <= t <= high + 1e-9 for t in out)
+
+
+@pytest.mark.parametrize("days", [0.01, 0.2, 1, 5, 20, 90, 400, 2000, 20000, 90000])
+def test_time_ticks_for_every_span(days):
+    low = pd.Timestamp("1850-03-05 07:00")
+    out = time_ticks(low, low + pd.Timedelta(days=days))
+    assert 1 <= len(out) <= 8
+
+
+def test_leaderboard_lines(finished_run):
+    folder = RunFolder.open(finished_run)
+    lines = leaderboard_lines(folder.table("leaderboard.csv"), folder.json("verdict.json"), width=80)
+    assert all(len(line) <= 80 for line in lines)
+    assert len({line.index("   ", 14) for line in lines[1:2]}) == 1
+    colored = leaderboard_lines(folder.table("leaderboard.csv"), folder.json("verdict.json"), width=80, color=True)
+    assert sum("\x1b[1;32m" in line for line in colored) == 1
+
+
+def test_report_data_from_an_old_folder(finished_run):
+    data = report_data(RunFolder.open(finished_run))
+    assert set(data.history["item_id"]) == {"item0", "item1"}
+    assert (data.folds["role"] == "report").any()
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize(("width", "height"), [(900, 700), (360, 700)])
+def test_a_browser_shows_it_without_sideways_scrolling(finished_run, tmp_path, width, height):
+    page = (finished_run / "report.html").read_text()
+    probe = (
+        "<script>document.title=document.documentElement.scrollWidth+' '+innerWidth+' '+"
+        "document.querySelectorAll('svg').length</script>"
+    )
+    frame = tmp_path / "frame.html"
+    inner = tmp_path / "inner.html"
+    inner.write_text(page.replace("</body>", probe + "</body>"))
+    frame.write_text(
+        f'<iframe id=f src="inner.html" style="width:{width}px;height:{height}px;border:0"></iframe>'
+        "<script>onload=()=>{document.body.dataset.done=document.getElementById('f').contentDocument.title}</script>"
+    )
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    done = subprocess.run(
+        ["chromium", *flags.split(), "--disable-component-update", "--disable-sync", "--allow-file-access-from-files",
+         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom", f"file://{frame}"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    found = re.search(r'data-done="(\d+) (\d+) (\d+)"', done.stdout)
+    assert found, done.stdout[-500:] + done.stderr[-500:]
+    assert int(found[1]) <= int(found[2])
+    assert int(found[3]) > 10

@@ -1,0 +1,88 @@
+"""Imports point one way; the order is that of docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import forecastkit
+
+ROOT = Path(forecastkit.__file__).parent
+BORDER = ("forecastkit.forecasting.schema", "forecastkit.forecasting.calendar", "forecastkit.forecasting.protocol")
+ORDER = [
+    {"errors"},
+    {"registry", "strict_yaml", "config", "runtime", "parallel", "artifacts", "cards", "download", "catalog"},
+    {"reading"},
+    {"nn"},
+    {"training"},
+    {"forecasting"},
+    {"report"},
+    {"run"},
+    {"api"},
+    {"cli"},
+]
+LEVEL = {name: k for k, names in enumerate(ORDER) for name in names}
+
+
+def _imports(path: Path):
+    """(module, is at the top of the file)."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.dump(test.test)
+        for node in ast.walk(test)
+    }
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if id(node) in guarded:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module, id(node) in top
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in top
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1]
+
+
+FILES = sorted(p for p in ROOT.rglob("*.py") if "_datasets" not in p.parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    own = parts[0]
+    if own in ("__init__", "__main__"):
+        return
+    assert own in LEVEL, f"{own} has no place in the order: change docs/architecture.md first"
+    for module, _ in _imports(path):
+        if not module.startswith("forecastkit.") or module in BORDER:
+            continue
+        if own == "catalog" and module == "forecastkit.reading":
+            continue  # load_dataset is the one step up, late
+        assert LEVEL[_room(module)] <= LEVEL[own], f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "report" in p.parts or "models" in p.parts], ids=lambda p: p.stem)
+def test_torch_is_never_imported_at_the_top_of_a_model_or_report(path):
+    assert not [m for m, is_top in _imports(path) if is_top and m.split(".")[0] in ("torch", "pytorch_lightning")]
+
+
+def test_importing_and_help_stay_light():
+    code = (
+        "import sys, forecastkit, forecastkit.cli\n"
+        "from forecastkit.cli import main\n"
+        "main(['--help'])\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'pytorch_lightning', 'statsforecast', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "fit" in done.stdout
