@@ -109,12 +109,76 @@ def fit(
         "duplicates": duplicates if duplicates != "error" else None, "fill": fill if fill != "none" else None,
         "resample": resample, "path": data,
     }  # fmt: skip
-    values: dict[str, Any] = {"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang}
-    values = {key: value for key, value in values.items() if value is not None}
-    values["data"] = {key: value for key, value in reading.items() if value is not None}
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang}) | {"data": _given(reading)}
     if models is not None:
-        values["models"] = {name.strip(): {} for name in models.split(",") if name.strip()}
+        values["models"] = _names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def backtest(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
+    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    target: TargetOption = None,
+    time: TimeOption = None,
+    item: ItemOption = None,
+    freq: FreqOption = None,
+    season: SeasonOption = None,
+    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")] = None,
+    models: Annotated[
+        str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
+    ] = None,
+    n_folds: Annotated[int | None, typer.Option("--n-folds", help="Test forecasts [default: up to 30].")] = None,
+    step: Annotated[int | None, typer.Option("--step", help="Rows between cutoffs [default: the horizon].")] = None,
+    gap: Annotated[int | None, typer.Option("--gap", help="Rows between a cutoff and the first scored step.")] = None,
+    window: Annotated[
+        int | None, typer.Option("--window", help="Learn from so many last rows only [default: from all].")
+    ] = None,
+    refit: Annotated[
+        str | None, typer.Option("--refit", help="never, every, or every n-th fold [default: never].")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="Further columns, such as mape,owa.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
+    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
+    lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
+    debug: DebugOption = False,
+) -> int:
+    """Compare models on past cutoffs, without a forecast of the future. Reading options as in fit, as data.NAME=VALUE."""
+    from forecastkit.cli.fitting import run_fit
+
+    reading = {"path": data, "target": target, "time": time, "item": item, "freq": freq, "season_length": season}
+    plan: dict[str, Any] = {"n_report": n_folds, "step": step, "gap": gap, "window_length": window}
+    if window is not None:
+        plan["window"] = "sliding"
+    if refit is not None:
+        plan["refit"] = int(refit) if refit.isdigit() else refit
+    if metrics is not None:
+        plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang})
+    values |= {"data": _given(reading), "evaluation": _given(plan)}
+    if models is not None:
+        values["models"] = _names(models)
+    return run_fit(
+        config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json, final=False, command="backtest"
+    )  # fmt: skip
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """What the user said."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _names(words: str) -> dict[str, dict[str, Any]]:
+    return {name.strip(): {} for name in words.split(",") if name.strip()}
 
 
 @app.command()

@@ -95,7 +95,7 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
         print()
     use, evidence = verdict["sentence"][lang]
     said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
-    print(field("Use" if lang == "en" else "Usa", said))
+    print(field("Use" if lang == "en" else "Usa", said, min(shutil.get_terminal_size().columns, 120)))
     if outcome.forecast is not None:
         print(field("Forecast", str(outcome.folder / "forecast.csv")))
     print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,9 +20,17 @@ __all__ = ["Terminal", "field"]
 LABEL = 14
 
 
-def field(label: str, text: str) -> str:
-    """A labelled line; the label column is the same everywhere."""
-    return f"{label:<{LABEL - 1}} {text}"
+def field(label: str, text: str, width: int | None = None) -> str:
+    """A labelled line; the label column is the same everywhere.
+
+    Args:
+        width: of the terminal: longer text goes on under itself; None = never broken.
+    """
+    head = f"{label:<{LABEL - 1}} "
+    if width is None or len(head) + len(text) <= width:
+        return head + text
+    indent = " " * len(head)
+    return textwrap.fill(text, max(width, 40), initial_indent=head, subsequent_indent=indent, break_long_words=False)
 
 
 class Terminal(Observer):

@@ -376,8 +376,8 @@ def _build(table: Table, roles: Roles, rows: _Rows, options: ReadOptions, where:
     codes, times, values = rows.codes[usable], rows.times.values[usable], rows.values[usable]
     source = rows.source_row[usable]
     covariates = {name: column[usable] for name, column in rows.covariates.items()}
-    order = np.lexsort((times, codes))
-    if not np.array_equal(order, np.arange(len(order))):
+    order = _order(codes, times, len(rows.items))
+    if order is not None:
         codes, times, values, source = codes[order], times[order], values[order], source[order]
         covariates = {name: column[order] for name, column in covariates.items()}
     if options.resample is not None:
@@ -425,7 +425,8 @@ def _build(table: Table, roles: Roles, rows: _Rows, options: ReadOptions, where:
     else:
         grid = given_grid(times, zone, rows.times.steps, options.freq)
     notes += grid.notes
-    position = np.searchsorted(grid.instants, grid.values)
+    aligned = len(grid.values) == len(grid.instants) and np.array_equal(grid.values, grid.instants)
+    position = np.arange(len(codes)) if aligned else np.searchsorted(grid.instants, grid.values)
     clash = (codes[1:] == codes[:-1]) & (position[1:] == position[:-1])
     if clash.any():
         row = int(np.flatnonzero(clash)[0]) + 1
@@ -438,6 +439,17 @@ def _build(table: Table, roles: Roles, rows: _Rows, options: ReadOptions, where:
     one_frequency(position, codes, np.array(items, dtype=object), grid.freq)
     return _assembled(table, roles, rows, options, where, card, notes, n_rows, n_twice, aside, grid, codes, position, values,
                       covariates, items)  # fmt: skip
+
+
+def _order(codes: np.ndarray, times: np.ndarray, n_items: int) -> np.ndarray | None:
+    """Rows sorted by item and time, stably; None = they are."""
+    rising = times[1:] >= times[:-1]
+    if (np.where(codes[1:] == codes[:-1], rising, codes[1:] > codes[:-1])).all():
+        return None
+    if rising.all() and n_items < 1 << 16:
+        # Rows by time, as exports have them: a radix sort by item is enough.
+        return np.argsort(codes.astype(np.uint16), kind="stable")
+    return np.lexsort((times, codes))
 
 
 def _resampled(
@@ -554,13 +566,11 @@ def _long_enough(
             remedy="Give a longer file, or check --item.",
         )
     bounds = np.searchsorted(codes, np.arange(n + 1))
-    rows = np.arange(len(codes))
-    first = np.full(n, np.iinfo(np.int64).max)
-    last = np.full(n, -1)
-    np.minimum.at(first, codes[observed], rows[observed])
-    np.maximum.at(last, codes[observed], rows[observed])
-    keep = good[codes] & (rows >= first[codes]) & (rows <= last[codes])
-    del bounds
+    seen = np.flatnonzero(observed)
+    at = np.searchsorted(seen, bounds)
+    keep = np.zeros(len(codes), bool)
+    for i in np.flatnonzero(good):
+        keep[seen[at[i]] : seen[at[i + 1] - 1] + 1] = True
     renumber = np.cumsum(good) - 1
     kept_items = tuple(name for name, ok in zip(items, good) if ok)
     if keep.all():

@@ -99,7 +99,8 @@ def _typed(column: pa.ChunkedArray | pa.Array, zone: str, tz: str | None, name: 
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], us.type)
     valid = pc.is_valid(whole).to_numpy(zero_copy_only=False)
-    values = pc.fill_null(pc.cast(whole, pa.int64()), 0).to_numpy(zero_copy_only=False)
+    whole = pc.cast(whole, pa.int64())
+    values = (pc.fill_null(whole, 0) if whole.null_count else whole).to_numpy(zero_copy_only=False)
     if zone:
         shown = checked_zone(tz or ("UTC" if zone in ("UTC", "+00:00", "Z") else _named(zone)))
         return Instants(values, valid, shown, False, "typed timestamps")

@@ -300,7 +300,7 @@ def _has_header(rows: list[list[str]]) -> bool:
     if all(_is_time(c) for c, t in zip(first, typed) if t):
         return not any(_is_time(c) for c in below[0][1:])
     steps = {round(b - a, 9) for a, b in zip(numbers, numbers[1:]) if a is not None and b is not None}
-    return len(steps) == 1 and steps.pop() != 0 and all(n is not None and n == int(n) for n in numbers)
+    return len(steps) == 1 and steps.pop() != 0 and all(n is not None and float(n).is_integer() for n in numbers)
 
 
 def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

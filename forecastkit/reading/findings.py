@@ -59,8 +59,8 @@ def _jumps(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray) 
     if len(y) < 10 or (y <= 0).mean() > 0.001:
         return []
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(same, np.log(y[1:] / y[:-1]), 0.0)
-    ratio[~np.isfinite(ratio)] = 0.0
+        ratio = np.diff(np.log(y))
+    ratio[~(same & np.isfinite(ratio))] = 0.0
     spread = _per_item_spread(ratio, item[1:])
     size = np.abs(ratio)
     near_split = np.abs(size[:, None] - np.log(SPLITS)[None, :]).min(1) if len(size) < 200_000 else None

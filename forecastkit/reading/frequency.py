@@ -78,6 +78,13 @@ def _gcd(values: np.ndarray) -> int:
     return int(np.gcd.reduce(values)) if len(values) else 1
 
 
+def distinct(values: np.ndarray) -> np.ndarray:
+    """Distinct values in ascending order; one pass where they are sorted already (a single series)."""
+    if len(values) and (values[1:] >= values[:-1]).all():
+        return values[np.r_[True, values[1:] != values[:-1]]]
+    return np.unique(values)
+
+
 def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool) -> Grid:
     """The calendar that the rows prove.
 
@@ -90,7 +97,7 @@ def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool) -> G
     Raises:
         DataError: one instant only, no regular pace.
     """
-    unique = np.unique(values)
+    unique = distinct(values)
     if steps:
         return _steps_grid(values, unique)
     if len(unique) == 1:
@@ -377,7 +384,7 @@ def given_grid(values: np.ndarray, tz: str, steps: bool, freq: str) -> Grid:
         DataError: a row off its grid, or dates for steps.
     """
     alias = normal_alias(freq)
-    unique = np.unique(values)
+    unique = distinct(values)
     if steps != (alias == STEP):
         what = "integer steps" if steps else "dates"
         raise DataError(
