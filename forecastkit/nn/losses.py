@@ -1,4 +1,4 @@
-"""Losses over what was observed. Shapes are equal; ``weight`` is 0 where nothing was observed."""
+"""Losses over what was observed. Shapes are equal; what was not observed is weighed by 0 outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["LOSSES", "masked_mean"]
+__all__ = ["LOSSES"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -17,12 +17,3 @@ LOSSES: dict[str, Loss] = {
     "huber": lambda forecast, target: functional.smooth_l1_loss(forecast, target, reduction="none", beta=1.0),
 }
 """Element-wise; Huber bends at 1 scaled unit."""
-
-
-def masked_mean(loss: Loss, forecast: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean of ``loss``; 0 where nothing has weight.
-
-    >>> y = torch.tensor([1.0, 2.0]); masked_mean(LOSSES["mae"], torch.zeros(2), y, torch.tensor([1.0, 0.0])).item()
-    1.0
-    """
-    return (loss(forecast, target) * weight).sum() / weight.sum().clamp_min(1.0)
