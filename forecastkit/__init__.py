@@ -15,6 +15,8 @@ _PUBLIC = {
     "backtest": "forecastkit.api:backtest",
     "predict": "forecastkit.api:predict",
     "load": "forecastkit.api:load",
+    "evaluate": "forecastkit.api:evaluate",
+    "score": "forecastkit.api:score",
     "Result": "forecastkit.api:Result",
     "EvalPlan": "forecastkit.forecasting.splits:EvalPlan",
     "as_frame": "forecastkit.reading:as_frame",

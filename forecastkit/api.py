@@ -1,4 +1,4 @@
-"""The Python front door: ``fit``, ``backtest``, ``predict``, ``load``.
+"""The Python front door: ``fit``, ``backtest``, ``predict``, ``load``, ``evaluate``, ``score``.
 
 Everything is written to a run folder, and a ``Result`` reads it, so that a result from Python and one from the
 command line are the same thing.
@@ -6,21 +6,24 @@ command line are the same thing.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError
+from forecastkit.errors import ConfigError, near
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from forecastkit.forecasting.splits import EvalPlan
+    from forecastkit.run.foreign import ForeignEvaluation
+    from forecastkit.run.outcome import ForecastOutcome
 
-__all__ = ["Result", "backtest", "fit", "load", "predict"]
+__all__ = ["Result", "backtest", "evaluate", "fit", "load", "predict", "score"]
 
 
 class Result:
@@ -288,6 +291,63 @@ def predict(run: str | Path, data: Any = None, *, horizon: int | None = None) ->
 
         model = model.with_newer(read_newer(folder, model, data))
     return model.forecast(horizon)
+
+
+def evaluate(
+    forecasts: Any,
+    data: Any,
+    *,
+    cost: str | Mapping[str, float] | None = None,
+    fee: float | None = None,
+    out: str | Path | None = None,
+    **reading: Any,
+) -> ForeignEvaluation:
+    """Score and test forecasts made elsewhere, beside the naive rules at the same cutoffs.
+
+    Args:
+        forecasts: path or frame: item_id, cutoff or step, timestamp, point; also model and quantiles (``0.1``, ``p90``).
+            Without point, a column a model.
+        data: path, ``"dataset:NAME"`` or frame that holds the answers.
+        cost: such as ``"over=1,under=4"``.
+        fee: basis points a trade, for prices.
+        out: folder for leaderboard.csv, scores.csv, verdict.json and cost.json.
+        reading: how to read ``data``: target, time, item, freq, season_length, ...
+
+    Returns:
+        An object with ``leaderboard``, ``verdict``, ``scores``, ``forecasts``, ``money`` and ``notes``.
+
+    Raises:
+        ForecastkitError: says place, value, rule and remedy.
+    """
+    from forecastkit.reading import ReadOptions
+    from forecastkit.run.foreign import evaluate_forecasts
+
+    names = [f.name for f in dataclasses.fields(ReadOptions)]
+    for key in reading:
+        if key not in names:
+            raise ConfigError(place=f"evaluate, {key}", rule="no such argument", remedy=near(key, names))
+    found = evaluate_forecasts(forecasts, data, ReadOptions(**reading), cost=cost, fee=fee)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def score(run: str | Path, actuals: Any) -> ForecastOutcome:
+    """How a run's forecast turned out, and whether the series has drifted.
+
+    Args:
+        run: run folder.
+        actuals: rows that came since, a path or a frame like the one of fit; older rows are not counted.
+
+    Returns:
+        An object with ``overall`` and ``by_step`` (frames), ``drift``, ``sentence`` and ``rows``.
+
+    Raises:
+        ForecastkitError: a damaged run, or rows that do not fit to it.
+    """
+    from forecastkit.run.outcome import score_run
+
+    return score_run(run, actuals)
 
 
 def load(run: str | Path) -> Result:

@@ -82,7 +82,7 @@ class RunConfig(_Strict):
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
         n_jobs: processes for statistical models; results do not depend on it.
-        threads: torch threads; None = all cores.
+        threads: torch threads; None = one for small networks, else all cores.
     """
 
     version: Literal[1] = 1

@@ -243,6 +243,111 @@ def report(
 
 
 @app.command()
+def audit(
+    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    models: Annotated[str | None, typer.Option("--models", help="Comma-separated. Default: naive,lstm.")] = None,
+    past: Annotated[
+        str | None, typer.Option("--past", help="Covariates known up to the cutoff, comma-separated.")
+    ] = None,
+    known: Annotated[str | None, typer.Option("--known", help="Covariates known ahead, comma-separated.")] = None,
+    target: TargetOption = None,
+    time: TimeOption = None,
+    item: ItemOption = None,
+    freq: FreqOption = None,
+    season: SeasonOption = None,
+    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead [default: up to 10].")] = None,
+    n_cutoffs: Annotated[int, typer.Option("--n-cutoffs", help="Cutoffs to look at.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Of the networks and of the scrambled values.")] = 1,
+    sep: SepOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    skip_rows: SkipRowsOption = None,
+    date_format: DateFormatOption = None,
+    tz: TzOption = None,
+    duplicates: DuplicatesOption = "error",
+    fill: FillOption = "none",
+    resample: ResampleOption = None,
+    full: Annotated[bool, typer.Option("--full", help="Train as in a real run, not for a few steps.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    debug: DebugOption = False,
+) -> int:
+    """Look for leaks of the future in models and data; exit status 1 where there is one."""
+    from forecastkit.cli.auditing import run_audit
+
+    reading = {
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
+        "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
+        "duplicates": duplicates, "fill": fill, "resample": resample,
+    }  # fmt: skip
+    return run_audit(
+        data, models, reading, past=past, known=known, horizon=horizon, n_cutoffs=n_cutoffs, seed=seed, full=full,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def evaluate(
+    forecasts: Annotated[
+        str,
+        typer.Option(
+            "--forecasts",
+            help="CSV or Parquet file with item_id, cutoff or step, timestamp, point; also model and quantiles.",
+            show_default=False,
+        ),
+    ],
+    data: DataOption,
+    cost: Annotated[str | None, typer.Option("--cost", help="Cost of a unit, such as over=1,under=4.")] = None,
+    fee: Annotated[float | None, typer.Option("--fee", help="For prices: basis points a trade, such as 10.")] = None,
+    target: TargetOption = None,
+    time: TimeOption = None,
+    item: ItemOption = None,
+    freq: FreqOption = None,
+    season: SeasonOption = None,
+    sep: SepOption = None,
+    decimal: DecimalOption = None,
+    encoding: EncodingOption = None,
+    skip_rows: SkipRowsOption = None,
+    date_format: DateFormatOption = None,
+    tz: TzOption = None,
+    duplicates: DuplicatesOption = "error",
+    fill: FillOption = "none",
+    resample: ResampleOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for leaderboard, scores and verdict.")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="Language of the words: en or es.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print verdict and leaderboard as JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Score and test forecasts made elsewhere, beside the naive rules."""
+    from forecastkit.cli.scoring import run_evaluate
+
+    run_evaluate(
+        forecasts,
+        {
+            "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
+            "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
+            "duplicates": duplicates, "fill": fill, "resample": resample,
+        },
+        data=data, cost=cost, fee=fee, out=out, lang=lang, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def score(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    actuals: Annotated[
+        str, typer.Option("--actuals", help="Rows that came since: a file like the one of fit.", show_default=False)
+    ],
+    lang: Annotated[str, typer.Option("--lang", help="Language of the words: en or es.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say how a run's forecast turned out, and whether the series has drifted."""
+    from forecastkit.cli.scoring import run_score
+
+    run_score(run, actuals=actuals, lang=lang, as_json=as_json)
+
+
+@app.command()
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="With all options, as JSON.")] = False,
 ) -> None:

@@ -58,9 +58,11 @@ class Calendar:
             DataError: a timestamp is not a valid instant.
         """
         index = pd.Index(timestamps)
-        at = self.instants.get_indexer(index)
-        if (at < 0).any():
-            bad = index[at < 0][0]
+        # Instants ascend: a binary search needs no table of all of them.
+        at = np.minimum(self.instants.searchsorted(index), max(len(self) - 1, 0))
+        missing = ~np.asarray(self.instants[at] == index) if len(self) else np.ones(len(index), bool)
+        if missing.any():
+            bad = index[missing][0]
             raise DataError(
                 place="calendar",
                 value=str(bad),

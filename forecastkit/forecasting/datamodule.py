@@ -20,31 +20,53 @@ VALID_BATCH = 512
 
 
 class TensorBatch(NamedTuple):
-    """A ``Batch`` on its way into a network: [B, T, C], [B, T, C], [B, H], [B, H]."""
+    """A ``Batch`` on its way into a network: [B, T, C], [B, T, C], [B, H], [B, H].
+
+    ``weight`` [B, 1] brings errors of scaled units into units of the loss.
+    """
 
     past: Tensor
     observed: Tensor
     target: Tensor
     target_observed: Tensor
+    weight: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSource:
-    """Where windows come from and how they look."""
+    """Where windows come from and how they look.
+
+    Args:
+        item_scale: [I] target units that an error of each item counts in; None = those of the window's own scale.
+    """
 
     store: Store
     context_length: int
     horizon: int
     scaling: str = "instance"
+    scale_rows: int | None = None
+    item_scale: np.ndarray | None = None
 
     def batch(self, windows: Windows) -> TensorBatch:
         """Gathered tensors, float32."""
-        b = gather(self.store, windows, self.context_length, self.horizon, scaling=self.scaling)
+        b = gather(
+            self.store,
+            windows,
+            self.context_length,
+            self.horizon,
+            scaling=self.scaling,
+            scale_rows=self.scale_rows,
+        )
+        weight = np.ones(len(windows), np.float32)
+        if self.item_scale is not None:
+            # A window far quieter or louder than its series must not decide the training.
+            weight = np.clip(b.scale.divisor / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
         return TensorBatch(
             torch.from_numpy(b.past_num),
             torch.from_numpy(b.observed),
             torch.from_numpy(b.target[:, :, 0]),
             torch.from_numpy(b.target_observed[:, :, 0]),
+            torch.from_numpy(weight)[:, None],
         )
 
 

@@ -85,8 +85,20 @@ def window_ends(store: Store, horizon: int, first: int, last: int, *, least: int
     return Windows(np.concatenate(items), np.concatenate(rows))
 
 
-def gather(store: Store, windows: Windows, context_length: int, horizon: int, *, scaling: str = "instance") -> Batch:
-    """Contexts and targets of some windows, left-padded with unobserved rows where history is short."""
+def gather(
+    store: Store,
+    windows: Windows,
+    context_length: int,
+    horizon: int,
+    *,
+    scaling: str = "instance",
+    scale_rows: int | None = None,
+) -> Batch:
+    """Contexts and targets of some windows, left-padded with unobserved rows where history is short.
+
+    Args:
+        scale_rows: last rows of the context that level and spread come from; None = all.
+    """
     steps = np.arange(1 - context_length, horizon + 1)
     row = windows.row[:, None] + steps
     offset, length = store.offsets[windows.item][:, None], store.lengths[windows.item][:, None]
@@ -97,7 +109,11 @@ def gather(store: Store, windows: Windows, context_length: int, horizon: int, *,
     past, future = observed[:, :context_length], observed[:, context_length:]
     y = values[:, :context_length]
     filled = _filled(y, past)
-    scale = InstanceScale.fit(y, past) if scaling == "instance" else InstanceScale.none(len(windows))
+    if scaling == "instance":
+        last = slice(None) if scale_rows is None else slice(max(0, context_length - scale_rows), None)
+        scale = InstanceScale.fit(y[:, last], past[:, last])
+    else:
+        scale = InstanceScale.none(len(windows))
     target = np.where(future, scale.transform(values[:, context_length:]), 0.0)
     return Batch(
         past_num=scale.transform(filled).astype(np.float32)[:, :, None],

@@ -29,36 +29,66 @@ def naive_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
 
 
 class DirectNet(nn.Module):
-    """All steps at once from the encoder's state.
+    """All steps at once from the encoder's state, as a correction of naive rules that the state also mixes.
 
     Args:
-        encoder: reads [B, T, 2 C]: values and whether they were observed.
-        season_length: of the rule that it corrects; 0 = it forecasts by itself.
+        encoder: reads [B, T / segment, segment * 2 C]: values and whether they were observed.
+        bases: seasons of the naive rules, 1 = the last value; empty = it forecasts by itself. Before training the
+            network is the first of them.
+        segment: rows that the encoder reads as one step; the context is a multiple of it. Fewer and richer steps
+            carry further and cost less (segment recurrence as in SegRNN, Lin et al. 2023, arXiv:2308.11200).
     """
 
-    def __init__(self, encoder: RecurrentEncoder, horizon: int, *, season_length: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        encoder: RecurrentEncoder,
+        horizon: int,
+        *,
+        bases: tuple[int, ...] = (),
+        segment: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.encoder, self.horizon, self.season_length = encoder, horizon, season_length
-        self.head = zero_start_head(encoder.n_outputs, horizon, dropout=dropout)
+        self.encoder, self.horizon, self.bases, self.segment = encoder, horizon, bases, segment
+        # A single rule needs no mixing; with one more output per rule the state chooses between them.
+        self.n_mixed = len(bases) if len(bases) > 1 else 0
+        self.head = zero_start_head(encoder.n_outputs, horizon + self.n_mixed, dropout=dropout)
+
+    def _read(self, past: Tensor, observed: Tensor) -> Tensor:
+        x = torch.cat([past, observed], dim=-1)
+        return x.reshape(x.shape[0], x.shape[1] // self.segment, -1) if self.segment > 1 else x
+
+    def _sum(self, out: Tensor, bases: list[Tensor]) -> Tensor:
+        """Out [..., H + K], bases K of [..., H] -> [..., H]."""
+        if not bases:
+            return out
+        if not self.n_mixed:
+            return bases[0] + out
+        forecast = bases[0] + out[..., : self.horizon]
+        for k in range(1, len(bases)):
+            # Towards another rule and away from the first: the weights still sum to one.
+            forecast = forecast + out[..., self.horizon + k, None] * (bases[k] - bases[0])
+        return forecast
 
     def forward(self, past: Tensor, observed: Tensor) -> Tensor:
         """Forecasts [B, H] after the last step of past [B, T, C]."""
-        add: Tensor = self.head(self.encoder.summary(torch.cat([past, observed], dim=-1)))
-        if not self.season_length:
-            return add
-        return naive_base(past[:, :, 0], self.horizon, self.season_length)[:, -1] + add
+        out: Tensor = self.head(self.encoder.summary(self._read(past, observed)))
+        y = past[:, :, 0]
+        return self._sum(out, [naive_base(y, self.horizon, m)[:, -1] for m in self.bases])
 
     def every_step(self, past: Tensor, observed: Tensor, start: int) -> Tensor:
-        """Forecasts [B, T - start, H] after each step from ``start`` on, in one pass; not for two directions."""
+        """Forecasts [B, T - start, H] after each step from ``start`` on, in one pass; one direction, segment 1."""
         states, _ = self.encoder(torch.cat([past, observed], dim=-1))
-        add: Tensor = self.head(states[:, start:])
-        if not self.season_length:
-            return add
-        return naive_base(past[:, :, 0], self.horizon, self.season_length)[:, start:] + add
+        y = past[:, :, 0]
+        return self._sum(self.head(states[:, start:]), [naive_base(y, self.horizon, m)[:, start:] for m in self.bases])
 
 
 class RecursiveNet(nn.Module):
-    """One step, fed back H times with the encoder's state carried on. Arguments as for ``DirectNet``."""
+    """One step, fed back H times with the encoder's state carried on.
+
+    Args:
+        season_length: of the naive rule that it corrects; 0 = it forecasts by itself.
+    """
 
     def __init__(self, encoder: RecurrentEncoder, horizon: int, *, season_length: int, dropout: float = 0.0) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ from forecastkit.reading.profile import Profile
 from forecastkit.reading.season import find_season
 from forecastkit.reading.table import Table, open_table, text_of
 from forecastkit.reading.times import DAY, Instants
-from forecastkit.reading.values import Note, parse_numbers
+from forecastkit.reading.values import Note, parse_numbers, several
 
 if TYPE_CHECKING:
     from forecastkit.cards import Card
@@ -240,17 +240,20 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """([N] code, names); -1 = empty."""
-    encoded = pc.dictionary_encode(text_of(_plain(column)))
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
-    names = [str(v) for v in encoded.dictionary.to_pylist()]
-    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    """([N] code, names); -1 = empty. Only the distinct texts are looked at."""
+    if not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(text_of(column))
+    column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    column = column.unify_dictionaries()
+    if not column.num_chunks or not len(column.chunk(0).dictionary):
+        return np.full(len(column), -1, np.int64), []
+    texts = pc.dictionary_encode(text_of(column.chunk(0).dictionary))
+    names = [str(v) for v in texts.dictionary.to_pylist()]
+    of_text = pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     if "" in names:
-        codes = np.where(codes == names.index(""), -1, codes)
-    return codes, names
+        of_text = np.where(of_text == names.index(""), -1, of_text)
+    parts = [pc.fill_null(chunk.indices, len(of_text)).to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.r_[of_text, -1][np.concatenate(parts)], names
 
 
 def _items(
@@ -269,15 +272,15 @@ def _items(
     if roles.fixed:
         used = list(roles.items)
     else:
-        clean = _twice(codes, times) == 0
+        before = _twice(codes, times)
+        clean = before == 0
         for name in roles.items if not clean else ():
             own, names = found[name]
-            before = _twice(codes, times)
             trial = _combined(codes, own, len(names))
             after = _twice(trial, times)
-            if after < before and (len(np.unique(trial)) < 0.5 * n or plain(name) in ITEM_NAMES):
-                codes, used = trial, [*used, name]
-            if after == 0 and after < before:
+            if after < before and (plain(name) in ITEM_NAMES or len(np.unique(trial)) < 0.5 * n):
+                codes, used, before = trial, [*used, name], after
+            if before == 0:
                 break
         if not clean and not used:
             return (), np.zeros(n, np.int64), (ONE_SERIES,), []
@@ -289,13 +292,15 @@ def _items(
     if empty.any():
         first = table.where(int(np.flatnonzero(empty)[0]))
         notes.append(
-            Note("warning", f"{int(empty.sum())} rows without a name in {', '.join(used)} are left out", first)
+            Note("warning", f"{several(int(empty.sum()), 'row')} without a name in {', '.join(used)} left out", first)
         )
     keys = np.zeros(n, np.int64)
     for own, names in columns:
         keys = keys * (len(names) + 1) + np.maximum(own, 0)
     keys = np.where(empty, -1, keys)
-    unique, first_row, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    inverse, unique = pd.factorize(keys)
+    first_row = np.empty(len(unique), np.int64)
+    first_row[inverse[::-1]] = np.arange(n)[::-1]
     labels = ["/".join(names[own[row]] if own[row] >= 0 else "" for own, names in columns) for row in first_row]
     order = np.argsort(np.array(labels, dtype=object), kind="stable")
     order = order[unique[order] >= 0]
@@ -312,7 +317,7 @@ def _items(
                 rule="two series would have this one name",
                 remedy="Change the slash in the names, or make one column of names and give --item COLUMN.",
             )
-    return tuple(used), rank[inverse.ravel()], tuple(sorted_labels), notes
+    return tuple(used), rank[inverse], tuple(sorted_labels), notes
 
 
 def _combined(codes: np.ndarray, own: np.ndarray, n_names: int) -> np.ndarray:
@@ -321,9 +326,10 @@ def _combined(codes: np.ndarray, own: np.ndarray, n_names: int) -> np.ndarray:
 
 def _twice(codes: np.ndarray, times: Instants) -> int:
     """How many rows repeat an instant of their series."""
-    order = np.lexsort((times.values, codes))
-    c, t = codes[order], times.values[order]
-    valid = times.valid[order]
+    order = _order(codes, times.values, int(codes.max(initial=0)) + 1)
+    c, t, valid = codes, times.values, times.valid
+    if order is not None:
+        c, t, valid = c[order], t[order], valid[order]
     return int(((c[1:] == c[:-1]) & (t[1:] == t[:-1]) & valid[1:] & valid[:-1]).sum())
 
 
@@ -347,6 +353,14 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> _Rows:
         stamps = times
     else:
         stamps = Instants(np.arange(width), np.ones(width, bool), "", True, "order of columns")
+    if len(set(labels)) < n:
+        twice = next(r for r in range(n) if labels[r] in labels[:r])
+        raise DataError(
+            place=table.where(twice),
+            value=repr(labels[twice][:60]),
+            rule="this series occurs twice",
+            remedy="Name further columns, as in --item name,kind, or remove a row.",
+        )
     order = np.argsort(np.array(labels, dtype=object), kind="stable")
     codes = np.empty(n, np.int64)
     codes[order] = np.arange(n)
@@ -369,7 +383,7 @@ def _build(table: Table, roles: Roles, rows: _Rows, options: ReadOptions, where:
     if lost:
         first = int(np.flatnonzero(~rows.times.valid)[0])
         notes.append(
-            Note("warning", f"{lost} rows without a time are left out", table.where(int(rows.source_row[first])))
+            Note("warning", f"{several(lost, 'row')} without a time left out", table.where(int(rows.source_row[first])))
         )
     if not usable.any():
         raise DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
@@ -399,7 +413,9 @@ def _build(table: Table, roles: Roles, rows: _Rows, options: ReadOptions, where:
         codes, times, values, covariates, source = _without_duplicates(
             table, rows, codes, times, values, covariates, source, same, options
         )
-        notes.append(Note("warning", f"{n_twice} duplicated instants: {options.duplicates} was kept"))
+        notes.append(
+            Note("warning", f"{several(n_twice, 'duplicated instant')}: kept by --duplicates {options.duplicates}")
+        )
     observed = np.isfinite(values)
     if not observed.any():
         raise DataError(
@@ -573,7 +589,7 @@ def _long_enough(
         keep[seen[at[i]] : seen[at[i + 1] - 1] + 1] = True
     renumber = np.cumsum(good) - 1
     kept_items = tuple(name for name, ok in zip(items, good) if ok)
-    if keep.all():
+    if keep.all() and good.all():
         return codes, times, values, covariates, kept_items, aside, source
     return (
         renumber[codes[keep]], times[keep], values[keep], {k: v[keep] for k, v in covariates.items()}, kept_items, aside,
@@ -604,6 +620,7 @@ def _assembled(
     index = _index(grid, rows.times)
     if n_gaps:
         gaps = _gaps(codes, position, items, index)
+        n_runs = int(((np.diff(position) > 1) & (np.diff(codes) == 0)).sum())
         offsets = np.r_[0, np.cumsum(lengths)]
         row = offsets[codes] + position - starts[codes]
         full_codes = np.repeat(np.arange(n), lengths)
@@ -615,7 +632,7 @@ def _assembled(
     seen = findings.look(values, bounds)
     if options.fill != "none":
         values, filled = _filled(values, bounds, options.fill)
-        notes.append(Note("warning", f"{filled:,} unobserved rows filled: {options.fill}"))
+        notes.append(Note("warning", f"{several(filled, 'unobserved row')} filled: {options.fill}"))
     names = np.array(items, dtype=object)
     data = pd.DataFrame(
         {
@@ -644,8 +661,9 @@ def _assembled(
     constant = tuple(items[i] for i in seen.constant)
     if constant:
         notes.append(Note("info", f"{len(constant)} series never change", constant[0]))
-    if len(index) >= 2 and rows.times.tz == "" and not rows.times.steps and len(gaps):
-        notes.append(Note("info", f"{n_gaps:,} instants without a row, in {len(gaps)} gaps"))
+    if n_gaps:
+        text = f"{several(n_gaps, 'instant')} without a row, in {several(n_runs, 'gap')}"
+        notes.append(Note("info", text, f"longest: {gaps[0]['item_id']}, {gaps[0]['start']} to {gaps[0]['end']}"))
     profile = Profile(
         name=frame.name,
         source=where,

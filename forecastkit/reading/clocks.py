@@ -156,6 +156,14 @@ def parse_numeric(values: np.ndarray, valid: np.ndarray, name: str, where: Where
             place=f"column {name!r}", value="only empty cells", rule="times are needed", remedy="Give --time COLUMN."
         )
     lo, hi = float(known.min()), float(known.max())
+    if max(abs(lo), abs(hi)) >= 2**62:
+        row = int(np.flatnonzero(valid)[np.abs(known.astype(np.float64)).argmax()])
+        raise DataError(
+            place=f"{where(row)}, column {name!r}",
+            value=f"{values[row]:g}",
+            rule="too large for a time or a step",
+            remedy="Correct the cell, or choose another column with --time.",
+        )
     whole = bool((known == np.floor(known)).all())
     dated = any(word in lower for word in _DATE_WORDS)
     timed = any(word in lower for word in _TIME_WORDS)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from forecastkit.reading.values import Note
+from forecastkit.reading.values import Note, several
 
 __all__ = ["Findings", "look"]
 
 SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0, 100.0)
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999.9, -999.99, 999.0, 9999.0, 99999.0, 999999.0, -32768.0)
 MOST = 20
+LARGE = float(np.exp(0.35))
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def look(values: np.ndarray, bounds: np.ndarray) -> Findings:
         return Findings()
     rows = np.flatnonzero(np.isfinite(values))
     seen = values[rows]
-    item = np.searchsorted(bounds, rows, side="right") - 1
+    item = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    item = item if len(rows) == len(item) else item[rows]
     same = item[1:] == item[:-1]
     jumps = _jumps(seen, rows, item, same)
     spikes = _spikes(seen, rows, item, same)
@@ -58,31 +60,39 @@ def _jumps(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray) 
     """Steps by a factor that splits have, in a positive series that otherwise moves little and does not come back."""
     if len(y) < 10 or (y <= 0).mean() > 0.001:
         return []
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.diff(np.log(y))
-    ratio[~(same & np.isfinite(ratio))] = 0.0
-    spread = _per_item_spread(ratio, item[1:])
-    size = np.abs(ratio)
-    near_split = np.abs(size[:, None] - np.log(SPLITS)[None, :]).min(1) if len(size) < 200_000 else None
-    big = size > np.maximum(0.35, 8 * spread)
+    # Few steps are large; logarithms are taken of those and of their neighbours only.
+    large = np.flatnonzero(((y[1:] > LARGE * y[:-1]) | (LARGE * y[1:] < y[:-1])) & same & (y[1:] > 0) & (y[:-1] > 0))
+    spread = _spread_of_items(y, item, large)
+
+    def ratio(k: int) -> float:
+        inside = 0 <= k < len(same) and same[k] and y[k] > 0 and y[k + 1] > 0
+        return float(np.log(y[k + 1] / y[k])) if inside else 0.0
+
     out = []
-    for k in np.flatnonzero(big)[:1000]:
-        closest = np.abs(size[k] - np.log(SPLITS)).min() if near_split is None else near_split[k]
-        back = (
-            size[k + 1] > 0.5 * size[k] and ratio[k + 1] * ratio[k] < 0 if k + 1 < len(size) and same[k + 1] else False
-        )
-        came = size[k - 1] > 0.5 * size[k] and ratio[k - 1] * ratio[k] < 0 if k > 0 and same[k - 1] else False
-        if closest < 0.08 + spread[k] and not back and not came:
-            out.append((int(rows[k + 1]), float(np.exp(ratio[k]))))
+    for k in large[np.abs(np.log(y[large + 1] / y[large])) > 8 * spread][:1000]:
+        step, own = ratio(k), spread[np.searchsorted(large, k)]
+        comes_back = any(abs(n) > 0.5 * abs(step) and n * step < 0 for n in (ratio(k - 1), ratio(k + 1)))
+        if np.abs(abs(step) - np.log(SPLITS)).min() < 0.08 + own and not comes_back:
+            out.append((int(rows[k + 1]), float(np.exp(step))))
     return out[:MOST]
 
 
-def _per_item_spread(ratio: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """[n] robust standard deviation of the steps of each row's item."""
-    bounds = np.flatnonzero(np.r_[True, np.diff(item) != 0, True])
-    spread = np.empty(len(ratio))
-    for lo, hi in zip(bounds[:-1], bounds[1:]):
-        spread[lo:hi] = 1.4826 * np.median(np.abs(ratio[lo:hi]))
+def _sample(values: np.ndarray) -> np.ndarray:
+    """At most 100,000 values at an even, odd pace (so that no season is hit): enough for a median."""
+    return values[:: len(values) // 100_000 | 1]
+
+
+def _spread_of_items(y: np.ndarray, item: np.ndarray, large: np.ndarray) -> np.ndarray:
+    """[len(large)] robust standard deviation of the logarithmic steps of each large step's item."""
+    spread = np.zeros(len(large))
+    edges = np.flatnonzero(np.r_[True, np.diff(item[large]) != 0, True]) if len(large) else np.zeros(1, np.int64)
+    for lo, hi in zip(edges[:-1], edges[1:]):
+        code = item[large[lo]]
+        first, last = np.searchsorted(item, (code, code + 1))
+        at = _sample(np.arange(first, last - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steps = np.log(y[at + 1] / y[at])
+        spread[lo:hi] = 1.4826 * np.median(np.abs(np.where(np.isfinite(steps), steps, 0.0)))
     return spread
 
 
@@ -97,10 +107,11 @@ def _spikes(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray)
         if hi - lo < 10:
             continue
         own, values = step[lo : hi - 1], y[lo:hi]
-        deviation = 1.4826 * np.median(np.abs(own - np.median(own)))
+        some = _sample(own)
+        deviation = 1.4826 * np.median(np.abs(some - np.median(some)))
         if deviation == 0:
             # Most steps are alike (counts, calendars): the rarer ones give the scale.
-            deviation = float(np.quantile(np.abs(own - np.median(own)), 0.9))
+            deviation = float(np.quantile(np.abs(some - np.median(some)), 0.9))
         if deviation == 0:
             continue
         both = (np.abs(own[:-1]) > 15 * deviation) & (np.abs(own[1:]) > 15 * deviation) & (own[:-1] * own[1:] < 0)
@@ -147,10 +158,8 @@ def notes_of(facts: dict[str, Any]) -> list[Note]:
         out.append(Note("warning", text, f"{first['item_id']}, {first['timestamp']}"))
     if facts["n_spikes"]:
         first = facts["spikes"][0]
-        out.append(Note("warning", f"{facts['n_spikes']} spikes", f"{first['item_id']}, {first['timestamp']}"))
+        out.append(Note("warning", several(facts["n_spikes"], "spike"), f"{first['item_id']}, {first['timestamp']}"))
     for code in facts["sentinels"]:
-        text = (
-            f"{code['value']:g} occurs {code['n']} times, far from all else: does it mean missing? Empty the cells then"
-        )
+        text = f"{code['value']:g} occurs {'once' if code['n'] == 1 else several(code['n'], 'time')}, far from all else: does it mean missing? Empty the cells then"
         out.append(Note("warning", text, code["where"]))
     return out

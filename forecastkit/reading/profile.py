@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from forecastkit.reading.values import Note
+from forecastkit.reading.values import Note, several
 
 __all__ = ["Note", "Profile"]
 
@@ -86,7 +86,7 @@ class Profile:
         what = [f"target {self.target}" + (f" ({self.why['target']})" if self.why.get("target") else "")]
         what.append(f"{self.n_missing:,} missing")
         if self.n_gaps:
-            what.append(f"{self.n_gaps:,} instants without a row")
+            what.append(f"{several(self.n_gaps, 'instant')} without a row")
         late, early = self.ragged.get("starts", 0), self.ragged.get("ends", 0)
         if late or early:
             words = [w for w, n in (("starts", late), ("ends", early)) if n]

@@ -34,8 +34,10 @@ def find_season(frame: SeriesFrame) -> tuple[int, str]:
     n = int(store.lengths.max()) if len(store) else 0
     freq, sessions = frame.calendar.freq, frame.calendar.sessions
     candidates = _candidates(freq, sessions, n)
-    scores = _scores([s for s in series if len(s) >= 0.5 * n], n)
-    best = _best(scores, candidates, frame.calendar.is_integer)
+    long = [s for s in series if len(s) >= 0.5 * min(n, MOST_ROWS)]
+    best = _best(_scores(long, n), candidates, frame.calendar.is_integer)
+    if not best and not frame.calendar.is_integer:
+        best = _slow_wave(long, candidates)
     if best:
         return best, f"season {best} (found)"
     per_day = _steps_a_day(sessions)
@@ -106,6 +108,28 @@ def _scores(series: list[np.ndarray], n: int) -> np.ndarray:
         total += acf / max(0.2, 3 / np.sqrt(length))
         used += 1
     return total / used if used else total
+
+
+def _slow_wave(series: list[np.ndarray], candidates: tuple[int, ...]) -> int:
+    """The shortest season that shows in means over blocks; differences of single rows drown a slow wave in noise."""
+    for season in candidates:
+        width = next((w for w in range(season // 8, 1, -1) if season % w == 0), 1)
+        lag = season // width
+        means = [_block_means(y, width) for y in series]
+        n = max((len(m) for m in means), default=0)
+        if width > 1 and n >= 3 * lag and _best(_scores(means, n), (lag,), False):
+            return season
+    return 0
+
+
+def _block_means(y: np.ndarray, width: int) -> np.ndarray:
+    """Means of successive rows; NaN where fewer than half are observed."""
+    blocks = y[len(y) % width :].reshape(-1, width)
+    seen = np.isfinite(blocks)
+    count = seen.sum(1)
+    return np.where(
+        2 * count >= width, np.where(seen, blocks / width, 0.0).sum(1) * width / np.maximum(count, 1), np.nan
+    )
 
 
 def _best(scores: np.ndarray, candidates: tuple[int, ...], is_search: bool) -> int:

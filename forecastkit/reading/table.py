@@ -218,6 +218,8 @@ class CsvTable:
         n_quotes, n_lines = _count(body, b'"'), 0
         if n_quotes % 2:
             return None  # Arrow would swallow the rest of the file without a word.
+        if n_quotes and _blank_before_quote(body, self.dialect.sep.encode()):
+            return None  # Arrow would keep such quotes as text.
         if n_quotes:
             n_lines = _count(body, b"\n") + (body.size > 0 and memoryview(body)[body.size - 1] != 10)
         attempts = [dict(kinds)]
@@ -333,6 +335,12 @@ class CsvTable:
 def _count(content: pa.Buffer, mark: bytes) -> int:
     view = memoryview(content)
     return sum(bytes(view[k : k + (8 << 20)]).count(mark) for k in range(0, content.size, 8 << 20))
+
+
+def _blank_before_quote(content: pa.Buffer, sep: bytes) -> bool:
+    view, pattern = memoryview(content), re.compile(b"[\n" + re.escape(sep) + b'] +"')
+    parts = (bytes(view[k : k + (8 << 20)]) for k in range(0, content.size, 8 << 20))
+    return any(b' "' in part and pattern.search(part) for part in parts)
 
 
 def _beyond_exact(column: pa.ChunkedArray) -> bool:

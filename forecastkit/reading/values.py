@@ -27,6 +27,7 @@ __all__ = [
     "is_missing",
     "parse_number",
     "parse_numbers",
+    "several",
     "two_readings",
 ]
 
@@ -99,6 +100,15 @@ class Numbers:
 
     values: np.ndarray
     notes: tuple[Note, ...] = ()
+
+
+def several(n: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> several(1, "row"), several(2000, "row"), several(2, "series", "series")
+    ('1 row', '2,000 rows', '2 series')
+    """
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def is_missing(text: str | None) -> bool:
@@ -273,7 +283,7 @@ def _beyond_exact(column: pa.ChunkedArray | pa.Array, name: str) -> list[Note]:
 
 
 def _inexact(name: str, n: int) -> Note:
-    return Note("warning", f"{name}: {n} integers beyond 2**53 are rounded to float64")
+    return Note("warning", f"{name}: {several(n, 'integer')} beyond 2**53 rounded to float64")
 
 
 def _within_rule(values: np.ndarray, name: str, where: Callable[[int], str], notes: list[Note]) -> np.ndarray:
@@ -289,7 +299,7 @@ def _within_rule(values: np.ndarray, name: str, where: Callable[[int], str], not
             )
         tiny = (size < TINY) & (size > 0)
     if tiny.any():
-        notes.append(Note("info", f"{name}: {int(tiny.sum())} values below 1e-150 in size are read as 0"))
+        notes.append(Note("info", f"{name}: {several(int(tiny.sum()), 'value')} below 1e-150 in size read as 0"))
         values[tiny] = 0.0
     # One zero, so that -0.0 and 0.0 give one fingerprint.
     values += 0.0
@@ -342,7 +352,7 @@ def _from_text(
     if signs:
         notes.append(Note("info", f"{name}: {' '.join(sorted(signs))} dropped; numbers stay as written"))
     if n_under:
-        notes.append(Note("info", f"{name}: {n_under} values below 1e-150 in size are read as 0"))
+        notes.append(Note("info", f"{name}: {several(n_under, 'value')} below 1e-150 in size read as 0"))
     if inexact.any():
         notes.append(_inexact(name, int(inexact[codes].sum())))
     return table[codes], notes

@@ -242,13 +242,20 @@ def _card_horizon(config: RunConfig) -> int | None:
 
 @contextlib.contextmanager
 def _threads(prepared: Prepared) -> Iterator[None]:
-    """Torch threads as configured; torch is not imported where no network runs."""
+    """Torch threads as configured; torch is not imported where no network runs.
+
+    Small networks take one: their matrix products are too short to share, and threads that wait for each other are
+    many times slower where the machine has other work.
+    """
     if not any(m.family == "network" for m in prepared.models.values()):
         yield
         return
     from forecastkit import runtime
 
-    with runtime.threads(prepared.config.threads):
+    n = prepared.config.threads
+    if n is None and not any(getattr(m, "is_large", False) for m in prepared.models.values()):
+        n = 1
+    with runtime.threads(n):
         yield
 
 

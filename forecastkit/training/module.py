@@ -31,6 +31,8 @@ class OptimizerOptions:
         lr: learning rate, the highest one where a schedule changes it.
         schedule: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``.
         clip: largest gradient norm; 0 = not clipped.
+        average: decay of the running mean of the weights that is validated and kept; 0 = none. Source: Polyak and
+            Juditsky (1992), doi:10.1137/0330046.
     """
 
     name: str = "adamw"
@@ -39,6 +41,7 @@ class OptimizerOptions:
     schedule: str = "constant"
     clip: float = 1.0
     max_steps: int = 1000
+    average: float = 0.0
 
     def build(self, net: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
         """(optimiser, schedule or None)."""
@@ -86,6 +89,8 @@ class TrainingModule(pl.LightningModule):
         self.grad_norms: list[float] = []
         self._valid: list[tuple[Tensor, Tensor]] = []
         self._schedule: Any = None
+        self._mean: list[Tensor] = []
+        self._own: list[Tensor] = []
         self._optimizer: torch.optim.Optimizer | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -118,12 +123,41 @@ class TrainingModule(pl.LightningModule):
             if self._schedule is not None and self.n_steps < self.options.max_steps - 1:
                 self._schedule.step()
             self.n_steps += 1
+            self._follow(parameters)
             self.train_losses.append(value)
             self.grad_norms.append(float(norm))
             out_of_time = self.deadline is not None and time.monotonic() > self.deadline
             if self.stop_requested or out_of_time:
                 self.trainer.should_stop = True
                 return
+
+    def _follow(self, parameters: list[nn.Parameter]) -> None:
+        """Move the mean of the weights; early steps count more, so that the start is forgotten."""
+        if not self.options.average:
+            return
+        values = [p.data for p in parameters]
+        if not self._mean:
+            self._mean = [v.clone() for v in values]
+            return
+        share = 1 - min(self.options.average, self.n_steps / (self.n_steps + 10))
+        torch._foreach_lerp_(self._mean, values, share)
+
+    def use_mean(self) -> None:
+        """Put the mean of the weights in their place."""
+        if self._mean and not self._own:
+            values = [p.data for p in self.net.parameters()]
+            self._own = [v.clone() for v in values]
+            torch._foreach_copy_(values, self._mean)
+
+    def use_own(self) -> None:
+        """Put the weights themselves back."""
+        if self._own:
+            torch._foreach_copy_([p.data for p in self.net.parameters()], self._own)
+            self._own = []
+
+    def on_validation_start(self) -> None:
+        """See Lightning."""
+        self.use_mean()
 
     def validation_step(self, batch: Any, _: int) -> None:
         """Collect sums; their ratio is the same whatever the batches."""

@@ -104,6 +104,7 @@ class _Watch(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         # Lightning validates within the training epoch, so both losses are there.
         self.close_epoch(trainer, module)
+        module.use_own()
 
 
 @contextlib.contextmanager
@@ -177,6 +178,8 @@ def train(
         trainer.fit(module, datamodule=data)
     if pressed:
         raise KeyboardInterrupt
+    if not watch.best:
+        module.use_mean()
     if watch.best:
         module.net.load_state_dict(watch.best)
     elif any(not torch.isfinite(p).all() for p in module.net.parameters()):

@@ -41,7 +41,7 @@ def test_recursive_equals_stepping_by_hand():
 
 
 def test_a_network_begins_as_the_rule_it_corrects():
-    net = DirectNet(RecurrentEncoder("gru", 2, 4), 5, season_length=3)
+    net = DirectNet(RecurrentEncoder("gru", 2, 4), 5, bases=(3,))
     past = torch.randn(2, 9, 1)
     out = net(past, torch.ones_like(past))
     torch.testing.assert_close(out, past[:, [6, 7, 8, 6, 7], 0])
@@ -59,7 +59,7 @@ def test_naive_base_equals_a_loop():
 
 def test_every_step_agrees_with_the_last_one():
     torch.manual_seed(2)
-    net = DirectNet(RecurrentEncoder("lstm", 2, 4), 4, season_length=1)
+    net = DirectNet(RecurrentEncoder("lstm", 2, 4), 4, bases=(1, 3))
     torch.nn.init.normal_(net.head.weight)
     past = torch.randn(3, 10, 1)
     seen = torch.ones_like(past)

@@ -25,8 +25,14 @@ MOST_VALID = 1024
 """Validation windows; more change the stopping step little and cost as much as training."""
 PREDICT_CHUNK = 4096
 FEWEST_TRAIN = 8
+LARGE = 256 * 128
+"""Units times windows a step from which the matrix products are worth sharing among threads."""
 LONGEST_READ = 100
-"""Seasons up to this length are read twice by the context."""
+"""Seasons up to this length are read at least twice by the context."""
+FEWEST_SEGMENT = 4
+MOST_SEGMENTS = 14
+"""Two weeks of days, where a season is a day."""
+MOST_SCALE_SEGMENTS = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +42,10 @@ class _FittedNetwork:
     forecaster: RecurrentForecaster
     net: Any = field(repr=False)
     context_length: int
-    season_length: int
+    bases: tuple[int, ...]
+    segment: int
     horizon: int
+    scale_rows: int | None = None
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
@@ -58,7 +66,9 @@ class _FittedNetwork:
         import torch
 
         where = next(self.net.parameters()).device
-        batch = gather(store, windows, self.context_length, 0, scaling=self.forecaster.scaling)
+        batch = gather(
+            store, windows, self.context_length, 0, scaling=self.forecaster.scaling, scale_rows=self.scale_rows
+        )
         with torch.inference_mode():
             past, observed = (torch.from_numpy(x).to(where) for x in (batch.past_num, batch.observed))
             scaled = self.net(past, observed).float().cpu().numpy().astype(np.float64)
@@ -77,8 +87,8 @@ class _FittedNetwork:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
-        meta = {"context_length": self.context_length, "season_length": self.season_length, "horizon": self.horizon}
-        return arrays, {**meta, "info": dict(self.info)}
+        meta = {"context_length": self.context_length, "bases": list(self.bases), "segment": self.segment}
+        return arrays, {**meta, "scale_rows": self.scale_rows, "horizon": self.horizon, "info": dict(self.info)}
 
 
 def _has_observed(store: Store, item: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -102,8 +112,13 @@ class RecurrentForecaster:
         dropout: between layers and before the output, in training.
         bidirectional: read the context backwards too; with ``direct`` only.
         activation: of the plain RNN, ``tanh`` or ``relu``.
-        residual: the rule that is corrected: ``auto`` (of the next two, the better on training rows), ``last``,
+        segment: rows read as one step, with ``direct``; None = a season where the context holds two, else 1.
+        residual: the naive rule that is corrected: ``auto`` (all that the context holds: last value, last season, for
+            hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
+        scale_loss: errors of a series count in units of its own seasonal changes, as in MASE; False = in units of
+            each window's spread.
+        average: decay of the running mean of the weights that is validated and kept (Polyak averaging); 0 = none.
         supervise: ``all``: every step of the second half of the context forecasts; ``last``: its end only.
         loss: ``mae`` (forecasts the median), ``mse`` (the mean) or ``huber``, in scaled units.
         scaling: ``instance``: mean and standard deviation of each context; ``none``.
@@ -127,7 +142,10 @@ class RecurrentForecaster:
     dropout: float = 0.0
     bidirectional: bool = False
     activation: Literal["tanh", "relu"] = "tanh"
+    segment: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
+    scale_loss: bool = True
+    average: float = 0.99
     supervise: Literal["all", "last"] = "last"
     loss: Literal["mae", "mse", "huber"] = "mae"
     scaling: Literal["instance", "none"] = "instance"
@@ -136,8 +154,8 @@ class RecurrentForecaster:
     weight_decay: float = 0.01
     schedule: Literal["constant", "cosine", "onecycle"] = "cosine"
     clip: float = 1.0
-    batch_size: int = 64
-    max_steps: int = 600
+    batch_size: int = 128
+    max_steps: int = 2000
     val_every: int = 25
     patience: int = 8
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -150,6 +168,8 @@ class RecurrentForecaster:
         lows = {"hidden": 1, "layers": 1, "batch_size": 1, "max_steps": 1, "val_every": 1, "patience": 1}
         if self.context_length is not None:
             lows["context_length"] = 2
+        if self.segment is not None:
+            lows["segment"] = 1
         for name, least in lows.items():
             if getattr(self, name) < least:
                 raise self._wrong(name, f"at least {least} is needed")
@@ -158,6 +178,7 @@ class RecurrentForecaster:
             ("lr", 1e-9, 100.0),
             ("weight_decay", 0.0, 1e3),
             ("clip", 0.0, 1e9),
+            ("average", 0.0, 0.99999),
         ):
             if not low <= getattr(self, name) <= high:
                 raise self._wrong(name, f"a number from {low:g} to {high:g} is needed")
@@ -183,30 +204,48 @@ class RecurrentForecaster:
         """After every baseline; plain cells before gated ones."""
         return 100 + {"rnn": 0, "gru": 1, "lstm": 2}[self.cell]
 
-    def _context(self, frame: SeriesFrame, horizon: int) -> int:
-        if self.context_length is not None:
-            return self.context_length
-        # A season that is too long to be read twice is not worth the steps: shorter contexts learn more from the rows.
-        seasons = 2 * frame.season_length if frame.season_length <= LONGEST_READ else 0
-        wanted = min(max(seasons, 3 * horizon, 60), 400)
-        longest = int(frame.store.lengths.max()) if len(frame.store) else 2
-        return int(max(2, min(wanted, longest // 3, max(2, longest - 2 * horizon))))
+    @property
+    def is_large(self) -> bool:
+        """Whether more than one thread pays."""
+        return self.hidden * self.batch_size >= LARGE
 
-    def _net(self, context_length: int, horizon: int, base: int) -> Any:
+    def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
+        """(rows of the context, rows a segment)."""
+        season = frame.season_length
+        longest = int(frame.store.lengths.max()) if len(frame.store) else 2
+        most = max(2, min(2 * longest // 5, longest - 2 * horizon))
+        segment = self.segment
+        if segment is None:
+            segments = (
+                self.strategy == "direct" and self.supervise == "last" and FEWEST_SEGMENT <= season <= LONGEST_READ
+            )
+            room = self.context_length or most
+            segment = season if segments and room >= 2 * season else 1
+        if self.context_length is not None:
+            return max(segment, self.context_length - self.context_length % segment), segment
+        if segment > 1:
+            wanted = segment * max(2, min(MOST_SEGMENTS, most // segment))
+            return wanted, segment
+        # A season that is too long to be read twice is not worth the steps: shorter contexts learn more from the rows.
+        seasons = 2 * season if season <= LONGEST_READ else 0
+        return int(max(2, min(max(seasons, 3 * horizon, 60), most, 400))), 1
+
+    def _net(self, horizon: int, bases: tuple[int, ...], segment: int) -> Any:
         from forecastkit.nn.forecasters import DirectNet, RecursiveNet
         from forecastkit.nn.recurrent import RecurrentEncoder
 
         encoder = RecurrentEncoder(
             self.cell,
-            2,
+            2 * segment,
             self.hidden,
             layers=self.layers,
             dropout=self.dropout,
             bidirectional=self.bidirectional,
             activation=self.activation,
         )
-        kind = DirectNet if self.strategy == "direct" else RecursiveNet
-        return kind(encoder, horizon, season_length=base, dropout=self.dropout)
+        if self.strategy == "direct":
+            return DirectNet(encoder, horizon, bases=bases, segment=segment, dropout=self.dropout)
+        return RecursiveNet(encoder, horizon, season_length=bases[0] if bases else 0, dropout=self.dropout)
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedNetwork:
         """See ``Forecaster.fit``.
@@ -214,18 +253,23 @@ class RecurrentForecaster:
         Raises:
             FitError: too few rows, or training diverged twice.
         """
+        from forecastkit.forecasting.datamodule import WindowSource
+
         started = time.perf_counter()
         about = context or FitContext()
-        length = self._context(frame, horizon)
+        length, segment = self._shape(frame, horizon)
+        scale_rows = min(length, max(MOST_SCALE_SEGMENTS * segment, 2 * horizon)) if segment > 1 else None
         train, valid, note = self._windows(frame, horizon, length, about)
-        base = self._base(frame, train, horizon, length)
+        bases = self._bases(frame, train, horizon, length)
+        item_scale = _item_scales(frame) if self.scale_loss and self.scaling == "instance" else None
+        source = WindowSource(frame.store, length, horizon, self.scaling, scale_rows, item_scale)
         lr, retried = self.lr, False
         try:
-            net, trained = self._train(frame, horizon, length, base, train, valid, about, lr)
+            net, trained = self._train(source, bases, segment, train, valid, about, lr)
         except _diverged():
             lr, retried = self.lr / 10, True
             try:
-                net, trained = self._train(frame, horizon, length, base, train, valid, about, lr)
+                net, trained = self._train(source, bases, segment, train, valid, about, lr)
             except _diverged():
                 raise FitError(
                     place=f"model {self.cell}",
@@ -242,15 +286,16 @@ class RecurrentForecaster:
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
             "context_length": length,
-            "corrects": {0: "none", 1: "last value"}.get(base, f"value {base} steps ago"),
+            "segment": segment,
+            "corrects": ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in bases) or "none",
             "seconds": time.perf_counter() - started,
             "note": note,
         }
-        if trained.best_step == 0 and base:
+        if trained.best_step == 0 and bases:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
-        return _FittedNetwork(self, net, length, base, horizon, info, trained.curves)
+        return _FittedNetwork(self, net, length, bases, segment, horizon, scale_rows, info, trained.curves)
 
     def _windows(
         self, frame: SeriesFrame, horizon: int, length: int, about: FitContext
@@ -280,15 +325,25 @@ class RecurrentForecaster:
         note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
         return train, none, note
 
-    def _base(self, frame: SeriesFrame, train: Windows, horizon: int, length: int) -> int:
-        """Season of the rule that is corrected; 1 = the last value, 0 = none."""
+    def _bases(self, frame: SeriesFrame, train: Windows, horizon: int, length: int) -> tuple[int, ...]:
+        """Seasons of the rules that are corrected, the best on training windows first; 1 = the last value."""
         season = frame.season_length
         if self.residual == "none":
-            return 0
+            return ()
         if self.residual == "last" or season == 1 or season > length:
-            return 1
+            return (1,)
         if self.residual == "season":
-            return season
+            return (season,)
+        week = 7 * season
+        options = [1, season, *([week] if season > FEWEST_SEGMENT * 2 and week <= length and season % 7 else [])]
+        errors = self._rule_errors(frame, train, horizon, length, options)
+        best = sorted(range(len(options)), key=lambda k: errors[k])
+        ordered = tuple(options[k] for k in best)
+        return ordered if self.strategy == "direct" else ordered[:1]
+
+    def _rule_errors(
+        self, frame: SeriesFrame, train: Windows, horizon: int, length: int, seasons: list[int]
+    ) -> list[float]:
         import torch
 
         from forecastkit.nn.forecasters import naive_base
@@ -297,40 +352,40 @@ class RecurrentForecaster:
         batch = gather(frame.store, train.take(some), length, horizon, scaling=self.scaling)
         past = torch.from_numpy(batch.past_num[:, :, 0])
         errors = []
-        for m in (1, season):
+        for m in seasons:
             apart = np.abs(naive_base(past, horizon, m)[:, -1].numpy() - batch.target[:, :, 0])
             errors.append(float((apart * batch.target_observed[:, :, 0]).sum()))
-        return 1 if errors[0] <= errors[1] else season
+        return errors
 
     def _train(
         self,
-        frame: SeriesFrame,
-        horizon: int,
-        length: int,
-        base: int,
+        source: Any,
+        bases: tuple[int, ...],
+        segment: int,
         train: Windows,
         valid: Windows,
         about: FitContext,
         lr: float,
     ) -> tuple[Any, Any]:
         from forecastkit import runtime
-        from forecastkit.forecasting.datamodule import ForecastDataModule, WindowSource
+        from forecastkit.forecasting.datamodule import ForecastDataModule
         from forecastkit.training.module import OptimizerOptions, TrainingModule
         from forecastkit.training.trainer import Trained
         from forecastkit.training.trainer import train as run
 
         where = runtime.device(self.device)
-        n_steps = (
-            about.n_steps if about.n_steps is not None else (self.max_steps if len(valid) else min(self.max_steps, 200))
+        short = self.max_steps if len(valid) else min(self.max_steps, 200)
+        n_steps = about.n_steps if about.n_steps is not None else short
+        options = OptimizerOptions(
+            self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps, self.average
         )
-        options = OptimizerOptions(self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps)
         with runtime.seeded(about.seed):
-            net = self._net(length, horizon, base)
+            net = self._net(source.horizon, bases, segment)
             if n_steps == 0:
                 return net, Trained(0, 0, math.nan, early_stopped=False)
             module = TrainingModule(
                 net,
-                self._objective(length),
+                self._objective(source.context_length),
                 self._valid_objective(),
                 options,
                 deadline=about.deadline,
@@ -338,7 +393,7 @@ class RecurrentForecaster:
             )
             every = min(self.val_every, n_steps)
             data = ForecastDataModule(
-                WindowSource(frame.store, length, horizon, self.scaling),
+                source,
                 train,
                 valid,
                 batch_size=self.batch_size,
@@ -360,7 +415,8 @@ class RecurrentForecaster:
     def _objective(self, length: int) -> Any:
         from forecastkit.nn.losses import LOSSES
 
-        loss, every = LOSSES[self.loss], self.supervise == "all" and not self.bidirectional
+        loss = LOSSES[self.loss]
+        every = self.supervise == "all" and not self.bidirectional and self.segment in (None, 1)
         start = length // 2
 
         def objective(net: Any, batch: Any) -> Any:
@@ -368,7 +424,8 @@ class RecurrentForecaster:
 
             if not every:
                 forecast = net(batch.past, batch.observed)
-                return (loss(forecast, batch.target) * batch.target_observed).sum(), batch.target_observed.sum()
+                total = (loss(forecast, batch.target) * batch.target_observed * batch.weight).sum()
+                return total, batch.target_observed.sum()
             forecast = net.every_step(batch.past, batch.observed, start)
             n = forecast.shape[-1]
             y = torch.cat([batch.past[:, :, 0], batch.target], dim=1)[:, : length + n]
@@ -388,7 +445,8 @@ class RecurrentForecaster:
 
         def objective(net: Any, batch: Any) -> Any:
             forecast = net(batch.past, batch.observed)
-            return (loss(forecast, batch.target) * batch.target_observed).sum(), batch.target_observed.sum()
+            total = (loss(forecast, batch.target) * batch.target_observed * batch.weight).sum()
+            return total, batch.target_observed.sum()
 
         return objective
 
@@ -396,11 +454,23 @@ class RecurrentForecaster:
         """See ``Forecaster.restore``."""
         import torch
 
-        length, base, horizon = (int(meta[k]) for k in ("context_length", "season_length", "horizon"))
-        net = self._net(length, horizon, base)
+        length, segment, horizon = (int(meta[k]) for k in ("context_length", "segment", "horizon"))
+        bases = tuple(int(m) for m in meta["bases"])
+        scale_rows = None if meta["scale_rows"] is None else int(meta["scale_rows"])
+        net = self._net(horizon, bases, segment)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
-        return _FittedNetwork(self, net, length, base, horizon, dict(meta.get("info", {})))
+        return _FittedNetwork(self, net, length, bases, segment, horizon, scale_rows, dict(meta.get("info", {})))
+
+
+def _item_scales(frame: SeriesFrame) -> np.ndarray:
+    """[I] mean absolute seasonal change of each series; the median of the others where it has none."""
+    from forecastkit.forecasting.scores import scales
+
+    last = np.array([len(frame.calendar) - 1])
+    own = scales(frame, last).mase[0]
+    known = own[np.isfinite(own)]
+    return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
 
 
 def _diverged() -> type[Exception]:

@@ -6,8 +6,9 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
   are known at the cutoff. After the last observed row the horizon is counted on.
 - A constant history is forecast as itself.
 - ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
-- A season longer than ``longest_season`` is taken out first (classical decomposition, additive, by phase means of the
-  last rows) and put back after; the rest is modelled without a season. It is said in ``info["note"]``.
+- A season longer than ``longest_season`` is taken out first and put back after; the rest is modelled without a season.
+  It is said in ``info["note"]``. ARIMA takes the difference to the last season; ETS and theta, and all where the season is
+  longer than ``MOST_DIFFERENCED``, additive phase means (classical decomposition) of the last ``RECENT_SEASONS``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ from forecastkit.forecasting.schema import SeriesFrame
 __all__ = ["Arima", "AutoArima", "AutoEts", "Theta"]
 
 FEWEST_ROWS = 6
+DIFFERENCE, PROFILE = "difference", "decomposition"
+MOST_DIFFERENCED = 60
+"""A longer season is seen too few times for the noise of a single last one."""
+RECENT_SEASONS = 10
 WORTH_PROCESSES = 40
 """Series from which starting worker processes pays."""
 
@@ -83,6 +88,11 @@ def _profile(y: np.ndarray, season: int, upto: int) -> np.ndarray:
     return out
 
 
+def _recent(season: int, most: int) -> int:
+    """Rows whose phase means make the season: recent ones, since seasons change, but at least a few."""
+    return min(most, RECENT_SEASONS * season) if season <= MOST_DIFFERENCED else most
+
+
 @dataclass(frozen=True, eq=False)
 class _Forwarded:
     """A statsforecast model; ``forward`` runs it over longer history."""
@@ -90,7 +100,7 @@ class _Forwarded:
     model: Any
     max_history: int
     season: int
-    adjusted: bool
+    adjusted: str
 
     def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
         out = np.full((len(n_known), horizon), np.nan)
@@ -113,9 +123,16 @@ class _Forwarded:
     def _ahead(self, past: np.ndarray, steps: int) -> np.ndarray:
         if self.model is None:
             raise FitError(place="history", rule="it was constant when the model was fitted and is not any more")
+        m = self.season
         if not self.adjusted:
             return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
-        season = _profile(past, self.season, self.max_history)
+        if self.adjusted == DIFFERENCE and len(past) > 2 * m:
+            change = np.asarray(self.model.forward(y=past[m:] - past[:-m], h=steps)["mean"], dtype=np.float64)
+            out = np.r_[past, np.empty(steps)]
+            for t in range(len(past), len(out)):
+                out[t] = out[t - m] + change[t - len(past)]
+            return out[len(past) :]
+        season = _profile(past, m, _recent(m, self.max_history))
         phase = np.arange(len(past) + steps) % self.season
         rest = self.model.forward(y=past - season[phase[: len(past)]], h=steps)["mean"]
         return np.asarray(rest, dtype=np.float64) + season[phase[len(past) :]]
@@ -223,6 +240,7 @@ class _Statistical:
     complexity: ClassVar[int] = 10
     capabilities: ClassVar[Capabilities] = Capabilities()
     longest_season: ClassVar[int] = 12
+    differences: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.max_history < 20:
@@ -234,20 +252,30 @@ class _Statistical:
         raise ConfigError(place=type(self).__name__, rule="not a model by itself")
 
     def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
-        adjusted = season_length > self.longest_season
         past = _bridge(y)
+        adjusted = self._adjustment(season_length, len(past))
         if np.ptp(past) == 0:
             return _Forwarded(None, self.max_history, season_length, adjusted)
         season = 1 if adjusted or len(past) < 2 * season_length + 1 else season_length
-        if adjusted:
+        if adjusted == DIFFERENCE:
+            past = past[season_length:] - past[:-season_length]
+            if np.ptp(past) == 0:  # the same in every season: nothing is left to model
+                past = past + np.linspace(-1e-9, 1e-9, len(past))
+        elif adjusted:
             phase = np.arange(len(past)) % season_length
-            past = past - _profile(past, season_length, self.max_history)[phase]
+            past = past - _profile(past, season_length, _recent(season_length, self.max_history))[phase]
         return _Forwarded(self._library_model(season).fit(past), self.max_history, season_length, adjusted)
 
-    def _note(self, season_length: int) -> str:
+    def _adjustment(self, season_length: int, n: int) -> str:
         if season_length <= self.longest_season:
             return ""
-        return f"season {season_length} taken out by decomposition first"
+        if self.differences and season_length <= MOST_DIFFERENCED and n > 3 * season_length:
+            return DIFFERENCE
+        return PROFILE
+
+    def _note(self, season_length: int) -> str:
+        how = self._adjustment(season_length, self.max_history)
+        return f"season {season_length} taken out by {how} first" if how else ""
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedLocal:
         """See ``Forecaster.fit``.
@@ -298,6 +326,7 @@ class AutoArima(_Statistical):
     """
 
     complexity: ClassVar[int] = 20
+    differences: ClassVar[bool] = True
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoARIMA
@@ -365,7 +394,7 @@ class Arima(_Statistical):
 
         seen = y[np.isfinite(y)]
         if np.ptp(seen) == 0:
-            return _Forwarded(None, self.max_history, season_length, adjusted=False)
+            return _Forwarded(None, self.max_history, season_length, "")
         # Likelihoods are searched badly at 1e9; the order has no intercept that scaling would change.
         centre, spread = float(seen.mean()), float(seen.std())
         seasonal = (*self.seasonal_order, season_length) if self.seasonal_order and season_length > 1 else (0, 0, 0, 0)
