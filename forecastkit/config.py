@@ -82,6 +82,8 @@ class RunConfig(_Strict):
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
         n_jobs: processes for statistical models; results do not depend on it.
+        cost: what an error costs, as ``over=1,under=4``; empty = not asked.
+        fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
         threads: torch threads; None = one for small networks, else all cores.
     """
 
@@ -99,6 +101,8 @@ class RunConfig(_Strict):
     n_jobs: int = Field(default=1, ge=1)
     threads: int | None = Field(default=None, ge=1)
     lang: Literal["en", "es"] = "en"
+    cost: str = ""
+    fee: float | None = Field(default=None, ge=0, le=10_000)
 
     @field_validator("models", mode="before")
     @classmethod

@@ -96,6 +96,10 @@ def fit(
     duplicates: DuplicatesOption = "error",
     fill: FillOption = "none",
     resample: ResampleOption = None,
+    cost: Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")] = None,
+    fee: Annotated[
+        float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
     debug: DebugOption = False,
@@ -109,7 +113,9 @@ def fit(
         "duplicates": duplicates if duplicates != "error" else None, "fill": fill if fill != "none" else None,
         "resample": resample, "path": data,
     }  # fmt: skip
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang}) | {"data": _given(reading)}
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
+        "data": _given(reading)
+    }
     if models is not None:
         values["models"] = _names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -148,6 +154,10 @@ def backtest(
     out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
     lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
+    cost: Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")] = None,
+    fee: Annotated[
+        float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
     debug: DebugOption = False,
@@ -163,7 +173,7 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang})
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= {"data": _given(reading), "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)
@@ -345,6 +355,19 @@ def score(
     from forecastkit.cli.scoring import run_score
 
     run_score(run, actuals=actuals, lang=lang, as_json=as_json)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders.", metavar="RUN1 RUN2")],
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all as JSON.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show two runs side by side, and what was different."""
+    from forecastkit.cli.comparing import run_compare
+
+    run_compare(runs, as_json=as_json, lang=lang)
 
 
 @app.command()

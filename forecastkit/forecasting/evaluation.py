@@ -204,6 +204,9 @@ def evaluate(
         progress=progress,
     )
     board = _with_costs(board, backtests, skipped or {})
+    if outcome.tested is not None and len(outcome.word):
+        # The one test that was chosen beforehand, on select folds, needs no correction for the others.
+        board.loc[board["model"] == outcome.tested, "word"] = outcome.word
     return Evaluation(frame, folds, board, choice, outcome, seeds, losses, at, known, tuple(notes))
 
 

@@ -567,9 +567,15 @@ def _seeds(by_seed: Sequence[Losses[Any]]) -> dict[str, Any]:
     return {"n_seeds": n, "mase_seed_sd": sd}
 
 
+_CLAIMS = (significance.BETTER, significance.WORSE)
+
+
 def _board(table: pd.DataFrame, extra: list[str], reference: str | None) -> pd.DataFrame:
     if reference is not None and "p_value" in table:
         table["p_holm"] = significance.holm(table["p_value"].to_numpy(np.float64))
+        # Of many models one looks better by chance: the word of a row counts them.
+        unsure = (table["p_holm"] >= significance.ALPHA) & table["word"].isin(_CLAIMS)
+        table["word"] = table["word"].mask(unsure, significance.INDISTINGUISHABLE)
     if "owa" in extra and reference is not None:
         base = table.loc[table["model"] == reference].iloc[0]
         owa = (table["smape"] / base["smape"] + table["mase"] / base["mase"]) / 2

@@ -35,6 +35,7 @@ __all__ = [
 
 ROLES = ("select", "calibrate", "report")
 TARGETS = {"select": 5, "calibrate": 10, "report": 30}
+MOST_SELECT = 15
 """Folds of each role where the history is long enough."""
 
 FEWEST_FOR_CALIBRATION = 20
@@ -52,7 +53,8 @@ class EvalPlan:
         horizon: steps ahead, at least 1.
         step: rows between cutoffs; None = ``horizon``, so that no answer is counted twice.
         gap: rows between the cutoff and the first step that is scored.
-        n_select, n_calibrate, n_report: folds of each role; None = as many as the history allows, up to 5, 10, 30.
+        n_select, n_calibrate, n_report: folds of each role; None = as many as the history allows, up to 5, 10, 30;
+            what is left beyond these goes to select, up to 15.
         window: ``"expanding"`` learns from all rows up to a cutoff, ``"sliding"`` from the last ``window_length``.
         refit: ``"never"``, ``"every"`` fold, or every n-th fold.
         align: ``"calendar"``: one instant for all series. ``"end"``: counted from each series' own end.
@@ -336,6 +338,9 @@ def _allocate(n_folds: int, plan: EvalPlan) -> tuple[int, int, int] | None:
         rest = n_folds - _total(select, calibrate, 0, plan.purge)
         report = min(TARGETS["report"], rest) if plan.n_report is None else plan.n_report
         if 1 <= report <= rest:
+            if plan.n_select is None and select == TARGETS["select"] and report == TARGETS["report"]:
+                # A long history is better spent on the choice than left alone.
+                select += max(0, min(MOST_SELECT - select, rest - report))
             return select, calibrate, report
         if plan.n_calibrate is None and calibrate > 0:
             calibrate -= 1

@@ -19,7 +19,7 @@ from forecastkit.forecasting import significance
 from forecastkit.forecasting.cost import amount, chance, plain, records, report_rows, share, word_of
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["HOLD", "WARNING", "Trading", "max_drawdown", "trade"]
+__all__ = ["HOLD", "WARNING", "Trading", "max_drawdown", "positive_prices", "trade"]
 
 HOLD = "buy_and_hold"
 BASIS_POINT = 1e-4
@@ -115,7 +115,7 @@ def trade(
         raise ConfigError(
             place="--fee", value=str(fee), rule="basis points from 0 to below 10000 are needed", remedy="10 is 0.1 %."
         )
-    prices = _positive(frame)
+    prices = positive_prices(frame)
     rows = report_rows(backtest).reset_index(drop=True)
     names = list(dict.fromkeys(rows["model"].astype(str)))
     if use is not None and use not in (*names, "naive"):
@@ -141,7 +141,7 @@ def trade(
     return Trading(table, equity, float(fee), model, _sentences(table, model, fee, chosen_here))
 
 
-def _positive(frame: SeriesFrame) -> np.ndarray:
+def positive_prices(frame: SeriesFrame) -> np.ndarray:
     """Last prices seen [I, n_instants]; NaN before a series' first.
 
     Raises:

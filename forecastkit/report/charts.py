@@ -13,13 +13,20 @@ from forecastkit.report.svg import Plot, as_x
 from forecastkit.report.words import words
 
 __all__ = [
+    "backtest_chart",
+    "equity_chart",
     "error_by_fold",
     "error_by_step",
     "folds_strip",
     "forecast_chart",
+    "gradient_chart",
     "lag_chart",
     "learning_chart",
+    "pareto_chart",
+    "ranks_chart",
+    "residual_chart",
     "skill_bar",
+    "skill_span",
 ]
 
 WIDE, NARROW = 760, 360
@@ -270,4 +277,144 @@ def gradient_chart(curve: pd.DataFrame, *, width: int, lang: str = "en", name: s
             plot.parts.append(f'<path class="grid" d="M{plot.left} {at:.1f}H{width - plot.right}"/>')
             plot.text(plot.left - 6, at + 4, number(10.0**power, lang), "tick", "end")
     plot.line(x, y, "other0")
+    return str(plot)
+
+
+def backtest_chart(rows: pd.DataFrame, *, width: int, lang: str = "en", name: str = "", title: str = "") -> str:
+    """One series over its test forecasts: what came, what was forecast at each cutoff, and the 80 % band.
+
+    Args:
+        rows: of one series and model: cutoff, timestamp, point, actual, "0.1", "0.9".
+    """
+    w = words(lang)
+    recent = list(dict.fromkeys(rows["cutoff"]))[-(30 if width > NARROW else 10) :]
+    rows = rows[rows["cutoff"].isin(recent)]
+    x, actual = as_x(rows["timestamp"]), rows["actual"].to_numpy(np.float64)
+    point = rows["point"].to_numpy(np.float64)
+    low, high = (rows[q].to_numpy(np.float64) if q in rows else np.full(len(rows), np.nan) for q in ("0.1", "0.9"))
+    error = np.abs(point - actual)
+    mean = float(np.nanmean(error)) if np.isfinite(error).any() else float("nan")
+    said = f"{name}: {len(recent)} {w['folds']}, {w['error_unit']} {number(mean, lang)}"
+    span = (float(x.min()), float(x.max()))
+    is_time = _is_time(rows["timestamp"])
+    plot = Plot(width, 240, span, _range(actual, point), said, is_time, lang, y_title=title)
+    own = [np.flatnonzero((rows["cutoff"] == cutoff).to_numpy()) for cutoff in recent]
+    for at in own:
+        plot.band(x[at], np.clip(low[at], *plot.y), np.clip(high[at], *plot.y), "band80")
+    order = np.argsort(x, kind="stable")
+    plot.line(x[order], actual[order], "history")
+    for at in own:
+        plot.line(x[at], point[at], "chosen")
+    known = actual[order][np.isfinite(actual[order])]
+    if len(known):
+        plot.label(float(known[-1]), w["actual"], "")
+    plot.label(float(point[order][-1]), w["forecast"].lower(), "chosen")
+    return str(plot)
+
+
+def residual_chart(rows: pd.DataFrame, *, width: int, lang: str = "en", name: str = "") -> str:
+    """What came minus what was forecast, over time."""
+    w = words(lang)
+    x = as_x(rows["timestamp"])
+    residual = rows["actual"].to_numpy(np.float64) - rows["point"].to_numpy(np.float64)
+    seen = np.isfinite(residual)
+    if not seen.any():
+        return ""
+    said = f"{name}: {w['residual']}, {w['mean']} {number(float(residual[seen].mean()), lang)}"
+    span, heights = (float(x.min()), float(x.max())), _range(np.r_[0.0, residual[seen]])
+    plot = Plot(width, 120, span, heights, said, _is_time(rows["timestamp"]), lang, y_title=w["residual"])
+    plot.horizontal(0.0, "zero")
+    for a, b in zip(plot.px(x[seen]), plot.py(residual[seen])):
+        plot.parts.append(f'<circle class="point" cx="{a:.1f}" cy="{b:.1f}" r="1.6"/>')
+    return str(plot)
+
+
+def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, lang: str = "en") -> str:
+    """Error against time: models towards the lower left are better and quicker."""
+    w = words(lang)
+    metric = _metric(board)
+    taken = np.maximum((board["seconds_fit"] + board["seconds_predict"]).to_numpy(np.float64), 0.01)
+    error = board[metric].to_numpy(np.float64)
+    # One model that fails badly must not press the others into a line.
+    keep = np.isfinite(error) & (error <= 3 * np.nanmedian(error))
+    names = board["model"].astype(str).to_numpy()[keep]
+    x, y = np.log10(taken[keep]), error[keep]
+    front = [n for n, a, b in zip(names, x, y) if not ((x <= a) & (y <= b) & ((x < a) | (y < b))).any()]
+    low, high = _range(x, pad=0.08)
+    plot = Plot(
+        width,
+        260,
+        (low, high),
+        _range(y, pad=0.1),
+        f"{w['pareto']}: {', '.join(front)}",
+        lang=lang,
+        y_title=metric.upper(),
+        right=110,
+        bottom=40,
+        x_ticks=False,
+    )
+    bottom = plot.height - plot.bottom
+    for power in range(int(np.floor(low)), int(np.ceil(high)) + 1):
+        if low <= power <= high:
+            at = float(plot.px(power))
+            plot.text(at, bottom + 17, f"{number(10.0**power, lang, 1)} s", "tick", "middle")
+            plot.parts.append(f'<path class="axis" d="M{at:.1f} {bottom}v4"/>')
+    plot.text(plot.left, plot.height - 4, w["seconds_spent"], "tick")
+    placed: list[tuple[float, float]] = []
+    for k in np.argsort(y):
+        css = _own_style(names[k], use, reference)
+        plot.dot(float(x[k]), float(y[k]), css, 4.5)
+        a, b = float(plot.px(x[k])), float(plot.py(y[k]))
+        while any(abs(b - q) < 13 and abs(a - p) < 110 for p, q in placed):
+            b -= 13
+        placed.append((a, b))
+        plot.text(a + 8, b + 4, names[k], css)
+    return str(plot)
+
+
+def _own_style(name: str, use: str, reference: str) -> str:
+    return "chosen" if name == use else "reference" if name == reference else "plain"
+
+
+def ranks_chart(ranks: dict[str, Any], use: str, *, width: int, lang: str = "en") -> str:
+    """Mean ranks over series, best first; models whose bars overlap cannot be told apart.
+
+    Source: Demsar (2006), J. Mach. Learn. Res. 7; each bar is one critical difference long.
+    """
+    w = words(lang)
+    order = np.argsort(ranks["ranks"])
+    names = [str(ranks["models"][k]) for k in order]
+    mean = np.array(ranks["ranks"], float)[order]
+    half = float(ranks["critical_difference"]) / 2
+    said = f"{w['ranks']}: " + ", ".join(f"{n} {number(float(r), lang)}" for n, r in zip(names, mean))
+    span = (1.0, float(len(names)))
+    plot = Plot(width, 22 * len(names) + 44, span, (0, 1), said, lang=lang, left=118, right=24, top=8, y_ticks=False)
+    for k, (name, rank) in enumerate(zip(names, mean)):
+        y, css = 20 + 22 * k, _own_style(name, use, "")
+        plot.text(plot.left - 8, y + 4, name, css, "end")
+        left, right = (float(plot.px(np.clip(rank + s * half, *span))) for s in (-1, 1))
+        plot.parts.append(f'<path class="{css} whisker" d="M{left:.1f} {y}H{right:.1f}"/>')
+        plot.parts.append(f'<circle class="{css} dot" cx="{float(plot.px(rank)):.1f}" cy="{y}" r="4.5"/>')
+    return str(plot)
+
+
+def equity_chart(trading: dict[str, Any], use: str, *, width: int, lang: str = "en") -> str:
+    """Growth of one unit under the model's rule beside buying and holding."""
+    equity = trading["equity"]
+    stamps = pd.Series(equity["timestamp"])
+    times: Any
+    if stamps.str.fullmatch(r"-?\d+").all():
+        times = stamps.astype("int64")
+    else:
+        times = pd.to_datetime(stamps, format="ISO8601", utc=True).dt.tz_localize(None)
+    x = as_x(times)
+    shown = [name for name in dict.fromkeys(["buy_and_hold", use, "drift"]) if name in equity["curves"]]
+    values = {name: np.array(equity["curves"][name], float) for name in shown}
+    said = ", ".join(f"{n} {number(float(v[-1]), lang)}" for n, v in values.items())
+    span = (float(x.min()), float(x.max()))
+    plot = Plot(width, 220, span, _range(*values.values()), said, _is_time(times), lang, right=110)
+    for k, (name, y) in enumerate(values.items()):
+        css = "chosen" if name == use else "reference" if k == 0 else f"other{k % 4}"
+        plot.line(x, y, css)
+        plot.label(float(y[-1]), name, css)
     return str(plot)

@@ -31,6 +31,8 @@ class ReportData:
         plan: the evaluation plan.
         run: run.yaml.
         units: of the target; empty = unknown.
+        worth: cost.json; empty = not asked.
+        ranks: models, mean ranks over series and critical difference; empty = too few series.
         lang: ``en`` or ``es``.
     """
 
@@ -53,4 +55,6 @@ class ReportData:
     plan: dict[str, Any]
     run: dict[str, Any]
     units: str = ""
+    worth: dict[str, Any] = field(default_factory=dict)
+    ranks: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())

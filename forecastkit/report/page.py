@@ -14,13 +14,14 @@ from markupsafe import Markup
 from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.data import ReportData
-from forecastkit.report.numbers import moment, number, percent, seconds
+from forecastkit.report.numbers import moment, number, p_text, percent, seconds
 from forecastkit.report.tables import shown_word
 from forecastkit.report.words import words
 
 __all__ = ["render", "write_report"]
 
-MOST_SERIES = 60
+MOST_SERIES = 40
+MOST_DETAIL = 40
 MOST_TABLE = 500
 MOST_DOWNLOAD = 5_000_000
 
@@ -65,6 +66,10 @@ def render(data: ReportData) -> str:
         board=_board(data, w),
         tested=_tested(data, w),
         copies=_copies(data),
+        money=_money(data, w),
+        ranks=_ranks(data, w),
+        detail=_detail(data),
+        pareto=_pareto(data),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -171,12 +176,19 @@ def _board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
             {
                 "name": name,
                 "css": css,
+                "sort": {
+                    "value": _sort_key(row[metric]),
+                    "mae": _sort_key(row["mae"]),
+                    "skill": _sort_key(-float(row.get("skill", np.nan))),
+                    "p": _sort_key(row.get("p_value")),
+                    "time": _sort_key(float(row["seconds_fit"]) + float(row["seconds_predict"])),
+                },
                 "best": bool(v["shown"]) and name == use,
                 "value": number(row[metric], lang),
                 "mae": number(row["mae"], lang),
                 "bar": Markup(charts.skill_bar(row, span, css=css, lang=lang)),  # noqa: S704  names of registered models
                 "skill": skill,
-                "word": shown_word(row, reference, lang),
+                "word": shown_word(row, v, lang),
                 "time": seconds(float(row["seconds_fit"]) + float(row["seconds_predict"]), lang),
                 "note": " ".join(str(row.get(k) or "") for k in ("reason", "note")).strip(),
             }
@@ -248,6 +260,84 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
 
 def _float(value: Any) -> float:
     return float("nan") if value is None else float(value)
+
+
+def _sort_key(value: Any) -> str:
+    """What the page sorts by; undefined comes last."""
+    known = isinstance(value, (int, float)) and np.isfinite(value)
+    return f"{value:.12g}" if known else "1e99"
+
+
+def _detail(data: ReportData) -> list[dict[str, Any]]:
+    """Test forecasts and residuals of the recommended model, series by series."""
+    use = str(data.verdict["use"])
+    rows = data.backtest[data.backtest["model"] == use]
+    title = str(rows["target_name"].iloc[0]) if len(rows) else ""
+    out = []
+    for item, own in list(rows.groupby("item_id", sort=False))[:MOST_DETAIL]:
+        if own["actual"].notna().any():
+            chart = _both(charts.backtest_chart, own, lang=data.lang, name=str(item), title=title)
+            residuals = _both(charts.residual_chart, own, lang=data.lang, name=str(item))
+            out.append({"name": str(item), "chart": chart, "residuals": residuals})
+    return out
+
+
+def _pareto(data: ReportData) -> Markup | str:
+    board = data.leaderboard[data.leaderboard["status"] == "ok"]
+    if len(board) < 3:
+        return ""
+    return _both(charts.pareto_chart, board, str(data.verdict["use"]), str(data.verdict["reference"]), lang=data.lang)
+
+
+def _ranks(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    if not data.ranks:
+        return None
+    r = data.ranks
+    cd = number(r["critical_difference"], data.lang)
+    said = w["ranks_said"].format(n=r["n_items"], p=p_text(r["p_value"], data.lang) or "–", cd=cd)
+    return {"said": said, "chart": _both(charts.ranks_chart, r, str(data.verdict["use"]), lang=data.lang)}
+
+
+def _money(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    if not data.worth:
+        return None
+    lang = data.lang
+    out: dict[str, Any] = {"cost": None, "trading": None}
+    cost, trading = data.worth.get("cost"), data.worth.get("trading")
+    if cost:
+        rows = [
+            (
+                str(r["model"]),
+                number(r["cost_point"], lang),
+                number(r["cost"], lang),
+                percent(r["saving"], lang, sign=True) if r["model"] != cost["reference"] else "",
+            )
+            for r in cost["table"]
+        ]
+        best = w["cost_best"].format(tau=number(cost["tau"], lang))
+        notes = cost["notes"][lang]
+        out["cost"] = {
+            "said": cost["sentence"][lang],
+            "rows": rows,
+            "best": best,
+            "notes": [notes] if isinstance(notes, str) else list(notes),
+            "use": cost["model"],
+        }
+    if trading:
+        rows_t = [
+            (
+                str(r["model"]),
+                percent(r["total_return"], lang, sign=True),
+                percent(r["max_drawdown"], lang),
+                f"{r['n_trades']:.0f}",
+                percent(r["invested"], lang),
+            )
+            for r in trading["table"]
+        ]
+        chart = _both(charts.equity_chart, trading, str(trading["model"]), lang=lang)
+        said, warning = trading["sentence"][lang], trading["warning"][lang]
+        out["trading"] = {"said": said, "warning": warning, "rows": rows_t, "chart": chart, "use": trading["model"]}
+    return out
 
 
 def _copies(data: ReportData) -> list[dict[str, Any]]:

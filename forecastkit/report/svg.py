@@ -52,6 +52,7 @@ class Plot:
     y_title: str = ""
     x_title: str = ""
     y_ticks: bool = True
+    x_ticks: bool = True
     parts: list[str] = field(default_factory=list)
     labels: list[tuple[float, str, str]] = field(default_factory=list)
 
@@ -158,7 +159,7 @@ class Plot:
         out.append(f'<path class="axis" d="M{self.left} {bottom}H{self.width - self.right}"/>')
         most = max(2, (self.width - self.left - self.right) // 92)
         end = -np.inf
-        for at, text in self._x_ticks(most):
+        for at, text in self._x_ticks(most) if self.x_ticks else []:
             half = len(text) * TEXT / 2
             place = min(max(at, half), self.width - half)
             if place - half < end + 8:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
 
 from forecastkit.report.numbers import number, p_text, percent, seconds
 
-__all__ = ["leaderboard_lines", "shown_word"]
+__all__ = ["comparison_lines", "leaderboard_lines", "shown_word"]
 
 BOLD_GREEN, GREY, OFF = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 MOST = 8
 
 
-def shown_word(row: pd.Series, reference: str, lang: str = "en") -> str:
-    """What the test says of one model, p in brackets."""
-    if row["model"] == reference:
+def shown_word(row: pd.Series, verdict: dict[str, Any], lang: str = "en") -> str:
+    """What the test says of one model, p in brackets: Holm's over all models but for the one test of the verdict."""
+    if row["model"] == verdict["reference"]:
         return "reference" if lang == "en" else "referencia"
     words = {
         "better": ("yes", "sí"),
@@ -25,7 +26,7 @@ def shown_word(row: pd.Series, reference: str, lang: str = "en") -> str:
         "too few to tell": ("too few to tell", "pocas para decir"),
     }
     word = words.get(str(row.get("word", "")), ("", ""))[lang == "es"]
-    p = p_text(row.get("p_value"), lang)
+    p = p_text(row.get("p_value" if row["model"] == verdict.get("tested") else "p_holm"), lang)
     return f"{word} ({p})" if word and p else word
 
 
@@ -62,7 +63,7 @@ def leaderboard_lines(
         skill = "" if row["model"] == reference else percent(row.get("skill"), lang, sign=True)
         took = float(row.get("seconds_fit", 0.0)) + float(row.get("seconds_predict", 0.0))
         rows.append(
-            [str(row["model"]), number(row[metric], lang), skill, shown_word(row, reference, lang), seconds(took, lang)]
+            [str(row["model"]), number(row[metric], lang), skill, shown_word(row, verdict, lang), seconds(took, lang)]
         )
     lines = _aligned([heads, *rows], "<>><>")
     if color:
@@ -88,3 +89,32 @@ def _aligned(rows: list[list[str]], sides: str) -> list[str]:
 def _cut(text: str, width: int) -> str:
     width = max(width, 40)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def comparison_lines(found: dict[str, Any], *, width: int = 80, color: bool = False, lang: str = "en") -> list[str]:
+    """Two runs side by side, as ``run.comparison.compare`` found them."""
+    es = lang == "es"
+    heads = ["", "A MASE", "B MASE", "B - A", "A MAE", "B MAE"]
+    rows = []
+    for row in found["models"]:
+        a, b = row["first"] or {}, row["second"] or {}
+        gap = ""
+        if a.get("mase") is not None and b.get("mase") is not None and a["mase"] > 0:
+            gap = percent(b["mase"] / a["mase"] - 1, lang, sign=True)
+        cells = [number(side.get(key), lang) for key in ("mase", "mae") for side in (a, b)]
+        rows.append([str(row["model"]), cells[0], cells[1], gap, cells[2], cells[3]])
+    lines = [f"A  {found['runs'][0]}", f"B  {found['runs'][1]}", ""]
+    table = _aligned([heads, *rows], "<>>>>>")
+    lines += [f"{GREY}{table[0]}{OFF}" if color else table[0], *table[1:], ""]
+    if not found["same_data"]:
+        lines.append("Otros datos: los errores no se comparan." if es else "Other data: the errors cannot be compared.")
+    elif not found["same_folds"]:
+        said = "Other test folds: small differences may come from them alone."
+        lines.append("Otros cortes de prueba: pequeñas diferencias pueden venir de ahí." if es else said)
+    for d in found["differences"]:
+        lines.append(_cut(f"{d['setting']}: {d['first']} -> {d['second']}", width))
+    for letter, verdict in zip("AB", found["verdicts"]):
+        lines.append("")
+        text = " ".join(verdict["sentence"][lang])
+        lines += textwrap.wrap(f"{letter}  {text}", max(min(width, 110), 40), subsequent_indent="   ")
+    return lines

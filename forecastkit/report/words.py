@@ -114,9 +114,11 @@ _WORDS = {
     "high80": ("80 % high", "80 % sup."),
     "mase_said": (
         "MASE is the mean error divided by the mean change of the series over one season before the cutoff: below 1 is "
-        "better than the usual change. Time is fitting plus all forecasts.",
+        "better than the usual change. Time is fitting plus all forecasts. p counts that several models are looked at (Holm), but "
+        "for the one test that was chosen beforehand.",
         "MASE es el error medio dividido entre el cambio medio de la serie en una estación antes del corte: menos de 1 es "
-        "mejor que el cambio usual. El tiempo es ajustar más todos los pronósticos.",
+        "mejor que el cambio usual. El tiempo es ajustar más todos los pronósticos. p cuenta que se miran varios modelos (Holm), "
+        "salvo en la prueba elegida de antemano.",
     ),
     "why": ("Why this model", "Por qué este modelo"),
     "no_forecast": (
@@ -132,6 +134,28 @@ _WORDS = {
     "fingerprint": ("Data fingerprint (SHA-256)", "Huella de los datos (SHA-256)"),
     "settings": ("Configuration and plan", "Configuración y plan"),
     "final": ("Final model", "Modelo final"),
+    "how_it_did": ("How it would have done: {item}", "Cómo habría ido: {item}"),
+    "residual": ("actual minus forecast", "real menos pronóstico"),
+    "mean": ("mean", "media"),
+    "pareto_title": ("Error against time", "Error frente a tiempo"),
+    "pareto": ("Nothing is both quicker and better than", "Nada es a la vez más rápido y mejor que"),
+    "seconds_spent": ("seconds spent on fitting and all forecasts (log)", "segundos de ajuste y pronósticos (log)"),
+    "ranks": ("Mean rank over series", "Rango medio sobre las series"),
+    "ranks_said": (
+        "1 is best. Models whose bars overlap cannot be told apart over {n} series (Friedman test {p}, Nemenyi's critical "
+        "difference {cd}). Series that move together make this look surer than it is.",
+        "1 es lo mejor. Los modelos cuyas barras se solapan no se distinguen sobre {n} series (prueba de Friedman {p}, "
+        "diferencia crítica de Nemenyi {cd}). Si las series se mueven juntas, parece más seguro de lo que es.",
+    ),
+    "money": ("In your money", "En tu dinero"),
+    "cost_point": ("Mean cost of the forecast", "Coste medio del pronóstico"),
+    "cost_best": ("decided by the quantile {tau}", "decidido por el cuantil {tau}"),
+    "sort": ("Sort by {head}", "Ordenar por {head}"),
+    "rule": ("Rule", "Regla"),
+    "return": ("Return", "Rentabilidad"),
+    "drawdown": ("Worst fall", "Peor caída"),
+    "trades": ("Trades", "Operaciones"),
+    "invested": ("Time invested", "Tiempo invertido"),
     "skip": ("Skip to the forecast", "Ir al pronóstico"),
 }
 

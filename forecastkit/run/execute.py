@@ -18,12 +18,14 @@ from forecastkit import artifacts, registry
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
+from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
 from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
+from forecastkit.forecasting.trading import positive_prices
 from forecastkit.reading import Profile, Reading, ReadOptions, read
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.page import diagnostics, write_page
@@ -183,10 +185,14 @@ def prepare(config: RunConfig, *, source: Any = None, observer: Observer | None 
             rule="'recommended' or one of the run's models is needed",
             remedy=near(config.final, ["recommended", *models]),
         )
+    if config.cost:
+        Cost.parse(config.cost)
     reading = read(config.data.path if source is None else source, read_options(config))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
     watch.read(reading.profile)
+    if config.fee is not None:
+        positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
     prepared = Prepared(config, reading, folds, models, notes)
     watch.plan(prepared)
@@ -373,6 +379,7 @@ def _conclude(
     )
     _write_scores(folder, evaluation, backtests)
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
+    _write_worth(prepared, folder, evaluation)
     forecast = None
     if final and not interrupted:
         try:
@@ -389,6 +396,23 @@ def _write_scores(folder: RunFolder, evaluation: Evaluation, backtests: Mapping[
     artifacts.write_csv(folder / "scores.csv", evaluation.score_frame())
     artifacts.write_parquet(folder / "backtest.parquet", evaluation.forecast_frame())
     artifacts.write_csv(folder / "learning_curves.csv", curves_table(backtests))
+
+
+def _write_worth(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> None:
+    """cost.json: the forecasts in the user's money, where asked for."""
+    config, verdict = prepared.config, evaluation.verdict
+    if not config.cost and config.fee is None:
+        return
+    worth = money(
+        evaluation.forecast_frame(),
+        config.cost or None,
+        config.fee,
+        prepared.frame,
+        use=verdict.use,
+        reference=verdict.reference,
+        align=str(prepared.plan.align or "calendar"),
+    )
+    artifacts.write_json(folder / "cost.json", worth)
 
 
 def curves_table(backtests: Mapping[str, list[ModelBacktest]]) -> pd.DataFrame:

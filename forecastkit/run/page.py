@@ -10,13 +10,15 @@ import pandas as pd
 
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.evaluation import Evaluation
+from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
 from forecastkit.run.folder import RunFolder
 
 __all__ = ["diagnostics", "report_data", "write_page"]
 
 MOST_ITEMS = 500
-MOST_PICTURED = 60
+FEWEST_RANKED = 10
+MOST_PICTURED = 40
 """Series whose backtest is drawn."""
 
 
@@ -44,6 +46,25 @@ def diagnostics(evaluation: Evaluation, lag_checks: dict[str, Any]) -> dict[str,
         "folds": _folds(evaluation),
         "intervals": _coverage(evaluation),
         "lag_check": lag_checks,
+        "ranks": _ranks(evaluation),
+    }
+
+
+def _ranks(evaluation: Evaluation) -> dict[str, Any]:
+    """Mean ranks over series with Nemenyi's critical difference, where there are enough series to rank by."""
+    losses = evaluation.losses["report"]
+    if len(evaluation.frame.items) < FEWEST_RANKED or len(losses) < 3:
+        return {}
+    errors = np.stack([x.by_item(scaled=False) for x in losses.values()], axis=1)
+    found = friedman_nemenyi(errors)
+    if found.n_blocks < FEWEST_RANKED:
+        return {}
+    return {
+        "models": list(losses),
+        "ranks": [float(r) for r in found.ranks],
+        "critical_difference": float(found.critical_difference),
+        "p_value": found.p_value,
+        "n_items": found.n_blocks,
     }
 
 
@@ -123,6 +144,8 @@ def report_data(folder: RunFolder, *, lang: str | None = None) -> ReportData:
         plan=facts.get("plan", {}),
         run=facts,
         units=str(profile.get("units") or ""),
+        worth=folder.json("cost.json") if (folder / "cost.json").exists() else {},
+        ranks=found.get("ranks") or {},
     )
 
 

@@ -37,8 +37,8 @@ def panel(spans, season_length=1, *, integer=False):
 
 def test_long_history_reaches_the_targets_and_the_last_instant():
     folds = make_folds(panel([(0, 1000)]), EvalPlan(horizon=10))
-    assert [len(folds.select), len(folds.calibrate), len(folds.report)] == [5, 10, 30]
-    assert [f.position for f in folds.all] == list(range(1000 - 11 - 44 * 10, 1000 - 10, 10))
+    assert [len(folds.select), len(folds.calibrate), len(folds.report)] == [10, 10, 30]
+    assert [f.position for f in folds.all] == list(range(1000 - 11 - 49 * 10, 1000 - 10, 10))
     assert folds.report[-1].position + 10 == 999
     assert folds.report[-1].cutoff == pd.Timestamp("2020-01-01") + pd.Timedelta(days=989)
     assert folds.dropped == ()
@@ -48,7 +48,7 @@ def test_long_history_reaches_the_targets_and_the_last_instant():
 @pytest.mark.parametrize(
     ("n_rows", "counts"),
     # 2 h + 3 rows are the fewest; 23 leave 13 before the only cutoff.
-    [(23, (0, 0, 1)), (40, (1, 0, 1)), (100, (1, 0, 4)), (200, (2, 0, 8)), (440, (5, 4, 13)), (1000, (5, 10, 30))],
+    [(23, (0, 0, 1)), (40, (1, 0, 1)), (100, (1, 0, 4)), (200, (2, 0, 8)), (440, (5, 4, 13)), (1000, (10, 10, 30))],
 )
 def test_ladder_of_roles(n_rows, counts):
     assert fold_counts(EvalPlan(horizon=10), n_rows, 1) == counts
