@@ -13,6 +13,9 @@ import pytest
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import SeriesFrame
 
+# Small networks share badly, and threads that wait for each other are slow on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SMALL = {"hidden": 8, "max_steps": 30, "val_every": 10, "context_length": 12}
 
 
@@ -90,4 +93,4 @@ def _same_threads() -> Iterator[None]:
     if "torch" in sys.modules:
         import torch
 
-        torch.set_num_threads(min(2, os.cpu_count() or 1))
+        torch.set_num_threads(1)

@@ -211,6 +211,8 @@ def forecast_frame(
         "point": points.ravel(),
     }
     flat = np.full((points.size, len(QUANTILES)), np.nan) if quantiles is None else quantiles.reshape(points.size, -1)
-    table |= {quantile_name(q): flat[:, k] for k, q in enumerate(QUANTILES)}
-    out = pd.DataFrame(table)
-    return out[np.isfinite(out["point"].to_numpy())].reset_index(drop=True)
+    # One block of quantiles: a frame of twenty single columns takes twice the time.
+    blocks = [pd.DataFrame(table), pd.DataFrame(flat, columns=[quantile_name(q) for q in QUANTILES])]
+    out = pd.concat(blocks, axis=1)
+    known = np.isfinite(points.ravel())
+    return out if known.all() else out[known].reset_index(drop=True)
