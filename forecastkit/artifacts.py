@@ -29,6 +29,7 @@ __all__ = [
     "load_model",
     "save_model",
     "to_csv_text",
+    "versions",
     "write_bytes",
     "write_csv",
     "write_json",
@@ -39,6 +40,7 @@ __all__ = [
 
 MODEL_FORMAT = 1
 WEIGHTS, META = "weights.safetensors", "model.json"
+LIBRARIES = ("numpy", "pandas", "torch", "pytorch-lightning", "statsforecast", "statsmodels", "scikit-learn")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A text cell that begins so would be run by a spreadsheet; it is written with an apostrophe before it."""
 
@@ -63,6 +65,7 @@ def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         Path(temporary).chmod(0o666 & ~mask)
         Path(temporary).replace(path)
         temporary = None
+        _keep_name(path.parent)
     except OSError as error:
         raise DataError(
             place=str(path),
@@ -74,6 +77,18 @@ def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+
+
+def _keep_name(folder: Path) -> None:
+    """After a power cut the new name is there too; only POSIX can flush a folder, and some file systems refuse."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -162,9 +177,13 @@ def _iso(column: pd.Series) -> pd.Series:
     return pd.Series(texts[codes] if len(texts) else np.array([], dtype=object), index=column.index)
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet (zstd)."""
-    _write(path, lambda file: table.to_parquet(file, index=False, compression="zstd"))
+def write_parquet(path: Path, table: pd.DataFrame) -> str:
+    """Write a table as Parquet (zstd); returns the SHA-256 of the file."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    content = buffer.getvalue()
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def save_model(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
@@ -177,22 +196,32 @@ def save_model(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str
     Raises:
         DataError: cannot be written.
     """
-    from importlib import metadata
-
     from safetensors.numpy import save
-
-    from forecastkit import __version__
 
     weights = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
     facts = {
         "format_version": MODEL_FORMAT,
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "versions": {"forecastkit": __version__, "numpy": metadata.version("numpy")},
+        "versions": versions(),
         "meta": _plain(meta),
     }
     facts["meta_sha256"] = _digest(facts["meta"])
     write_bytes(folder / WEIGHTS, weights)
     write_json(folder / META, facts)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, of Python and of the libraries that numbers come from, as far as installed."""
+    import platform
+    from importlib import metadata
+
+    from forecastkit import __version__
+
+    found = {"forecastkit": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _digest(meta: Any) -> str:

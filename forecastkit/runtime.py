@@ -11,7 +11,7 @@ from forecastkit.errors import ConfigError, near
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEVICES", "PRECISIONS", "device", "dtype_of", "seeded", "threads"]
+__all__ = ["DEVICES", "PRECISIONS", "device", "dtype_of", "peak_mib", "seeded", "threads"]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "32", "bf16")
@@ -72,3 +72,15 @@ def dtype_of(precision: str, where: torch.device) -> torch.dtype:
     if precision == "bf16" or (precision == "auto" and where.type == "cuda" and torch.cuda.is_bf16_supported()):
         return torch.bfloat16
     return torch.float32
+
+
+def peak_mib() -> int | None:
+    """Most memory that this process has held so far, in MiB; None where the system does not say (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1024))

@@ -19,7 +19,7 @@ ORDER = [
     {"reading"},
     {"nn"},
     {"training"},
-    {"forecasting"},
+    {"forecasting", "classification"},
     {"report"},
     {"run"},
     {"api"},

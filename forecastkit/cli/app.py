@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from forecastkit.cli.classifying import classify_app, ecg_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
 __all__ = ["app", "main"]
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 datasets_app = typer.Typer(help="The data sets that come with forecastkit.", rich_markup_mode=None)
 app.add_typer(datasets_app, name="datasets", invoke_without_command=True)
+app.add_typer(classify_app, name="classify")
+app.add_typer(ecg_app, name="ecg")
 
 DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
 TargetOption = Annotated[str | None, typer.Option("--target", help="Column to forecast; found if not given.")]
@@ -368,6 +371,21 @@ def compare(
     from forecastkit.cli.comparing import run_compare
 
     run_compare(runs, as_json=as_json, lang=lang)
+
+
+@app.command()
+def rerun(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    data: Annotated[str | None, typer.Option("--data", help="Where the data are now [default: as in the run].")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="New run folder [default: runs/<name>-<time>].")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    debug: DebugOption = False,
+) -> int:
+    """Run a run again and compare: exit status 0 where the numbers are identical, else 1."""
+    from forecastkit.cli.rerunning import run_rerun
+
+    return run_rerun(run, data=data, out=out, quiet=quiet, as_json=as_json)
 
 
 @app.command()

@@ -89,7 +89,7 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     if not quiet:
         print()
         for line in tables.leaderboard_lines(
-            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color
+            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
         ):
             print(line)
         print()
@@ -97,7 +97,7 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
     print(field("Use" if lang == "en" else "Usa", said, min(shutil.get_terminal_size().columns, 120)))
     if outcome.forecast is not None:
-        print(field("Forecast", str(outcome.folder / "forecast.csv")))
+        print(field("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
     print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
 
 

@@ -47,6 +47,12 @@ class Choice:
     by_test: bool = True
 
 
+NETWORK = 100
+"""Complexity from which a model counts as a network."""
+
+FEWEST_FOR_NETWORK = 3
+"""On one or two folds a flexible model wins by luck too often."""
+
 COLUMNS = ("model", "loss", "difference", "standard_error", "within", "complexity")
 
 
@@ -74,10 +80,12 @@ def choose(
         model = "seasonal_naive" if season_length > 1 else "naive"
         reason = "No select folds: no model could be chosen by test, so the plain rule is used."
         return Choice(model, reason, pd.DataFrame(columns=list(COLUMNS)), metric, by_test=False)
-    table = _choice_table(cells, complexity)
+    n = next(iter(cells.values())).shape[0]
+    simple = {name: x for name, x in cells.items() if complexity.get(name, NETWORK) < NETWORK}
+    too_few = n < FEWEST_FOR_NETWORK and 0 < len(simple) < len(cells)
+    table = _choice_table(simple if too_few else cells, complexity)
     best, within = table.iloc[0], table[table["within"]]
     model = str(within.sort_values(["complexity", "loss"], kind="stable").iloc[0]["model"])
-    n = next(iter(cells.values())).shape[0]
     on = f"{n} select fold{'s' if n > 1 else ''}"
     if model == best["model"]:
         reason = f"{model} has the lowest {metric.upper()} on {on}, {best['loss']:.3g}."
@@ -87,6 +95,8 @@ def choose(
             f"{model} ({metric.upper()} {own:.3g}) is the simplest model within one standard error of the lowest on "
             f"{on}, {best['model']} ({best['loss']:.3g})."
         )
+    if too_few:
+        reason += f" Networks are not chosen on fewer than {FEWEST_FOR_NETWORK} select folds."
     return Choice(model, reason, table, metric)
 
 

@@ -35,6 +35,13 @@ class AttentionPooling(nn.Module):
         return (weights[..., None] * states).sum(dim=1), weights
 
 
+def _within(lengths: Tensor, x: Tensor) -> Tensor | None:
+    """[B, T] whether a step of x [B, T, C] is real; None where all are."""
+    if not bool((lengths != x.shape[1]).any()):
+        return None
+    return torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
+
+
 class SequenceClassifier(nn.Module):
     """Convolutions that shorten the sequence, a recurrent encoder, attention, and a head beside a linear one.
 
@@ -76,12 +83,13 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor, features: Tensor) -> Tensor:
         """Logits [B, K] of x [B, T, C], of which the first ``lengths`` [B] steps are real, and features [B, F]."""
-        steps = lengths
+        steps, seen = lengths, _within(lengths, x)
         for convolution in self.convolutions:
+            # What lies after the end is 0 for every layer, as beyond the edge of a sequence without padding.
+            x = x if seen is None else x * seen[..., None]
             x = functional.relu(convolution(x.transpose(1, 2))).transpose(1, 2)
             steps = (steps + 1) // 2
-        ragged = bool((steps != x.shape[1]).any())
-        seen = torch.arange(x.shape[1], device=x.device)[None] < steps[:, None] if ragged else None
+            seen = _within(steps, x)
         pooled = self._pooled(x, steps, seen)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits if self.linear is None else logits + self.linear(features)

@@ -83,7 +83,10 @@ class Profile:
             shown = self.name
         name = shown if len(shown) < LABEL else f"{shown[: LABEL - 2]}…"
         lines = [f"{name:<{LABEL}} {self.n_rows:,} rows, {series}, {self.freq_text}, {self.start} to {self.end}"]
-        what = [f"target {self.target}" + (f" ({self.why['target']})" if self.why.get("target") else "")]
+        what = [
+            f"target {self.target or 'every numeric column'}"
+            + (f" ({self.why['target']})" if self.why.get("target") else "")
+        ]
         what.append(f"{self.n_missing:,} missing")
         if self.n_gaps:
             what.append(f"{several(self.n_gaps, 'instant')} without a row")

@@ -55,7 +55,8 @@ def percent(value: Any, lang: str = "en", *, sign: bool = False) -> str:
     """
     if value is None or not isinstance(value, (int, float)) or not math.isfinite(value):
         return "–"
-    text = f"{100 * value:{'+' if sign else ''}.1f}"
+    rounded = round(100 * value, 1) or 0.0  # no minus before a zero
+    text = f"{rounded:{'+' if sign and rounded else ''}.1f}"
     if lang == "es":
         text = text.replace(".", ",")
     return text.replace("-", MINUS) + " %"

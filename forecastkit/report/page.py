@@ -70,6 +70,7 @@ def render(data: ReportData) -> str:
         ranks=_ranks(data, w),
         detail=_detail(data),
         pareto=_pareto(data),
+        costs=_costs(data),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -280,6 +281,21 @@ def _detail(data: ReportData) -> list[dict[str, Any]]:
             residuals = _both(charts.residual_chart, own, lang=data.lang, name=str(item))
             out.append({"name": str(item), "chart": chart, "residuals": residuals})
     return out
+
+
+def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
+    """Model, seconds of fitting and of forecasting, and the process' peak memory when it was done."""
+    peak = (data.run.get("timings") or {}).get("peak_mib") or {}
+    return [
+        (
+            str(r["model"]),
+            seconds(float(r["seconds_fit"]), data.lang),
+            seconds(float(r["seconds_predict"]), data.lang),
+            number(float(peak[r["model"]]), data.lang, 4) if peak.get(r["model"]) else "–",
+        )
+        for _, r in data.leaderboard.iterrows()
+        if r["status"] in ("ok", "partial")
+    ]
 
 
 def _pareto(data: ReportData) -> Markup | str:

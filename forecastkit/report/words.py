@@ -140,6 +140,10 @@ _WORDS = {
     "pareto_title": ("Error against time", "Error frente a tiempo"),
     "pareto": ("Nothing is both quicker and better than", "Nada es a la vez más rápido y mejor que"),
     "seconds_spent": ("seconds spent on fitting and all forecasts (log)", "segundos de ajuste y pronósticos (log)"),
+    "time_memory": ("Time and memory", "Tiempo y memoria"),
+    "fitting": ("Fitting", "Ajuste"),
+    "forecasting": ("All forecasts", "Todos los pronósticos"),
+    "peak": ("Process peak so far, MiB", "Pico del proceso hasta ahí, MiB"),
     "ranks": ("Mean rank over series", "Rango medio sobre las series"),
     "ranks_said": (
         "1 is best. Models whose bars overlap cannot be told apart over {n} series (Friedman test {p}, Nemenyi's critical "

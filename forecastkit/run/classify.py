@@ -53,6 +53,8 @@ NO_DEVICE = {
 }
 ECG_MODELS = ("majority", "logistic_rr", "logistic", "boosting")
 VISIT_MODELS = ("majority", "logistic", "boosting")
+SHORT = {"convolutions": 0, "shift": 0, "noise": 0.1, "scale": 0.0, "dropout": 0.2}
+"""Options of networks for short sequences."""
 SPLITS = ("auto", "leave-one-out", "folds", "intra")
 N_STRIPS, STRIP_SECONDS = 8, 6.0
 MOST_LISTED = 100_000
@@ -131,7 +133,6 @@ def fit_ecg(
     if names == AAMI_CLASSES:
         notes.append("five AAMI classes: tested on records that we wrote, not yet validated on the real database")
     models = _with_baselines(ECG_MODELS, options.models)
-    run = RunFolder.create("ecg", out)
     peaks = _peak_table(kept)
     config = {"records": str(folder), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced}
     seen = {
@@ -142,7 +143,7 @@ def fit_ecg(
         "r_peaks": peaks,
     }
     return _finish(
-        run, data, models, options, config=config, seen=seen, notes=notes, task="ecg", what="patient", say=say, started=started,
+        ("ecg", out), data, models, options, config=config, seen=seen, notes=notes, task="ecg", what="patient", say=say, started=started,
         strips=lambda e, name: _strips(e, name, kept),
     )  # fmt: skip
 
@@ -187,7 +188,7 @@ def _splits(data: Sequences, options: ClassifyOptions) -> tuple[list[Split], str
 
 
 def _finish(
-    run: RunFolder,
+    place: tuple[str, Path | None],
     data: Sequences,
     models: dict[str, dict[str, Any]],
     options: ClassifyOptions,
@@ -204,6 +205,7 @@ def _finish(
     import pandas as pd
 
     splits, said = _splits(data, options)
+    run = RunFolder.create(*place)
     say(f"Test          {said}: {len(splits)} fit{'s' if len(splits) > 1 else ''} of each model")
     if options.split == "intra":
         notes.insert(0, f"the same {what}s are on both sides, by request: the figures flatter")
@@ -468,7 +470,7 @@ def fit_visits(
     path: Path,
     options: ClassifyOptions,
     *,
-    item: str,
+    item: str | None,
     time_column: str | None,
     label: str,
     group: str | None = None,
@@ -488,12 +490,16 @@ def fit_visits(
     data, plan, notes = read_visits(path, item=item, time=time_column, label=label, group=group, ahead=ahead)
     data.require_classes(f"{path}, {label}")
     say(f"{path.name}: {len(data):,} sequences, {int(data.offsets[-1]):,} rows, {_counts(data)}")
-    run = RunFolder.create(path.name.split(".")[0], out)
     config = {"data": str(path), "item": item, "time": time_column, "label": label, "group": group, "ahead": ahead}
     seen = {"plan": plan}
+    even = len(np.unique(data.lengths)) == 1 and int(data.lengths[0]) > 2
+    # Long and even sequences are signals; short and ragged ones are read as they are.
+    usual = {"noise": 0.1, "dropout": 0.3} if even and int(data.lengths[0]) >= 40 else SHORT
+    models = {n: {**usual, **o} if CLASSIFIERS[n].load().family == "network" else o for n, o in options.models.items()}
+    always = (*VISIT_MODELS, "nearest") if even and len(data) <= 5_000 else VISIT_MODELS
     return _finish(
-        run, data, _with_baselines(VISIT_MODELS, options.models), options, config=config, seen=seen, notes=notes, task="classify",
-        what=group or item, say=say, started=started,
+        (path.name.split(".")[0], out), data, _with_baselines(always, models), options, config=config, seen=seen, notes=notes, task="classify",
+        what=group or item or "row", say=say, started=started,
     )  # fmt: skip
 
 

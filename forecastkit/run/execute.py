@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecastkit import artifacts, registry
@@ -28,8 +29,10 @@ from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
 from forecastkit.forecasting.trading import positive_prices
 from forecastkit.reading import Profile, Reading, ReadOptions, read
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.model_card import model_card, write_model_card
 from forecastkit.run.page import diagnostics, write_page
 from forecastkit.run.saved_model import SavedModel
+from forecastkit.runtime import peak_mib
 
 __all__ = ["Observer", "Outcome", "default_horizon", "execute"]
 
@@ -37,6 +40,7 @@ HORIZONS = {"min": 60, "h": 24, "D": 10, "B": 10, "W": 8, "M": 12, "MS": 12, "ME
 """Steps ahead where nobody asked: about what people plan by."""
 
 MAX_LAG_ROWS = 500
+FIT, BACKTEST = "fit", "backtest"
 
 
 class Observer:
@@ -127,6 +131,8 @@ def execute(
     observer: Observer | None = None,
     final: bool = True,
     command: str = "",
+    replay: Mapping[str, str] | None = None,
+    prepared: Prepared | None = None,
 ) -> Outcome:
     """Carry out a run and leave its folder.
 
@@ -135,17 +141,22 @@ def execute(
         resume: an unfinished run to go on with; finished models are taken from it.
         final: fit the recommended model on all rows and forecast; False for a backtest alone.
         command: how the user called it, for run.yaml.
+        replay: models that an earlier run left out, each with its reason: they are left out again, and no other model
+            has a time limit, so that a slower hour changes nothing. None = limits as configured.
+        prepared: what ``prepare`` made of the same arguments, where it was called already.
 
     Raises:
         ForecastkitError: the user can mend it; nothing half-written is left.
     """
     watch = observer or Observer()
     started = time.perf_counter()
-    prepared = prepare(config, source=source, observer=watch)
+    prepared = prepared or prepare(config, source=source, observer=watch)
     folder = resume or RunFolder.create(prepared.reading.profile.name, out)
-    facts = _facts(prepared, command)
+    facts = {"kind": FIT if final else BACKTEST, **_facts(prepared, command)}
     if resume is not None:
         _check_same_data(resume, facts)
+        facts = _continued(resume.facts(), facts)
+        resume.drop_drafts()
     folder.write_facts({**facts, "status": "running"})
     artifacts.write_json(folder / "profile.json", prepared.reading.profile.to_dict())
     folder.log(f"{'resumed' if resume else 'started'}: {command or 'from Python'}")
@@ -154,7 +165,7 @@ def execute(
     interrupted = False
     with _threads(prepared):
         try:
-            for name, one, lag in _backtests(prepared, folder, watch):
+            for name, one, lag in _backtests(prepared, folder, watch, replay):
                 backtests.setdefault(name, []).append(one)
                 if lag:
                     lags.setdefault(name, lag)
@@ -266,14 +277,14 @@ def _threads(prepared: Prepared) -> Iterator[None]:
 
 
 def _backtests(
-    prepared: Prepared, folder: RunFolder, watch: Observer
+    prepared: Prepared, folder: RunFolder, watch: Observer, replay: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, ModelBacktest, dict[str, Any]]]:
     for name in prepared.models:
         for seed in prepared.seeds(name):
             key = _signature(prepared, name, seed)
             stored = _load_part(folder, name, seed, key)
             if stored is None:
-                one = _one_backtest(prepared, name, seed, watch)
+                one = _one_backtest(prepared, name, seed, watch, replay)
                 lag = _lag(prepared, one)
                 _save_part(folder, one, lag, key)
             else:
@@ -284,14 +295,20 @@ def _backtests(
             yield name, one, lag
 
 
-def _one_backtest(prepared: Prepared, name: str, seed: int, watch: Observer) -> ModelBacktest:
+def _one_backtest(
+    prepared: Prepared, name: str, seed: int, watch: Observer, replay: Mapping[str, str] | None
+) -> ModelBacktest:
     model, folds = prepared.models[name], prepared.folds.all
+    if replay and name in replay:
+        shape = (len(folds), len(prepared.frame.items), prepared.plan.horizon)
+        return ModelBacktest(name, seed, np.full(shape, np.nan), error=replay[name])
     deadline = None
-    if model.family == "statistical":
+    if model.family == "statistical" and replay is None:
         deadline = time.monotonic() + prepared.config.baseline_seconds
     context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, n_jobs=prepared.config.n_jobs)
     watch.start(name, seed, len(folds))
-    return backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
+    one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
+    return replace(one, info={**one.info, "peak_mib": peak_mib()})
 
 
 def _lag(prepared: Prepared, one: ModelBacktest) -> dict[str, Any]:
@@ -459,6 +476,8 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
         facts={"seed": seed, "n_steps": n_steps, "fingerprint": prepared.reading.profile.fingerprint},
     )
     saved.save(folder / "model")
+    card = model_card(saved, prepared.reading.profile, prepared.folds, evaluation, notes=prepared.notes)
+    write_model_card(folder / "model", card)
     forecast = saved.forecast()
     artifacts.write_csv(folder / "forecast.csv", forecast)
     folder.log(f"final model {name}, seed {seed}, {'no' if n_steps is None else n_steps} training steps, on all rows")
@@ -489,6 +508,25 @@ def _facts(prepared: Prepared, command: str) -> dict[str, Any]:
     }
 
 
+def _continued(before: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts of a resumed run: its own command, and what its first start had to say.
+
+    Raises:
+        ConfigError: a backtest is continued as a fit, or the other way round.
+    """
+    kind = before.get("kind", facts["kind"])
+    if kind != facts["kind"]:
+        raise ConfigError(
+            place="--resume",
+            value=f"this run is a {kind}",
+            rule=f"{facts['kind']} cannot go on with it",
+            remedy=f"Use forecastkit {kind} --resume.",
+        )
+    # run.yaml holds the horizon that was found, so that only the first start knows that it had to give way.
+    shortened = [n for n in before.get("notes", []) if n.startswith("Horizon ")]
+    return {**facts, "command": before.get("command") or facts["command"], "notes": [*shortened, *facts["notes"]]}
+
+
 def _check_same_data(folder: RunFolder, facts: dict[str, Any]) -> None:
     before = folder.facts().get("fingerprint")
     if before != facts["fingerprint"]:
@@ -507,6 +545,9 @@ def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
     if evaluation is not None:
         board = evaluation.leaderboard
         total = board["seconds_fit"] + board["seconds_predict"]
+        timings["peak_mib"] = {
+            name: runs[0].backtest.info.get("peak_mib") for name, runs in evaluation.seeds.items() if runs
+        }
         timings["models"] = {m: round(float(s), 2) for m, s in zip(board["model"], total)}
     final = None
     if outcome.forecast is not None and len(outcome.forecast):
@@ -516,9 +557,11 @@ def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
     if evaluation is not None:
         facts["notes"] = [*facts["notes"], *evaluation.notes]
         artifacts.write_json(folder / "diagnostics.json", diagnostics(evaluation, outcome.lag_checks))
-    folder.write_facts(facts)
     if evaluation is not None:
+        # The status comes last: a run that is killed while its page is drawn can go on.
+        folder.write_facts({**facts, "status": "running"})
         write_page(folder)
+    folder.write_facts(facts)
     folder.log(status)
     if not outcome.interrupted:
         folder.drop_parts()

@@ -7,6 +7,7 @@ model of an unfinished run and goes once the run is done.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -92,7 +93,7 @@ class RunFolder:
             raise ModelFileError(
                 place=str(self.path),
                 rule="not a run folder: it has no run.yaml",
-                remedy="Give the folder that fit made.",
+                remedy="Give the folder that fit made; a run that ended before it began starts again with --out.",
             ) from None
         except (OSError, UnicodeDecodeError, ValueError, RecursionError, yaml.YAMLError) as error:
             why = " ".join(str(error).split())[:120]
@@ -171,6 +172,12 @@ class RunFolder:
         """Where a finished model of an unfinished run stands; ``name`` comes from the registry."""
         return self.path / "parts" / f"{name}-s{seed}"
 
+    def drop_drafts(self) -> None:
+        """Remove half-written files that a killed process left; call before anything is written."""
+        for draft in self.path.rglob(".*.part"):
+            with contextlib.suppress(OSError):
+                draft.unlink()
+
     def drop_parts(self) -> None:
         """Remove what only an unfinished run needs."""
         shutil.rmtree(self.path / "parts", ignore_errors=True)
@@ -189,6 +196,9 @@ def _times(texts: pd.Series) -> pd.Series:
 def _make(path: Path, *, must_be_empty: bool) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
+        # A run that was killed before its first file was whole leaves only that file's draft.
+        for draft in path.glob(".run.yaml.*.part"):
+            draft.unlink()
         if must_be_empty and any(path.iterdir()):
             raise ConfigError(
                 place=f"--out {path}",

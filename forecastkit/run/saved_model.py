@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +92,7 @@ class SavedModel:
             "facts": self.facts,
         }
         history = self.frame.data[["item_id", "timestamp", "target"]]
-        artifacts.write_parquet(folder / "history.parquet", history)
+        meta["history_sha256"] = artifacts.write_parquet(folder / "history.parquet", history)
         packed = {f"state.{key}": value for key, value in arrays.items()}
         artifacts.save_model(folder, {**packed, "calendar": stamps}, meta)
 
@@ -103,7 +105,7 @@ class SavedModel:
         """
         arrays, meta = artifacts.load_model(folder)
         try:
-            frame = _frame(folder, arrays["calendar"], meta["frame"])
+            frame = _frame(folder, arrays["calendar"], meta["frame"], meta.get("history_sha256"))
             model = registry.create_model(meta["name"], **meta["options"])
             state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
             fitted = model.restore(state, meta["state"])
@@ -181,7 +183,7 @@ def _pack(instants: pd.Index) -> tuple[np.ndarray, dict[str, Any]]:
     return instants.to_numpy(np.int64), {}
 
 
-def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any]) -> SeriesFrame:
+def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any], digest: str | None) -> SeriesFrame:
     how = facts["instants"]
     instants: pd.Index
     if how:
@@ -193,7 +195,11 @@ def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any]) -> SeriesFra
     calendar = Calendar(facts["freq"], instants, tuple((int(a), int(b)) for a, b in facts["sessions"]))
     path = folder / "history.parquet"
     try:
-        history = pd.read_parquet(path)
+        content = path.read_bytes()
+        # Models of the first days have no checksum of their history.
+        if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+            raise ValueError("its checksum is not the one in model.json")
+        history = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError:
         raise ModelFileError(place=str(path), rule="missing", remedy="Run fit again.") from None
     except (OSError, ValueError) as error:

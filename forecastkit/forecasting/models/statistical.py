@@ -4,7 +4,7 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
 
 - Unobserved rows: statsmodels takes them; for statsforecast they are interpolated linearly between the neighbours that
   are known at the cutoff. After the last observed row the horizon is counted on.
-- A constant history is forecast as itself.
+- A constant history is forecast as itself, and by its last value where it moves before the next refit.
 - ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
 - A season longer than ``longest_season`` is taken out first and put back after; the rest is modelled without a season.
   It is said in ``info["note"]``. ARIMA takes the difference to the last season; ETS and theta, and all where the season is
@@ -121,8 +121,8 @@ class _Forwarded:
         return out
 
     def _ahead(self, past: np.ndarray, steps: int) -> np.ndarray:
-        if self.model is None:
-            raise FitError(place="history", rule="it was constant when the model was fitted and is not any more")
+        if self.model is None:  # constant when fitted and not any more: one such series does not fail the others
+            return np.full(steps, past[-1])
         m = self.season
         if not self.adjusted:
             return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
@@ -277,6 +277,11 @@ class _Statistical:
         how = self._adjustment(season_length, self.max_history)
         return f"season {season_length} taken out by {how} first" if how else ""
 
+    def _said(self, season_length: int, models: dict[str, _Local]) -> str:
+        flat = sum(isinstance(m, _Forwarded) and m.model is None for m in models.values())
+        constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
+        return "; ".join(filter(None, [self._note(season_length), constant if flat else ""]))
+
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedLocal:
         """See ``Forecaster.fit``.
 
@@ -294,7 +299,7 @@ class _Statistical:
         if not train:
             raise FitError(place="history", rule=f"no series has {FEWEST_ROWS} observed rows")
         models = self._fit_all(train, frame.season_length, about)
-        info = {"note": self._note(frame.season_length)}
+        info = {"note": self._said(frame.season_length, models)}
         return _FittedLocal(self, models, train, frame.season_length, horizon, info, deadline=about.deadline)
 
     def _fit_all(self, train: dict[str, np.ndarray], season: int, context: FitContext) -> dict[str, _Local]:
@@ -315,7 +320,7 @@ class _Statistical:
         train = {str(item): arrays["train"][ends[k] : ends[k + 1]] for k, item in enumerate(meta["items"])}
         season = int(meta["season_length"])
         models = self._fit_all(train, season, FitContext())
-        return _FittedLocal(self, models, train, season, int(meta["horizon"]), {"note": self._note(season)})
+        return _FittedLocal(self, models, train, season, int(meta["horizon"]), {"note": self._said(season, models)})
 
 
 @dataclass(frozen=True)

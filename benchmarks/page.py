@@ -1,0 +1,84 @@
+"""Write docs/figures.md from the newest rows in results/.
+
+python benchmarks/page.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+RESULTS, OUT = HERE / "results", HERE.parent / "docs" / "figures.md"
+
+HEAD = """# Figures
+
+Written by `benchmarks/page.py` from the rows in `benchmarks/results/`; each section names the command that measured it. Seconds
+depend on the machine (here two cores, no GPU, at times shared with other work): compare ratios, or run the command on yours.
+"""
+
+
+def table(rows: pd.DataFrame) -> str:
+    heads = [str(c) for c in rows.columns]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += [
+        "| " + " | ".join("" if pd.isna(v) else str(v) for v in row) + " |" for row in rows.itertuples(index=False)
+    ]
+    return "\n".join(lines)
+
+
+def newest(name: str, keys: list[str]) -> pd.DataFrame | None:
+    path = RESULTS / name
+    if not path.exists():
+        return None
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.drop_duplicates(keys, keep="last").reset_index(drop=True)
+
+
+def main() -> None:
+    parts = [HEAD]
+    rows = newest("commands.csv", ["command"])
+    if rows is not None:
+        parts.append("## Whole commands\n`python benchmarks/commands.py`\n")
+        parts.append(table(rows[["command", "seconds", "peak_mib"]].rename(columns={"peak_mib": "peak MiB"})))
+    rows = newest("speed.csv", ["figure"])
+    if rows is not None:
+        parts.append(
+            "\n## Against bare PyTorch loops\n`python benchmarks/speed.py all`; ratio = ours / bare, 1 is as fast.\n"
+        )
+        parts.append(table(rows[["figure", "ours", "bare", "ratio"]]))
+    rows = newest("reading_speed.csv", ["file", "reader"])
+    if rows is not None:
+        parts.append(
+            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted).\n"
+        )
+        keep = [c for c in ("file", "reader", "rows", "seconds", "peak_mib") if c in rows]
+        rows["seconds"] = rows["seconds"].astype(float).map("{:.2f}".format)
+        rows["peak_mib"] = rows["peak_mib"].astype(float).map("{:.0f}".format)
+        parts.append(table(rows[keep]))
+    rows = newest("m4_hourly.csv", ["model", "options", "seed", "part"])
+    if rows is not None:
+        parts.append(
+            "\n## M4 Hourly\n`python benchmarks/m4_hourly.py --folds 2 --test`: 414 series, 48 steps, the competition's metrics. The "
+            "defaults of the networks, the same as for all data, were chosen on the folds inside the training part. For "
+            "comparison, published: the winner ES-RNN 0.440, the best of 59 submissions 0.410 (Makridakis et al. 2020).\n"
+        )
+        parts.append(table(rows[["model", "part", "owa", "smape", "mase", "seconds"]]))
+    rows = newest("etth1.csv", ["model", "options", "seed", "part"])
+    if rows is not None:
+        parts.append(
+            "\n## ETTh1, oil temperature, 96 steps\n`python benchmarks/etth1.py naive seasonal_naive ridge gru lstm`: every test "
+            "window, scaled by the training rows. A ridge regression over lags beats our networks here.\n"
+        )
+        parts.append(table(rows[["model", "part", "mse", "mae", "seconds"]]))
+    parts.append(
+        "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "
+        "`benchmarks/results/significance_simulation.csv`: false alarms at most nominal from selection to test, power by number "
+        "of origins."
+    )
+    OUT.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Networks that read tokens. Padding never changes a result: what is not a token is packed away.
+
+Shapes: B batch, T steps, E embedding, N states of the encoder, K classes, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from forecastkit.nn.classifiers import AttentionPooling
+from forecastkit.nn.recurrent import RecurrentEncoder, State
+
+__all__ = ["Embedding", "LanguageNet", "TextNet", "locked_dropout", "to_front"]
+
+POOLINGS = ("attention", "last", "both")
+
+
+def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
+    """Dropout with one mask for all steps of a sequence [B, T, N] (Gal and Ghahramani 2016, arXiv:1512.05287)."""
+    if not training or p <= 0:
+        return x
+    mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - p).div_(1 - p)
+    return x * mask
+
+
+def to_front(index: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """(index [B, T] with what is seen at the front and in order, lengths [B]), wherever the padding stood."""
+    order = torch.argsort((~seen).to(torch.int8), dim=1, stable=True)
+    return index.gather(1, order), seen.sum(dim=1)
+
+
+class Embedding(nn.Module):
+    """Words as vectors: their own, plus the mean of those of their groups of characters.
+
+    Args:
+        n_buckets: of groups of characters, by hash; 0 = words alone.
+        dropout: words taken out whole in training.
+
+    Source: Bojanowski et al. (2017), doi:10.1162/tacl_a_00051.
+    """
+
+    def __init__(self, n_tokens: int, size: int, *, n_buckets: int = 0, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.words = nn.Embedding(n_tokens, size, padding_idx=0)
+        nn.init.normal_(self.words.weight, std=0.1)
+        self.grams = nn.EmbeddingBag(n_buckets, size, mode="mean") if n_buckets else None
+        if self.grams is not None:
+            nn.init.normal_(self.grams.weight, std=0.1)
+        self.dropout = dropout
+
+    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor) -> Tensor:
+        """[B, T, E] of U different words.
+
+        Args:
+            words: [U] ids.
+            grams: [S] groups of characters of all words, one word after another.
+            offsets: [U] where each word's begin.
+            index: [B, T] position among the U words.
+        """
+        vectors: Tensor = self.words(words)
+        if self.grams is not None:
+            vectors = vectors + self.grams(grams, offsets)
+        out = vectors[index]
+        if self.training and self.dropout > 0:
+            out = out * (torch.rand(index.shape, device=out.device) >= self.dropout)[..., None]
+        return out
+
+
+class TextNet(nn.Module):
+    """Embedding, recurrent encoder over packed sequences, pooling, a linear head that begins at zero.
+
+    Args:
+        pooling: ``attention``, ``last`` state, or ``both`` attention and maximum over steps.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        encoder: RecurrentEncoder,
+        n_classes: int,
+        *,
+        pooling: str = "both",
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding, self.encoder, self.pooling = embedding, encoder, pooling
+        self.attention = AttentionPooling(encoder.n_outputs) if pooling != "last" else None
+        self.dropout, self.input_dropout = nn.Dropout(dropout), input_dropout
+        self.head = nn.Linear(encoder.n_outputs * (2 if pooling == "both" else 1), n_classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
+        """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
+        index, lengths = to_front(index, seen)
+        # A text without a token is one step of what stands at its first place: the unknown word.
+        lengths = lengths.clamp_min(1)
+        index = index[:, : int(lengths.max())]
+        x = locked_dropout(self.embedding(words, grams, offsets, index), self.input_dropout, self.training)
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        out, last = self.encoder.core(packed)
+        if self.attention is None:
+            h = last[0] if isinstance(last, tuple) else last
+            pooled = torch.cat([h[-2], h[-1]], dim=-1) if self.encoder.bidirectional else h[-1]
+        else:
+            states, _ = pad_packed_sequence(out, batch_first=True)
+            real = torch.arange(states.shape[1], device=x.device)[None] < lengths[:, None]
+            pooled = self.attention(states, real)[0]
+            if self.pooling == "both":
+                most = states.masked_fill(~real[..., None], float("-inf")).amax(dim=1)
+                pooled = torch.cat([pooled, most], dim=-1)
+        logits: Tensor = self.head(self.dropout(pooled))
+        return logits
+
+
+class LanguageNet(nn.Module):
+    """The next token at every step: embedding, recurrent layers, a head that may share the embedding's weights.
+
+    It carries its state from batch to batch of one running text.
+
+    Args:
+        tie: the head is the embedding (Press and Wolf 2017, doi:10.18653/v1/E17-2025).
+        weight_drop: of the recurrent weights, DropConnect as in AWD-LSTM (Merity et al. 2018, arXiv:1708.02182).
+    """
+
+    def __init__(
+        self, n_tokens: int, size: int, cell: str, hidden: int, *, layers: int = 1, dropout: float = 0.0,
+        weight_drop: float = 0.0, tie: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.words = nn.Embedding(n_tokens, size)
+        nn.init.normal_(self.words.weight, std=0.1)
+        self.encoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout)
+        self.dropout, self.weight_drop, self.cell = dropout, weight_drop, cell
+        self.project = nn.Linear(hidden, size) if tie and hidden != size else None
+        self.head = nn.Linear(size if tie else hidden, n_tokens)
+        nn.init.zeros_(self.head.bias)
+        if tie:
+            self.head.weight = self.words.weight
+        self.state: State = None
+
+    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """(logits [B, T, V] of the token after each of ids [B, T], state after the last one)."""
+        x = locked_dropout(self.words(ids), self.dropout / 2, self.training)
+        out, state = self._recurrent(x, state)
+        out = locked_dropout(out, self.dropout, self.training)
+        if self.project is not None:
+            out = self.project(out)
+        return self.head(out), state
+
+    def _recurrent(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        core = self.encoder.core
+        if not self.training or self.weight_drop <= 0:
+            return self.encoder(x, state)
+        weights = [
+            functional.dropout(w, self.weight_drop, True) if name.startswith("weight_hh") else w
+            for name, w in core.named_parameters()
+        ]
+        n = core.num_layers
+        zero = x.new_zeros(n, x.shape[0], core.hidden_size)
+        between = self.dropout if n > 1 else 0.0
+        if self.cell == "lstm":
+            h, c = (zero, zero) if state is None else state
+            out, h, c = torch.lstm(x, (h, c), weights, True, n, between, True, False, True)
+            return out, (h, c)
+        run: Any = torch.gru if self.cell == "gru" else torch.rnn_tanh
+        out, h = run(x, zero if state is None else state, weights, True, n, between, True, False, True)
+        return out, h
