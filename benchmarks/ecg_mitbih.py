@@ -103,7 +103,10 @@ def main() -> None:
         "seconds_fit",
         "seconds_predict",
     ]
-    rows = [{k: round(r[k], 5) if k != "model" else r[k] for k in columns} for _, r in board.iterrows()]
+    rows = [
+        {k: r[k] if k == "model" else round(r[k], 5) if r[k] == r[k] else "" for k in columns}
+        for _, r in board.iterrows()
+    ]
     append(
         "ecg_mitbih.csv", [{**r, "seed": arguments.seed, "seconds_30_minutes": round(spent, 2), **stamp} for r in rows]
     )

@@ -29,6 +29,7 @@ __all__ = [
     "load_model",
     "save_model",
     "to_csv_text",
+    "unquoted",
     "versions",
     "write_bytes",
     "write_csv",
@@ -161,7 +162,18 @@ def to_csv_text(table: pd.DataFrame) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    # Apostrophes that were there before get one more, so that reading can take one away.
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA) else value
+
+
+def unquoted(value: Any) -> Any:
+    """The text that ``write_csv`` was given.
+
+    >>> unquoted("'=1+1"), unquoted("it's"), unquoted("'quoted'")
+    ('=1+1', "it's", "'quoted'")
+    """
+    quoted = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA)
+    return value[1:] if quoted else value
 
 
 def _iso(column: pd.Series) -> pd.Series:

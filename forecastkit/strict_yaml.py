@@ -33,4 +33,9 @@ def load_yaml(text: str) -> Any:
     >>> load_yaml("a: [1, 2]")
     {'a': [1, 2]}
     """
-    return yaml.load(text, Loader=_OnceLoader)  # noqa: S506  a SafeLoader
+    try:
+        return yaml.load(text, Loader=_OnceLoader)  # noqa: S506  a SafeLoader
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        # What the library's own constructors raise for a tag that its text does not fit, such as `!!int ''`.
+        problem = " ".join(str(error).split())[:120] or type(error).__name__
+        raise yaml.constructor.ConstructorError(problem=problem) from None

@@ -19,7 +19,7 @@ ORDER = [
     {"reading"},
     {"nn"},
     {"training"},
-    {"forecasting", "classification"},
+    {"forecasting", "classification", "text"},
     {"report"},
     {"run"},
     {"api"},

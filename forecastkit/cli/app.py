@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
+from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
 __all__ = ["app", "main"]
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 datasets_app = typer.Typer(help="The data sets that come with forecastkit.", rich_markup_mode=None)
 app.add_typer(datasets_app, name="datasets", invoke_without_command=True)
+app.add_typer(text_app, name="text")
 app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
@@ -47,6 +49,24 @@ FillOption = Annotated[str, typer.Option("--fill", help="Missing values: none, f
 ResampleOption = Annotated[
     str | None, typer.Option("--resample", help="With --freq: bring the data to it by sum, mean, last, ...")
 ]
+OverridesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
+]
+FileOption = Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")]
+HorizonOption = Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")]
+ModelsOption = Annotated[
+    str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")]
+ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+LangOption = Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")]
+CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
+FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
+VerdictOption = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -69,27 +89,21 @@ def _root(
 
 @app.command()
 def fit(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    overrides: OverridesArgument = None,
+    data: FileOption = None,
     target: TargetOption = None,
     time: TimeOption = None,
     item: ItemOption = None,
     freq: FreqOption = None,
     season: SeasonOption = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")] = None,
-    models: Annotated[
-        str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
-    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
-    lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
+    horizon: HorizonOption = None,
+    models: ModelsOption = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    seeds: SeedsOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    lang: LangOption = None,
     sep: SepOption = None,
     decimal: DecimalOption = None,
     encoding: EncodingOption = None,
@@ -99,12 +113,10 @@ def fit(
     duplicates: DuplicatesOption = "error",
     fill: FillOption = "none",
     resample: ResampleOption = None,
-    cost: Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")] = None,
-    fee: Annotated[
-        float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
+    cost: CostOption = None,
+    fee: FeeOption = None,
+    quiet: QuietOption = False,
+    as_json: VerdictOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Read, train, compare with baselines, forecast, and write a report."""
@@ -126,19 +138,15 @@ def fit(
 
 @app.command()
 def backtest(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
-    ] = None,
-    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    overrides: OverridesArgument = None,
+    data: FileOption = None,
     target: TargetOption = None,
     time: TimeOption = None,
     item: ItemOption = None,
     freq: FreqOption = None,
     season: SeasonOption = None,
-    horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")] = None,
-    models: Annotated[
-        str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
-    ] = None,
+    horizon: HorizonOption = None,
+    models: ModelsOption = None,
     n_folds: Annotated[int | None, typer.Option("--n-folds", help="Test forecasts [default: up to 30].")] = None,
     step: Annotated[int | None, typer.Option("--step", help="Rows between cutoffs [default: the horizon].")] = None,
     gap: Annotated[int | None, typer.Option("--gap", help="Rows between a cutoff and the first scored step.")] = None,
@@ -149,20 +157,16 @@ def backtest(
         str | None, typer.Option("--refit", help="never, every, or every n-th fold [default: never].")
     ] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="Further columns, such as mape,owa.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
-    resume: Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")] = None,
-    lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
-    cost: Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")] = None,
-    fee: Annotated[
-        float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    seeds: SeedsOption = None,
+    out: OutOption = None,
+    resume: ResumeOption = None,
+    lang: LangOption = None,
+    cost: CostOption = None,
+    fee: FeeOption = None,
+    quiet: QuietOption = False,
+    as_json: VerdictOption = False,
     debug: DebugOption = False,
 ) -> int:
     """Compare models on past cutoffs, without a forecast of the future. Reading options as in fit, as data.NAME=VALUE."""
@@ -257,7 +261,7 @@ def report(
 
 @app.command()
 def audit(
-    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")] = None,
+    data: FileOption = None,
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated. Default: naive,lstm.")] = None,
     past: Annotated[
         str | None, typer.Option("--past", help="Covariates known up to the cutoff, comma-separated.")
@@ -378,7 +382,7 @@ def rerun(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     data: Annotated[str | None, typer.Option("--data", help="Where the data are now [default: as in the run].")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="New run folder [default: runs/<name>-<time>].")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
+    quiet: QuietOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
     debug: DebugOption = False,
 ) -> int:

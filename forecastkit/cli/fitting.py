@@ -124,4 +124,15 @@ def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
 
     if lang not in (None, "en", "es"):
         raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
-    print(write_page(RunFolder.open(run), out, lang=lang))
+    folder = RunFolder.open(run)
+    facts = folder.facts()
+    task, about = facts.get("task", "forecasting"), facts.get("data")
+    # Classified texts name their column; classified sequences do not.
+    if task in ("ecg", "classify") and not (isinstance(about, dict) and "text" in about):
+        from forecastkit.run.classify import write_labels_page
+
+        print(write_labels_page(folder, out, lang=lang))
+        return
+    if task != "forecasting":
+        raise ConfigError(place=str(run), value=f"a {task} run", rule="its report.html is written by the fit only")
+    print(write_page(folder, out, lang=lang))

@@ -118,6 +118,10 @@ def _spikes(y: np.ndarray, rows: np.ndarray, item: np.ndarray, same: np.ndarray)
         hits = np.flatnonzero(both) + 1
         if not len(hits):
             continue
+        # A series that has grown manifold moves more now than it used to: neighbours tell how much.
+        near = np.array([np.median(np.abs(own[max(0, h - 25) : h + 25])) for h in hits])
+        calm = np.minimum(np.abs(own[hits - 1]), np.abs(own[hits])) > 15 * 1.4826 * near
+        hits = hits[calm]
         middle = np.median(values)
         wide = np.abs(values - middle) > 5 * 1.4826 * np.median(np.abs(values - middle))
         out += [int(r) for r in rows[lo + hits[wide[hits]]]]

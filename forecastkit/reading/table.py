@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -131,6 +132,17 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return out
 
 
+@contextlib.contextmanager
+def _whole_file(path: Path) -> Iterator[None]:
+    """A sound footer does not promise sound pages."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
+        raise DataError(
+            place=str(path), value=short(error), rule="the Parquet file is damaged", remedy="Fetch or write it again."
+        ) from None
+
+
 @dataclass(frozen=True, eq=False)
 class ParquetTable:
     """A Parquet file of which only the asked columns are read."""
@@ -147,15 +159,17 @@ class ParquetTable:
         """First rows of every column."""
         import pyarrow.parquet as pq
 
-        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=HEAD_ROWS):
-            return dict(zip(batch.schema.names, batch.columns))
+        with _whole_file(self.path):
+            for batch in pq.ParquetFile(self.path).iter_batches(batch_size=HEAD_ROWS):
+                return dict(zip(batch.schema.names, batch.columns))
         raise DataError(place=self.name, rule="no rows", remedy="Give a file with rows.")
 
     def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
         """Columns as they are."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(self.path, columns=list(kinds))
+        with _whole_file(self.path):
+            table = pq.read_table(self.path, columns=list(kinds))
         return {name: table.column(name) for name in kinds}
 
     def where(self, row: int) -> str:

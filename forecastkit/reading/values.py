@@ -341,7 +341,8 @@ def _from_text(
         table[i] = number
         n_under += number == 0 and _UNDER.search(text) is not None
         if abs(number) >= 2**53 and (digits := text.strip()).lstrip("+-").isdigit():
-            inexact[i] = int(number) != int(digits)
+            # Python refuses to read thousands of digits; no such number is exact.
+            inexact[i] = len(digits) > 400 or not np.isfinite(number) or int(number) != int(digits)
         for mark in set(text) & set(CURRENCY + "%"):
             signs.setdefault(mark, i)
     if len([m for m in signs if m != "%"]) > 1:

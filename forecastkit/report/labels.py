@@ -60,6 +60,17 @@ _WORDS = {
         "25 mm a second, 10 mm a millivolt; small squares are 1 mm. Below each beat: what it was; in colour, what was said where that is another.",
         "25 mm por segundo, 10 mm por milivoltio; los cuadros pequeños son de 1 mm. Bajo cada latido: lo que era; en color, lo dicho cuando es otra cosa.",
     ),
+    "mattered": ("What {rare} was told by", "En qué se basó {rare}"),
+    "mattered_said": (
+        "How far the probability of {rare} falls, in points, where one thing is hidden: in beats of {rare}, by the final model.",
+        "Cuánto baja la probabilidad de {rare}, en puntos, si se oculta una sola cosa: en casos de {rare}, con el modelo final.",
+    ),
+    "feature": ("Hidden", "Oculto"),
+    "fall": ("Fall", "Bajada"),
+    "anomaly": (
+        "Without any label, by what the usual beats cannot express: {found} of {rare} stand out and {alarms} of the usual beats, on patients never seen (ROC area {roc}).",
+        "Sin etiquetas, por lo que los latidos usuales no pueden expresar: destacan el {found} de {rare} y el {alarms} de los usuales, en pacientes nunca vistos (área ROC {roc}).",
+    ),
     "learning": ("Learning", "Aprendizaje"),
     "peaks": ("R peaks found, against the annotations (within 75 ms)", "Picos R hallados, frente a las anotaciones (a 75 ms)"),
     "record": ("Record", "Registro"),
@@ -126,6 +137,13 @@ def render_labels(data: LabelReport) -> str:
         "use": use,
         "what": {"patient": ("patient", "paciente")}.get(what, (what, what))[k],
     }
+    found = data.diagnostics.get("anomaly") or {}
+    strange = "" if "roc_auc" not in found else "yes"
+    fill |= {
+        "found": percent(_float(found.get("found")), data.lang),
+        "alarms": percent(_float(found.get("false_alarms")), data.lang),
+    }
+    fill["roc"] = number(_float(found.get("roc_auc")), data.lang)
     w = {key: pair[k].format(**fill) for key, pair in _WORDS.items()}
     sentences = data.verdict["sentence"][data.lang]
     return _environment().get_template("labels.html.j2").render(
@@ -145,6 +163,8 @@ def render_labels(data: LabelReport) -> str:
         reliability=_reliability(data, use, w),
         strips=[_strip_row(s, data) for s in data.diagnostics.get("strips", [])],
         learning=_learning(data),
+        mattered=_mattered(data),
+        anomaly=w["anomaly"] if strange else "",
         peaks=_peaks(data),
         facts=data.facts,
         notes=[str(n) for n in data.facts.get("notes", [])],
@@ -307,6 +327,23 @@ def ecg_strip(strip: dict[str, Any], alt: str) -> str:
         f'<svg class="ecg" viewBox="-6 -4 {width + 12:.0f} {height + 44:.0f}" role="img" aria-label="{escape(alt, quote=True)}">'
         f"{''.join(lines)}</svg>"
     )
+
+
+def _mattered(data: LabelReport) -> list[dict[str, Any]]:
+    out = []
+    for name in _pictured(data):
+        found = data.diagnostics["models"][name].get("mattered")
+        if not found:
+            continue
+        rows = [(str(key), percent(_float(v), data.lang, sign=True)) for key, v in found["features"].items()]
+        n = len(found["steps"])
+        rows += [
+            (f"{100 * k // n}–{100 * (k + 1) // n} %", percent(_float(v), data.lang, sign=True))
+            for k, v in enumerate(found["steps"])
+            if abs(_float(v)) >= 0.0005
+        ]
+        out.append({"name": name, "rows": rows})
+    return out
 
 
 def _learning(data: LabelReport) -> list[Markup]:

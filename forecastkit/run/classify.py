@@ -56,6 +56,8 @@ VISIT_MODELS = ("majority", "logistic", "boosting")
 SHORT = {"convolutions": 0, "shift": 0, "noise": 0.1, "scale": 0.0, "dropout": 0.2}
 """Options of networks for short sequences."""
 SPLITS = ("auto", "leave-one-out", "folds", "intra")
+NORMAL = "normal"
+MOST_OCCLUDED = 300
 N_STRIPS, STRIP_SECONDS = 8, 6.0
 MOST_LISTED = 100_000
 
@@ -244,9 +246,9 @@ def _finish(
     shown = verdict["use"]
     diagnostics = _diagnostics(evaluation)
     diagnostics["strips"] = strips(evaluation, shown) if strips is not None and shown else []
-    artifacts.write_json(run / "diagnostics.json", {**diagnostics, **seen})
     for name, tested in evaluation.tested.items():
         if tested.status == "ok":
+            run.log(f"{name}: fitted on all")
             fitted, tuned = fit_final(evaluation, name, models[name], seed=options.seed)
             arrays, meta = fitted.state()
             meta |= {
@@ -254,9 +256,69 @@ def _finish(
                 "classes": list(data.classes), "rare": facts["rare"],
             }  # fmt: skip
             artifacts.save_model(run / "model" / name, arrays, meta)
+            if name in (verdict["use"], verdict["tested"]):
+                diagnostics["models"][name]["mattered"] = _mattered(fitted, data)
+    if task == "ecg":
+        diagnostics["anomaly"] = _anomalies(run, data, splits)
+    artifacts.write_json(run / "diagnostics.json", {**diagnostics, **seen})
     run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
     write_labels_page(run)
     return run
+
+
+def _mattered(fitted: FittedClassifier, data: Sequences) -> dict[str, Any]:
+    """What the rare class's probability rests on, by hiding features and parts of the sequence."""
+    from forecastkit.classification.occlusion import occlude_features, occlude_steps
+
+    k = data.rare_class()
+    own = np.flatnonzero(data.labels == k)
+    if len(own) > MOST_OCCLUDED:
+        own = np.sort(np.random.default_rng(1).choice(own, MOST_OCCLUDED, replace=False))
+    part = data.take(own)
+    features = dict(list(occlude_features(fitted, part, k).items())[:10])
+    even = len(np.unique(data.lengths)) == 1
+    return {"features": features, "steps": occlude_steps(fitted, part, k) if even else []}
+
+
+def _anomalies(run: RunFolder, data: Sequences, splits: list[Split]) -> dict[str, Any]:
+    """Without labels: what the beats of the usual class cannot express, on patients never seen; the model is kept."""
+    from forecastkit.classification.anomaly import fit_normal
+
+    usual = data.labels == 0
+    score = np.full(len(data), np.nan)
+    try:
+        for split in splits:
+            train = data.take(split.train)
+            model = fit_normal(train.take(train.labels == 0))
+            score[split.test] = model.error(data.take(split.test)) / model.threshold
+        final = fit_normal(data.take(usual))
+    except DataError as error:
+        return {"failed": str(error)}
+    arrays = {"mean": final.mean, "components": final.components, "threshold": np.array([final.threshold])}
+    artifacts.save_model(run / "model" / NORMAL, arrays, {"model": NORMAL, "usual": data.classes[0]})
+    rows = np.flatnonzero(np.isfinite(score))
+    rare = data.labels[rows] == data.rare_class()
+    strange = score[rows] > 1
+    return {
+        "roc_auc": metrics.roc_curve(rare, score[rows])[2], "found": float(strange[rare].mean()) if rare.any() else None,
+        "false_alarms": float(strange[data.labels[rows] == 0].mean()), "n_components": len(final.components),
+    }  # fmt: skip
+
+
+def _strangeness(run: RunFolder, data: Sequences) -> np.ndarray | None:
+    """[N] error over its threshold; above 1 a beat looks like none of the usual ones."""
+    from forecastkit.classification.anomaly import NormalModel
+
+    if not (run / "model" / NORMAL / "model.json").exists():
+        return None
+    arrays, _ = artifacts.load_model(run / "model" / NORMAL)
+    try:
+        model = NormalModel(arrays["mean"], arrays["components"], float(arrays["threshold"][0]))
+        return model.error(data) / model.threshold
+    except (KeyError, ValueError, IndexError) as error:
+        raise ModelFileError(
+            place=str(run.path), value=str(error)[:80], rule="damaged", remedy="Run fit again."
+        ) from None
 
 
 def _versions() -> dict[str, str]:
@@ -407,7 +469,7 @@ def _load(run: RunFolder, name: str | None, task: str) -> tuple[FittedClassifier
             remedy="Give the folder of such a run.",
         )  # fmt: skip
     chosen = name or str(run.json("verdict.json").get("use"))
-    there = sorted(p.parent.name for p in (run / "model").glob("*/model.json"))
+    there = sorted(p.parent.name for p in (run / "model").glob("*/model.json") if p.parent.name in CLASSIFIERS)
     if chosen not in CLASSIFIERS or chosen not in there:
         raise ModelFileError(
             place=str(run.path), value=f"model {chosen!r}", rule="not in this run", remedy=near(chosen, there)
@@ -444,6 +506,7 @@ def predict_ecg(
     threshold = meta.get("threshold")
     said = decide(raw, classes.index(str(meta["rare"])), float("nan") if threshold is None else float(threshold))
     p = metrics.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
+    strange = _strangeness(run, data)
     seconds = samples / record.fs
     rr = np.r_[np.nan, np.diff(seconds)]
     table = pd.DataFrame(
@@ -452,6 +515,8 @@ def predict_ecg(
             "class": np.array(classes, dtype=object)[said], "readable": np.isfinite(data.features).all(axis=1),
         }
     )  # fmt: skip
+    if strange is not None:
+        table["strangeness"] = np.round(strange, 3)
     for k, c in enumerate(classes):
         table[f"p_{c}"] = np.round(p[:, k], 6)
     beats = {c: int((said == k).sum()) for k, c in enumerate(classes)}

@@ -140,7 +140,9 @@ class RunFolder:
         try:
             if path.suffix == ".parquet":
                 return pd.read_parquet(path)
-            table = pd.read_csv(path, keep_default_na=True, dtype={"item_id": str, "model": str, "reason": str})
+            # A converter sees the text before "NA" (Namibia) becomes a missing value.
+            names = dict.fromkeys(("item_id", "target_name"), artifacts.unquoted)
+            table = pd.read_csv(path, keep_default_na=True, dtype={"model": str, "reason": str}, converters=names)
         except FileNotFoundError:
             raise self._missing(name) from None
         except pd.errors.EmptyDataError:

@@ -30,7 +30,7 @@ UNKNOWN = "not known"
 
 def _text(value: Any) -> str:
     """One line of Markdown in which names from the data are no markup."""
-    return re.sub(r"[\\`*\[\]<>#|!]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(str(value).split()))
+    return re.sub(r"[\\`*\[\]<>#|!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", " ".join(str(value).split()))
 
 
 def _name(value: Any) -> str:
@@ -58,7 +58,7 @@ def model_card(
         notes: of the run, listed among the limits.
     """
     board = evaluation.leaderboard.set_index("model")
-    row = board.loc[saved.name] if saved.name in board.index else {}
+    row: Mapping[str, Any] = dict(board.loc[saved.name]) if saved.name in board.index else {}
     verdict = evaluation.verdict.to_dict()
     lines = [f"# {_text(saved.name)}", "", *_about(saved), "## Learned from", "", *_data(profile), ""]
     lines += ["## Tested on", "", *_folds(folds), "", "## Scores on report folds", "", *_scores(row), ""]
@@ -105,7 +105,7 @@ def _folds(folds: Folds) -> list[str]:
     return rows
 
 
-def _scores(row: Mapping[str, Any] | Any) -> list[str]:
+def _scores(row: Mapping[str, Any]) -> list[str]:
     rows = ["| metric | value |", "|---|---|"]
     rows += [f"| {name} | {_number(row[name])} |" for name in SCORES if name in row]
     if "skill" in row:

@@ -192,7 +192,8 @@ def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any], digest: str 
             instants = instants.tz_localize("UTC").tz_convert(how["tz"])
     else:
         instants = pd.Index(stamps, dtype="int64")
-    calendar = Calendar(facts["freq"], instants, tuple((int(a), int(b)) for a, b in facts["sessions"]))
+    calendar = Calendar(str(facts["freq"]), instants, tuple((int(a), int(b)) for a, b in facts["sessions"]))
+    calendar.future(1)  # a frequency that is none shows here, not in the first forecast
     path = folder / "history.parquet"
     try:
         content = path.read_bytes()
@@ -202,7 +203,7 @@ def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any], digest: str 
         history = pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError:
         raise ModelFileError(place=str(path), rule="missing", remedy="Run fit again.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotImplementedError, MemoryError) as error:
         raise ModelFileError(place=str(path), value=str(error)[:120], rule="damaged", remedy="Run fit again.") from None
     return SeriesFrame(
         history,

@@ -309,7 +309,9 @@ class TextScorer:
             raise ConfigError(
                 place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
             )
-        self.name, self.parts, self.classes = name, [], ()
+        self.name = name
+        self.parts: list[tuple[Any, float]] = []
+        self.classes: tuple[str, ...] = ()
         for part in parts:
             arrays, meta = artifacts.load_model(self.folder / "model" / part)
             try:
@@ -344,4 +346,4 @@ class TextScorer:
         known = np.isfinite(p).all(axis=1)
         best = np.where(known, np.nan_to_num(p).argmax(axis=1), 0)
         label = [self.classes[k] if ok else "" for k, ok in zip(best, known)]
-        return pd.DataFrame({"label": label, **{f"p_{name}": p[:, k] for k, name in enumerate(self.classes)}})
+        return pd.DataFrame({"label": label, **{f"p_{c}": p[:, k] for k, c in enumerate(self.classes)}})

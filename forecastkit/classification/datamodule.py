@@ -1,0 +1,142 @@
+"""The LightningDataModule for labelled sequences: batches are gathered, scaled and varied when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from forecastkit.classification.schema import Sequences
+
+__all__ = ["SequenceBatch", "SequenceDataModule"]
+
+VALID_BATCH = 1024
+
+
+class SequenceBatch(NamedTuple):
+    """Values [B, T, C], lengths [B], features [B, F], labels [B], weights [B]."""
+
+    values: Tensor
+    lengths: Tensor
+    features: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+class SequenceDataModule(pl.LightningDataModule):
+    """Training and validation sequences.
+
+    Args:
+        scaler: has ``values`` and ``features``.
+        weights: [N] of the training sequences.
+        steps_per_epoch: optimiser steps between validations.
+        chunk: optimiser steps a Lightning batch.
+        augment: noise, shift, scale, feature_noise, as in ``RecurrentClassifier``.
+    """
+
+    def __init__(
+        self,
+        data: Sequences,
+        valid: Sequences | None,
+        scaler: Any,
+        weights: np.ndarray,
+        batch_size: int,
+        steps_per_epoch: int,
+        *,
+        chunk: int,
+        seed: int,
+        augment: dict[str, Any],
+        use_features: bool = True,
+        valid_weights: np.ndarray | None = None,
+    ) -> None:
+        super().__init__()
+        self.data, self.scaler, self.weights, self.batch_size = data, scaler, weights, batch_size
+        self.steps_per_epoch, self.chunk, self.augment, self.use_features = (
+            steps_per_epoch,
+            chunk,
+            augment,
+            use_features,
+        )
+        self._rng = np.random.default_rng(seed)
+        self._share = np.asarray(weights, np.float64) / float(np.sum(weights, dtype=np.float64))
+        self._valid: list[SequenceBatch] = []
+        if valid is not None and valid_weights is not None:
+            for start in range(0, len(valid), VALID_BATCH):
+                rows = np.arange(start, min(start + VALID_BATCH, len(valid)))
+                self._valid.append(self._batch(valid, rows, valid_weights[rows], vary=False))
+
+    def _batch(self, data: Sequences, rows: np.ndarray, weights: np.ndarray, *, vary: bool) -> SequenceBatch:
+        raw, lengths = data.padded(rows)
+        values = self.scaler.values(raw)
+        features = (
+            self.scaler.features(data.features[rows]) if self.use_features else np.zeros((len(rows), 0), np.float32)
+        )
+        if vary:
+            values, features = self._varied(values, features, lengths)
+        return SequenceBatch(
+            torch.from_numpy(values),
+            torch.from_numpy(lengths),
+            torch.from_numpy(features),
+            torch.from_numpy(data.labels[rows]),
+            torch.from_numpy(weights.astype(np.float32)),
+        )
+
+    def _varied(self, values: np.ndarray, features: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rng, how = self._rng, self.augment
+        if how["scale"] > 0:
+            values = values * np.exp(rng.normal(0, how["scale"], (len(values), 1, 1))).astype(np.float32)
+        if how["shift"] > 0 and values.shape[1] > 4 * how["shift"] and (lengths == values.shape[1]).all():
+            by = rng.integers(-how["shift"], how["shift"] + 1, len(values))
+            steps = np.clip(np.arange(values.shape[1])[None] + by[:, None], 0, values.shape[1] - 1)
+            values = np.take_along_axis(values, steps[..., None], axis=1)
+        if how["noise"] > 0:
+            values = values + rng.normal(0, how["noise"], values.shape).astype(np.float32)
+        if how["feature_noise"] > 0 and features.size:
+            features = features + rng.normal(0, how["feature_noise"], features.shape).astype(np.float32)
+        return values, features
+
+    def train_dataloader(self) -> Any:
+        """See Lightning."""
+        return _Sampled(self)
+
+    def val_dataloader(self) -> Any:
+        """See Lightning; a bare list would count as several loaders."""
+        return _Fixed(self._valid) if self._valid else []
+
+    def sample(self) -> SequenceBatch:
+        """A batch in which each sequence comes as often as its weight says."""
+        rows = self._rng.choice(len(self.data), size=min(self.batch_size, len(self.data)), p=self._share)
+        return self._batch(self.data, rows, np.ones(len(rows), np.float32), vary=True)
+
+
+class _Fixed:
+    """Validation batches in order."""
+
+    def __init__(self, batches: list[SequenceBatch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[SequenceBatch]:
+        return iter(self.batches)
+
+
+class _Sampled:
+    """One epoch: lists of batches, ``chunk`` optimiser steps each."""
+
+    def __init__(self, source: SequenceDataModule) -> None:
+        self.source = source
+        full, rest = divmod(source.steps_per_epoch, source.chunk)
+        self.sizes = [source.chunk] * full + ([rest] if rest else [])
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[list[SequenceBatch]]:
+        for n in self.sizes:
+            yield [self.source.sample() for _ in range(n)]

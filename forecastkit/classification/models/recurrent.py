@@ -1,0 +1,313 @@
+"""RNN, GRU and LSTM classifiers: convolutions, recurrent layers, attention, and the features beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.schema import Sequences
+from forecastkit.errors import ConfigError, FitError
+
+__all__ = ["RecurrentClassifier"]
+
+STEPS_PER_EPOCH = 25
+CHUNK = 25
+PREDICT_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class RecurrentClassifier:
+    """See ``forecastkit.nn.classifiers.SequenceClassifier``.
+
+    Args:
+        cell: ``rnn``, ``gru`` or ``lstm``.
+        filters: of each of the convolutions before the recurrent layers.
+        convolutions: how many, each halves the sequence; 0 = none.
+        bidirectional: reads backwards too; the whole sequence is known here.
+        balance: exponent of the class weights, 1 = classes count alike whatever their size, 0 = not weighted.
+        group_balance: the same for groups within a class, so that one patient with most of the rare beats does not decide.
+        focal: exponent of the focal loss; 0 = cross-entropy.
+        noise, shift, scale: augmentation of sequences in training: noise in units of the channel's deviation, largest
+            shift in steps, and spread of the log of the amplitude.
+        feature_noise: of the standardised features in training.
+        seeds: networks whose probabilities are averaged.
+        warm_start: begin as the logistic regression on the features, which the network then corrects.
+    """
+
+    cell: str = "gru"
+    hidden: int = 32
+    layers: int = 1
+    filters: int = 16
+    convolutions: int = 2
+    bidirectional: bool = True
+    attention: bool = True
+    use_features: bool = True
+    dropout: float = 0.5
+    balance: float = 1.0
+    group_balance: float = 0.5
+    focal: float = 0.0
+    noise: float = 0.5
+    shift: int = 3
+    scale: float = 0.3
+    feature_noise: float = 0.1
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 128
+    max_steps: int = 300
+    patience: int = 6
+    seeds: int = 1
+    warm_start: bool = True
+
+    family: ClassVar[str] = "network"
+
+    def __post_init__(self) -> None:
+        small = {
+            "hidden": self.hidden,
+            "layers": self.layers,
+            "batch_size": self.batch_size,
+            "max_steps": self.max_steps,
+            "seeds": self.seeds,
+        }
+        for name, value in small.items():
+            if not 1 <= value <= 100_000:
+                raise ConfigError(place=f"models.{self.cell}.{name}", value=str(value), rule="from 1 to 100000")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(place=f"models.{self.cell}.dropout", value=str(self.dropout), rule="from 0 to below 1")
+        if not 0 <= self.convolutions <= 6 or not self.lr > 0:
+            raise ConfigError(place=f"models.{self.cell}", rule="convolutions are 0 to 6 and lr is above 0")
+
+    def net(self, n_channels: int, n_features: int, n_classes: int) -> Any:
+        """An untrained network."""
+        from forecastkit.nn.classifiers import SequenceClassifier
+        from forecastkit.nn.recurrent import RecurrentEncoder
+
+        n_filters = (self.filters,) * self.convolutions
+        encoder = RecurrentEncoder(
+            self.cell,
+            n_filters[-1] if n_filters else n_channels,
+            self.hidden,
+            layers=self.layers,
+            dropout=self.dropout,
+            bidirectional=self.bidirectional,
+        )
+        return SequenceClassifier(
+            encoder, n_channels, n_classes, n_features=n_features, n_filters=n_filters, attention=self.attention, dropout=self.dropout
+        )  # fmt: skip
+
+    def fit(self, data: Sequences, about: FitAbout | None = None) -> _FittedNetworks:
+        """See ``Classifier.fit``. Early stopping watches ``about.valid``, which holds other groups.
+
+        Raises:
+            FitError: training diverged.
+        """
+        from forecastkit.training.module import DivergedError
+
+        about = about or FitAbout()
+        started = time.perf_counter()
+        scaler = _Scaler.of(data)
+        nets, curves, best = [], [], []
+        for k in range(self.seeds):
+            try:
+                net, trained = self._train(data, scaler, about, about.seed + k)
+            except DivergedError:
+                raise FitError(
+                    place=f"model {self.cell}", rule="training diverged", remedy=f"Lower models.{self.cell}.lr."
+                ) from None
+            nets.append(net)
+            best.append(trained.best_step)
+            curves += [{**row, "seed": about.seed + k} for row in trained.curves]
+        info = {
+            "best_step": int(np.median(best)),
+            "n_parameters": sum(p.numel() for p in nets[0].parameters()),
+            "seconds": time.perf_counter() - started,
+        }
+        return _FittedNetworks(self, nets, scaler, len(data.classes), info, curves)
+
+    def _train(self, data: Sequences, scaler: _Scaler, about: FitAbout, seed: int) -> tuple[Any, Any]:
+        from forecastkit import runtime
+        from forecastkit.classification.datamodule import SequenceDataModule
+        from forecastkit.nn.classifiers import classification_loss
+        from forecastkit.training.module import OptimizerOptions, TrainingModule
+        from forecastkit.training.trainer import Trained, train
+
+        fixed = about.n_steps is not None or about.valid is None
+        n_steps = about.n_steps if about.n_steps is not None else self.max_steps
+        weights = balance_weights(data, self.balance, self.group_balance)
+        n_features = data.features.shape[1] if self.use_features else 0
+
+        def objective(net: Any, batch: Any) -> tuple[Any, Any]:
+            logits = net(batch.values, batch.lengths, batch.features)
+            return classification_loss(logits, batch.labels, batch.weights, focal=self.focal)
+
+        augment = {"noise": self.noise, "shift": self.shift, "scale": self.scale, "feature_noise": self.feature_noise}
+        with runtime.threads(1), runtime.seeded(seed):
+            net = self.net(scaler.n_inputs, n_features, len(data.classes))
+            if n_features and self.warm_start:
+                _start_as_logistic(net, data, scaler, seed)
+            if n_steps == 0:
+                net.eval()
+                return net, Trained(0, 0, float("nan"), False)
+            valid = None if fixed or about.valid is None else about.valid
+            module_data = SequenceDataModule(
+                data, valid, scaler, weights, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed, augment=augment,
+                use_features=bool(n_features), valid_weights=None if valid is None else balance_weights(valid, self.balance, 0.0),
+            )  # fmt: skip
+            options = OptimizerOptions(
+                lr=self.lr, weight_decay=self.weight_decay, schedule="constant", max_steps=n_steps, average=0.98
+            )
+            module = TrainingModule(net, objective, objective, options)
+            trained = train(
+                module,
+                module_data,
+                max_steps=n_steps,
+                steps_per_epoch=STEPS_PER_EPOCH,
+                patience=self.patience,
+                progress=about.progress,
+            )
+        net.eval()
+        return net, trained
+
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
+        """See ``restore_classifier``."""
+        import torch
+
+        model = cls(**meta["options"])
+        scaler = _Scaler(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(_Scaler)))
+        n_features = len(scaler.feature_mean) if model.use_features else 0
+        nets = []
+        for k in range(int(meta["n_nets"])):
+            net = model.net(scaler.n_inputs, n_features, int(meta["n_classes"]))
+            prefix = f"net{k}."
+            net.load_state_dict(
+                {key[len(prefix) :]: torch.from_numpy(v) for key, v in arrays.items() if key.startswith(prefix)}
+            )
+            net.eval()
+            nets.append(net)
+        return _FittedNetworks(model, nets, scaler, int(meta["n_classes"]), {}, [])
+
+
+def _start_as_logistic(net: Any, data: Sequences, scaler: _Scaler, seed: int) -> None:
+    """Linear head and bias of a logistic regression on the same features, so that step 0 is that baseline."""
+    import torch
+
+    from forecastkit.classification.models.baselines import Logistic
+
+    arrays, _ = Logistic().fit(data, FitAbout(seed=seed)).state()
+    coef = np.zeros((len(data.classes), len(scaler.feature_mean)))
+    bias = np.full(len(data.classes), -20.0)  # a class that was never seen
+    present = arrays["present"]
+    coef[np.ix_(present, arrays["columns"])] = arrays["coef"]
+    bias[present] = arrays["intercept"]
+    with torch.no_grad():
+        net.linear.weight.copy_(torch.from_numpy(coef))
+        net.head.bias.copy_(torch.from_numpy(bias))
+    # The network adds to the baseline; it does not relearn it.
+    net.linear.weight.requires_grad_(False)
+
+
+def balance_weights(data: Sequences, classes: float, groups: float) -> np.ndarray:
+    """[N] float32, mean 1: a class weighs n^(1 - classes), and a group within it n^(1 - groups)."""
+    weights = np.ones(len(data), np.float64)
+    for k in range(len(data.classes)):
+        own = data.labels == k
+        if not own.any():
+            continue
+        _, code, counts = np.unique(data.groups[own], return_inverse=True, return_counts=True)
+        inner = counts.astype(np.float64)[code] ** -groups
+        weights[own] = inner / inner.sum() * float(own.sum()) ** (1 - classes)
+    return (weights / weights.mean()).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scaler:
+    """Mean and deviation of channels and features on training sequences; a missing value becomes the mean.
+
+    Channels with holes get a second channel that says what was observed.
+    """
+
+    channel_mean: np.ndarray
+    channel_scale: np.ndarray
+    feature_mean: np.ndarray
+    feature_scale: np.ndarray
+    holes: np.ndarray
+
+    @classmethod
+    def of(cls, data: Sequences) -> _Scaler:
+        holes = np.isnan(data.values).any(axis=0)
+        mean, scale = _moments(data.values)
+        f_mean, f_scale = _moments(data.features)
+        return cls(mean, scale, f_mean, f_scale, holes)
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.channel_mean) + int(self.holes.sum())
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """[B, T, C] -> [B, T, n_inputs]."""
+        out = (x - self.channel_mean) / self.channel_scale
+        lost = np.isnan(out)
+        if lost.any():
+            out = np.where(lost, np.float32(0), out)
+        if self.holes.any():
+            out = np.concatenate([out, ~lost[..., self.holes]], axis=-1)
+        return out.astype(np.float32)
+
+    def features(self, f: np.ndarray) -> np.ndarray:
+        out = (f - self.feature_mean) / self.feature_scale
+        return np.clip(np.nan_to_num(out, nan=0.0), -6, 6).astype(np.float32)
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not x.shape[1]:
+        return np.zeros(0, np.float32), np.ones(0, np.float32)
+    known = np.isfinite(x)
+    n = np.maximum(known.sum(axis=0), 1)
+    wide = np.where(known, x, 0).astype(np.float64)
+    mean = wide.sum(axis=0) / n
+    deviation = np.sqrt(np.where(known, (x - mean) ** 2, 0).sum(axis=0) / n)
+    return mean.astype(np.float32), np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
+
+
+@dataclass(eq=False)
+class _FittedNetworks:
+    model: RecurrentClassifier
+    nets: list[Any]
+    scaler: _Scaler
+    n_classes: int
+    info: dict[str, Any]
+    curves: list[dict[str, float]]
+
+    def predict(self, data: Sequences) -> np.ndarray:
+        """See ``FittedClassifier.predict``."""
+        import torch
+
+        from forecastkit import runtime
+
+        out = np.zeros((len(data), self.n_classes))
+        # Alike lengths together: little padding.
+        order = np.argsort(data.lengths, kind="stable")
+        with runtime.threads(1), torch.inference_mode():
+            for start in range(0, len(data), PREDICT_BATCH):
+                rows = order[start : start + PREDICT_BATCH]
+                x, lengths = data.padded(rows)
+                values = torch.from_numpy(self.scaler.values(x))
+                features = torch.from_numpy(self.scaler.features(data.features[rows]))
+                for net in self.nets:
+                    out[rows] += (
+                        torch.softmax(net(values, torch.from_numpy(lengths), features), dim=-1).double().numpy()
+                    )
+        return out / len(self.nets)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """See ``FittedClassifier.state``."""
+        arrays = {f"scaler.{f.name}": np.asarray(getattr(self.scaler, f.name)) for f in dataclasses.fields(self.scaler)}
+        for k, net in enumerate(self.nets):
+            arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
+        meta = {"options": dataclasses.asdict(self.model), "n_nets": len(self.nets), "n_classes": self.n_classes}
+        return arrays, {**meta, "model": self.model.cell}

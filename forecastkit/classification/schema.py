@@ -1,0 +1,120 @@
+"""Labelled sequences: the one form that every classifier reads. A new task is one file that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forecastkit.errors import DataError
+
+__all__ = ["Sequences", "concatenate"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """N sequences of different lengths, each with one label, what is known of it as a whole, and whose it is.
+
+    Args:
+        values: [R, C] float32, all steps of all sequences one after another; NaN = not observed.
+        offsets: [N + 1] int64; sequence i is ``values[offsets[i]:offsets[i + 1]]``.
+        features: [N, F] float32 of the whole sequence; NaN = not known. Baselines read these alone.
+        feature_names: F of them.
+        channels: C names.
+        labels: [N] int64 position in ``classes``; -1 = not known.
+        classes: names, the usual ones first.
+        groups: [N] text: patient, hospital; a group is never on two sides of a split.
+        items: [N] text: what the sequence is called in results.
+        rare: class that matters most; its recall comes first.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+    features: np.ndarray
+    feature_names: tuple[str, ...]
+    channels: tuple[str, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    groups: np.ndarray
+    items: np.ndarray
+    rare: str = ""
+
+    def __post_init__(self) -> None:
+        n = len(self.offsets) - 1
+        sizes = {len(self.features), len(self.labels), len(self.groups), len(self.items)}
+        if sizes != {n} or (n and self.offsets[-1] != len(self.values)):
+            raise ValueError("arrays of different lengths")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """[N] steps of each."""
+        return np.diff(self.offsets)
+
+    def take(self, index: np.ndarray) -> Sequences:
+        """The sequences at ``index`` (positions or a mask), in that order."""
+        index = np.arange(len(self))[index]
+        lengths = self.lengths[index]
+        offsets = np.r_[0, np.cumsum(lengths)].astype(np.int64)
+        rows = np.repeat(self.offsets[index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return replace(
+            self,
+            values=self.values[rows],
+            offsets=offsets,
+            features=self.features[index],
+            labels=self.labels[index],
+            groups=self.groups[index],
+            items=self.items[index],
+        )
+
+    def padded(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(values [B, T, C] float32 with 0 after the end, lengths [B] int64)."""
+        lengths = self.lengths[index]
+        longest = int(lengths.max()) if len(lengths) else 0
+        steps = np.arange(longest)
+        inside = steps[None] < lengths[:, None]
+        rows = np.where(inside, self.offsets[index][:, None] + steps, 0)
+        out = self.values[rows]
+        if not inside.all():
+            out[~inside] = 0.0
+        return out, lengths.astype(np.int64)
+
+    def require_classes(self, place: str) -> None:
+        """Raises DataError where there is nothing to tell apart, or a label is missing."""
+        if len(self) == 0:
+            raise DataError(place=place, rule="no labelled sequence")
+        if (self.labels < 0).any():
+            raise DataError(place=place, value=f"{int((self.labels < 0).sum())} sequences", rule="without a label")
+        present = [name for k, name in enumerate(self.classes) if (self.labels == k).any()]
+        if len(present) < 2:
+            raise DataError(
+                place=place,
+                value=f"only class {present[0]!r}",
+                rule="at least two classes are needed to tell apart",
+                remedy="Add sequences of another class.",
+            )
+
+    def rare_class(self) -> int:
+        """Position of the class that matters most: the declared one, else the rarest that occurs."""
+        if self.rare:
+            return self.classes.index(self.rare)
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
+        return int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))
+
+
+def concatenate(parts: Sequence[Sequences]) -> Sequences:
+    """Sequences one after another; channels, features and classes are those of the first."""
+    first = parts[0]
+    lengths = np.concatenate([p.lengths for p in parts])
+    return replace(
+        first,
+        values=np.concatenate([p.values for p in parts]),
+        offsets=np.r_[0, np.cumsum(lengths)].astype(np.int64),
+        features=np.concatenate([p.features for p in parts]),
+        labels=np.concatenate([p.labels for p in parts]),
+        groups=np.concatenate([p.groups for p in parts]),
+        items=np.concatenate([p.items for p in parts]),
+    )

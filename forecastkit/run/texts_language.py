@@ -1,0 +1,310 @@
+"""Text runs: language models. From a book to a run folder; from a run folder to next words and texts."""
+
+from __future__ import annotations
+
+import math
+import platform
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecastkit import artifacts
+from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
+from forecastkit.run.folder import RunFolder
+from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LanguageRun", "fit_language_model", "unwrapped"]
+
+ALWAYS = ("unigram", "kneser_ney")
+DEFAULT_MODELS: dict[str, dict[str, Any]] = {"lstm_lm": {}}
+FEWEST_TOKENS = 500
+BLOCK = 200
+"""Tokens of a unit of the bootstrap: neighbours are not independent."""
+MOST_RANKED = 1000
+CONTEXT = 1000
+Progress = Callable[[str, int, int], None]
+
+_END = re.compile(r"[.!?…:;»”\"')\]—-]$")
+
+
+def unwrapped(text: str) -> str:
+    r"""Lines of a hard-wrapped text joined; where most lines end a sentence, nothing changes.
+
+    >>> unwrapped("un dos\\ntres cuatro\\ncinco\\n\\nseis")
+    'un dos tres cuatro cinco\\n\\nseis'
+    """
+    lines = text.split("\n")
+    pairs = [(a, b) for a, b in zip(lines, lines[1:]) if a.strip() and b.strip()]
+    open_ended = sum(not _END.search(a.strip()) for a, _ in pairs)
+    if not pairs or open_ended <= 0.6 * len(pairs):
+        return text
+    return re.sub(r"(?<=\S)[ ]*\n(?=[ ]*\S)", " ", text)
+
+
+def fit_language_model(
+    source: str | Path,
+    *,
+    level: str = "word",
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    vocabulary: int = 0,
+    seed: int = 1,
+    out: Path | None = None,
+    lang: str = "en",
+    progress: Progress = lambda name, done, total: None,
+) -> TextOutcome:
+    """Compare a network with counted n-grams on the last tenth of a text, and write the run folder.
+
+    Args:
+        level: ``word``, ``char`` or ``subword``.
+        vocabulary: tokens at most; 0 = 20,000 words, 4,000 pieces, all characters.
+
+    Raises:
+        ForecastkitError: bad input or options.
+    """
+    import pandas as pd
+
+    from forecastkit.text.models import create
+    from forecastkit.text.protocol import FitAbout
+    from forecastkit.text.schema import read_book
+    from forecastkit.text.tokenizer import LEVELS, UNK, Tokenizer
+
+    started = time.perf_counter()
+    if level not in LEVELS:
+        raise ConfigError(place="--level", value=repr(level), rule="no such level", remedy=near(level, LEVELS))
+    wanted = {name: dict(o) for name, o in (DEFAULT_MODELS if models is None else models).items()}
+    made = {name: create("language-model", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **wanted}.items()}
+    path = _resolved(source)
+    book = read_book(path)
+    if level != "char":
+        book = unwrapped(book)
+    parts = _parts(book)
+    size = vocabulary or {"word": 20_000, "subword": 4_000}.get(level, 100_000)
+    tokenizer = Tokenizer.learn([parts["train"]], level, size=size, min_count=2 if len(parts["train"]) > 200_000 and level == "word" else 1)  # fmt: skip
+    ids = {name: np.array(tokenizer.encode(part), np.int64) for name, part in parts.items()}
+    if len(ids["train"]) < FEWEST_TOKENS or min(len(v) for v in ids.values()) < 20:
+        raise DataError(place=str(source), value=f"{len(ids['train'])} tokens to learn from", rule=f"at least {FEWEST_TOKENS} are needed")  # fmt: skip
+    folder = RunFolder.create(Path(path).stem, out)
+    fitted, reasons, seconds = {}, {}, {}
+    for name, model in made.items():
+        progress(name, 0, 1)
+        begun = time.perf_counter()
+        about = FitAbout(seed=seed)
+        try:
+            if model.family == "network":
+                fitted[name] = model.fit(ids["train"], tokenizer, about, ids["valid"])
+            else:  # counts need no early stopping and lose no rows to it
+                fitted[name] = model.fit(np.r_[ids["train"], ids["valid"]], tokenizer, about)
+        except FitError as error:
+            reasons[name] = str(error)
+        seconds[name] = time.perf_counter() - begun
+    before = np.r_[ids["train"], ids["valid"], ids["select"]]
+    losses = {n: f.nll(before[-CONTEXT:], ids["report"]) for n, f in fitted.items()}
+    chosen = {n: float(f.nll(before[-len(ids["select"]) - CONTEXT : -len(ids["select"])], ids["select"]).mean()) for n, f in fitted.items()}  # fmt: skip
+    n_chars = len(parts["report"])
+    rows = []
+    for name in made:
+        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reasons.get(name, "")}  # fmt: skip
+        if name in losses:
+            nats = losses[name]
+            top1, top5 = _top(fitted[name], np.r_[before[-CONTEXT:], ids["report"]], len(ids["report"]))
+            row |= {
+                "perplexity": math.exp(float(nats.mean())), "bits_per_char": float(nats.sum()) / math.log(2) / n_chars,
+                "top1": top1, "top5": top5, "select_nll": chosen[name],
+            }  # fmt: skip
+        row |= {
+            "seconds": seconds[name],
+            "n_parameters": fitted[name].info.get("n_parameters") if name in fitted else None,
+        }
+        rows.append(row)
+    board = pd.DataFrame(rows).sort_values("bits_per_char", ignore_index=True)
+    verdict = _verdict(losses, chosen, made, n_chars)
+    for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
+        arrays, meta = fitted[name].state()
+        artifacts.save_model(folder / "model" / name, arrays, {"task": "language-model", "model": name, "state": meta})
+    curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in fitted.items() for row in f.curves])
+    unknown = float((ids["report"] == UNK).mean())
+    facts = {
+        "task": "language-model", "data": {"source": str(source), "characters": len(book)}, "level": level,
+        "vocabulary": len(tokenizer), "unknown_in_report": unknown, "tokens": {k: len(v) for k, v in ids.items()},
+        "models": {n: asdict(m) for n, m in made.items()}, "seed": seed, "versions": versions(), "lang": lang,
+        "seconds": round(time.perf_counter() - started, 1),
+    }  # fmt: skip
+    artifacts.write_csv(folder / "leaderboard.csv", board)
+    artifacts.write_json(folder / "verdict.json", verdict)
+    artifacts.write_csv(folder / "learning_curves.csv", curves)
+    folder.write_facts(facts)
+    _page(board, verdict, curves, facts, fitted[verdict["use"]], parts["report"], folder, lang)
+    return TextOutcome(folder, board, verdict, time.perf_counter() - started)
+
+
+def _parts(book: str) -> dict[str, str]:
+    """The text in order: 80 % train, 5 % valid (early stopping), 5 % select, the last tenth reports."""
+    n = len(book)
+    edges = [0, round(0.80 * n), round(0.85 * n), round(0.90 * n), n]
+    return {name: book[a:b] for name, a, b in zip(("train", "valid", "select", "report"), edges, edges[1:])}
+
+
+def _top(model: Any, whole: np.ndarray, n: int) -> tuple[float, float]:
+    """How often the next token is the first, or among the first five, on a sample of places."""
+    at = np.unique(np.linspace(len(whole) - n, len(whole) - 1, min(n, MOST_RANKED)).astype(int))
+    ranks = []
+    if hasattr(model, "walker"):
+        walk, end = model.walker(), 0
+        for t in at:
+            p = walk(whole[end:t])
+            end = t
+            ranks.append(int((p > p[whole[t]]).sum()))
+    else:
+        for t in at:
+            p = model.next(whole[max(t - 12, 0) : t])
+            ranks.append(int((p > p[whole[t]]).sum()))
+    found = np.array(ranks)
+    return float((found < 1).mean()), float((found < 5).mean())
+
+
+def _verdict(
+    losses: dict[str, np.ndarray], chosen: dict[str, float], made: dict[str, Any], n_chars: int
+) -> dict[str, Any]:
+    from forecastkit.text.metrics import paired_bootstrap
+
+    use = min(chosen, key=lambda n: chosen[n])
+    reference = "kneser_ney"
+    networks = [n for n in chosen if made[n].family == "network"]
+    out: dict[str, Any] = {"task": "language-model", "use": use, "reference": reference, "tested": "", "word": "indistinguishable", "p_value": None}  # fmt: skip
+    if not networks:
+        return {
+            **out,
+            "sentence": {
+                "en": [f"Use {use}. No network was compared."],
+                "es": [f"Use {use}. No se comparó ninguna red."],
+            },
+        }
+    tested = min(networks, key=lambda n: chosen[n])
+    blocks = {n: _blocks(losses[n]) for n in (tested, reference)}
+    found = paired_bootstrap(blocks[tested], blocks[reference])
+    word = "indistinguishable"
+    if found["p_value"] < 0.05:
+        word = "better" if found["difference"] < 0 else "worse"
+    bpc = {n: float(losses[n].sum()) / math.log(2) / n_chars for n in (tested, reference)}
+    p = f"p = {found['p_value']:.2g}"
+    numbers = f"{bpc[tested]:.3f} / {bpc[reference]:.3f}"
+    en = {"better": "predicts better than", "worse": "predicts worse than", "indistinguishable": "is not shown to predict better or worse than"}[word]  # fmt: skip
+    es = {"better": "predice mejor que", "worse": "predice peor que", "indistinguishable": "no se demuestra que prediga mejor ni peor que"}[word]  # fmt: skip
+    said = {
+        "en": [f"Use {use}.", f"{tested} {en} {reference}: {numbers} bits per character on the last tenth ({p}, bootstrap over blocks of {BLOCK})."],
+        "es": [f"Use {use}.", f"{tested} {es} {reference}: {numbers} bits por carácter en la última décima parte ({p}, bootstrap por bloques de {BLOCK})."],
+    }  # fmt: skip
+    return {**out, "tested": tested, "word": word, **found, "bits_per_char": bpc, "sentence": said}
+
+
+def _blocks(nats: np.ndarray) -> np.ndarray:
+    n = max(1, len(nats) // BLOCK)
+    return np.array([part.mean() for part in np.array_split(nats, n)])
+
+
+def _page(
+    board: pd.DataFrame, verdict: dict[str, Any], curves: pd.DataFrame, facts: dict[str, Any], model: Any, report: str, folder: RunFolder, lang: str
+) -> None:  # fmt: skip
+    from forecastkit.report.numbers import number, p_text, percent, seconds
+    from forecastkit.report.texts import Block, Section, TextPage, curves_section, shown, write_page
+    from forecastkit.text.generate import generate
+
+    w = _WORDS[lang]
+    rows, chosen = [], -1
+    for k, r in enumerate(board.to_dict("records")):
+        if r["status"] != "ok":
+            rows.append([r["model"], "–", "–", "–", "–", r["reason"]])
+            continue
+        rows.append([r["model"], number(r["perplexity"], lang), number(r["bits_per_char"], lang, 4), percent(r["top1"], lang), percent(r["top5"], lang), seconds(r["seconds"], lang)])  # fmt: skip
+        chosen = k if r["model"] == verdict["use"] else chosen
+    best = board[board["model"] == verdict["use"]].iloc[0]
+    start = " ".join(report.split()[:3])
+    samples = []
+    for temperature in (0.5, 0.8, 1.0):
+        try:
+            samples.append([str(temperature), shown(generate(model, start, n_tokens=60 if facts["level"] != "char" else 240, temperature=temperature), 1200)])  # fmt: skip
+        except DataError:
+            break
+    sections = [
+        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["samples"], [Block(said=w["samples_said"].format(start=shown(start, 80)), heads=w["sample_heads"], rows=samples, text_columns=(0, 1))]),
+    ]  # fmt: skip
+    learning = curves_section(curves, lang=lang)
+    sections += [learning] if learning else []
+    about = [[w["part"].format(part=k), n] for k, n in facts["tokens"].items()]
+    about += [[w["vocabulary"], facts["vocabulary"]], [w["unknown"], percent(facts["unknown_in_report"], lang)]]
+    sections.append(Section(w["data"], [Block(rows=about), Block(code=_yaml(facts), folded=w["settings"])]))
+    key = [
+        (number(float(best["perplexity"]), lang), w["perplexity"], w["level"].format(level=facts["level"])),
+        (number(float(best["bits_per_char"]), lang, 4), w["bpc"], ""),
+        (percent(float(best["top5"]), lang), w["top5"], w["sampled"]),
+        (p_text(verdict["p_value"], lang) or "–", w["test"], verdict["reference"]),
+    ]
+    page = TextPage(
+        title=f"{folder.path.name}: {verdict['use']}", sentence=verdict["sentence"][lang], facts=key, sections=sections, lang=lang,
+        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+    )  # fmt: skip
+    write_page(page, folder / "report.html")
+
+
+_WORDS: dict[str, dict[str, Any]] = {
+    "en": {
+        "models": "The models compared", "models_said": "On the last tenth of the text, from which none of them learnt.",
+        "heads": ["model", "perplexity", "bits per character", "next token first", "among five", "time"],
+        "samples": "What it writes", "samples_said": "After “{start}”, by temperature.", "sample_heads": ["temperature", "text"],
+        "part": "tokens: {part}", "vocabulary": "vocabulary", "unknown": "unknown in the last tenth", "data": "Data and run",
+        "settings": "All settings", "perplexity": "perplexity", "level": "a {level}", "bpc": "bits per character",
+        "top5": "next token among five", "sampled": "on a sample of places", "test": "bootstrap against",
+    },
+    "es": {
+        "models": "Los modelos comparados", "models_said": "Con la última décima parte del texto, de la que ninguno aprendió.",
+        "heads": ["modelo", "perplejidad", "bits por carácter", "acierta el siguiente", "entre cinco", "tiempo"],
+        "samples": "Lo que escribe", "samples_said": "Tras «{start}», por temperatura.", "sample_heads": ["temperatura", "texto"],
+        "part": "unidades: {part}", "vocabulary": "vocabulario", "unknown": "desconocidas en la última décima parte",
+        "data": "Datos y ejecución", "settings": "Todos los ajustes", "perplexity": "perplejidad", "level": "por {level}",
+        "bpc": "bits por carácter", "top5": "la siguiente entre cinco", "sampled": "en una muestra de lugares", "test": "bootstrap frente a",
+    },
+}  # fmt: skip
+
+
+class LanguageRun:
+    """The saved language model of a run; loads once.
+
+    Args:
+        model: name of a saved model; None = the recommended one.
+    """
+
+    def __init__(self, run: str | Path, model: str | None = None) -> None:
+        from forecastkit.text.models import restore
+
+        self.folder, self.facts = run_of_task(run, "language-model")
+        name = model or str(self.folder.json("verdict.json").get("use", ""))
+        saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
+        if name not in saved:
+            raise ConfigError(
+                place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
+            )
+        arrays, meta = artifacts.load_model(self.folder / "model" / name)
+        if "state" not in meta:
+            raise ModelFileError(place=str(self.folder / "model" / name), rule="damaged", remedy="Run fit again.")
+        self.model = restore("language-model", name, arrays, meta["state"])
+
+    def complete(self, prompt: str, top: int = 5) -> list[tuple[str, float]]:
+        """The likeliest next tokens."""
+        from forecastkit.text.generate import complete
+
+        return complete(self.model, prompt, top)
+
+    def generate(self, prompt: str, **how: Any) -> str:
+        """See ``forecastkit.text.generate.generate``."""
+        from forecastkit.text.generate import generate
+
+        return generate(self.model, prompt, **how)

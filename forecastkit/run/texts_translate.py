@@ -1,0 +1,309 @@
+"""Text runs: translation. From pairs of sentences to a run folder; from a run folder to translations."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecastkit import artifacts
+from forecastkit.errors import ConfigError, DataError, FitError
+from forecastkit.run.folder import RunFolder
+from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+
+__all__ = ["TranslationRun", "compare_translators", "fit_translator"]
+
+ALWAYS = ("copy", "dictionary")
+DEFAULT_MODELS: dict[str, dict[str, Any]] = {"seq2seq": {}}
+MOST_REPORTED = 1500
+Progress = Callable[[str, int, int], None]
+
+
+def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str]]]:
+    """Each source sentence once, with all its translations."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for i in index:
+        found[pairs.source[i]].append(pairs.target[i])
+    return list(found), list(found.values())
+
+
+def _scores(said: list[str], references: list[list[str]]) -> dict[str, float]:
+    """BLEU and chrF: sacrebleu's with its default tokeniser where it is installed, else our own on our words."""
+    from forecastkit.text import metrics
+    from forecastkit.text.tokenizer import split_words
+
+    try:
+        import sacrebleu
+    except ImportError:
+        bleu = metrics.bleu([split_words(s) for s in said], [[split_words(r) for r in own] for own in references])
+        return {"bleu": bleu, "chrf": metrics.chrf(said, references)}
+    most = max(len(own) for own in references)
+    columns: Any = [[own[k] if k < len(own) else None for own in references] for k in range(most)]
+    return {
+        "bleu": float(sacrebleu.corpus_bleu(said, columns).score),
+        "chrf": float(sacrebleu.corpus_chrf(said, columns).score) if most == 1 else metrics.chrf(said, references),
+    }
+
+
+def compare_translators(
+    pairs: Any, models: Mapping[str, Mapping[str, Any]], *, seed: int = 1, beam: int = 5, progress: Progress = lambda name, done, total: None
+) -> dict[str, Any]:  # fmt: skip
+    """Fit and score the baselines and ``models``; parts share no source sentence.
+
+    Returns: fitted, reasons, seconds, said, scores, chosen, sources, references, parts.
+    """
+    from forecastkit.text import metrics
+    from forecastkit.text.models import create
+    from forecastkit.text.protocol import FitAbout
+    from forecastkit.text.splits import key_of, parts_by_key
+
+    made = {name: create("translate", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **models}.items()}
+    train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
+    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "said", "scores", "chosen", "unit")}
+    sources, references = _references(pairs, report)
+    sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
+    if not sources:
+        raise DataError(place=pairs.name, rule="too few different source sentences to keep some aside")
+    select_sources, select_references = _references(pairs, select)
+    select_sources, select_references = select_sources[:300], select_references[:300]
+    for name, model in made.items():
+        progress(name, 0, 1)
+        begun = time.perf_counter()
+        try:
+            fitted = model.fit(pairs.take(train), FitAbout(seed=seed), pairs.take(valid))
+        except FitError as error:
+            out["reasons"][name] = str(error)
+            continue
+        finally:
+            out["seconds"][name] = time.perf_counter() - begun
+        said = fitted.translate(sources, beam=beam)
+        out["fitted"][name], out["said"][name], out["scores"][name] = fitted, said, _scores(said, references)
+        out["chosen"][name] = (
+            metrics.chrf(fitted.translate(select_sources, beam=beam), select_references) if select_sources else 0.0
+        )
+        out["unit"][name] = np.array([metrics.chrf([s], [r]) for s, r in zip(said, references)])
+    parts = {"train": len(train), "valid": len(valid), "select": len(select), "report": len(report)}
+    return {**out, "made": made, "sources": sources, "references": references, "parts": parts}
+
+
+def fit_translator(
+    source: str | Path,
+    *,
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 1,
+    out: Path | None = None,
+    lang: str = "en",
+    progress: Progress = lambda name, done, total: None,
+) -> TextOutcome:
+    """Compare an encoder and decoder with copy and dictionary, and write the run folder.
+
+    Raises:
+        ForecastkitError: bad input or options.
+    """
+    import pandas as pd
+
+    from forecastkit.text.models import create
+    from forecastkit.text.schema import read_pairs
+
+    started = time.perf_counter()
+    wanted = {name: dict(o) for name, o in (DEFAULT_MODELS if models is None else models).items()}
+    for name, options in wanted.items():
+        create("translate", name, **options)
+    pairs = read_pairs(_resolved(source))
+    folder = RunFolder.create(pairs.name, out)
+    c = compare_translators(pairs, wanted, seed=seed, progress=progress)
+    rows = [
+        {
+            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"].get(name, ""),
+            **c["scores"].get(name, {}), "select_chrf": c["chosen"].get(name), "seconds": c["seconds"][name],
+            "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
+        }
+        for name, model in c["made"].items()
+    ]  # fmt: skip
+    board = pd.DataFrame(rows).sort_values("bleu", ascending=False, ignore_index=True)
+    verdict = _verdict(c)
+    for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
+        arrays, meta = c["fitted"][name].state()
+        artifacts.save_model(folder / "model" / name, arrays, {"task": "translate", "model": name, "state": meta})
+    curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in c["fitted"].items() for row in f.curves])
+    facts = {
+        "task": "translate", "data": {"source": str(source), "pairs": len(pairs), "skipped": pairs.skipped}, "parts": c["parts"],
+        "models": {n: asdict(m) for n, m in c["made"].items()}, "seed": seed, "versions": versions(), "lang": lang,
+        "seconds": round(time.perf_counter() - started, 1),
+    }  # fmt: skip
+    artifacts.write_csv(folder / "leaderboard.csv", board)
+    artifacts.write_json(folder / "verdict.json", verdict)
+    artifacts.write_csv(folder / "learning_curves.csv", curves)
+    folder.write_facts(facts)
+    _page(c, board, verdict, curves, facts, folder, lang)
+    return TextOutcome(folder, board, verdict, time.perf_counter() - started)
+
+
+def _verdict(c: dict[str, Any]) -> dict[str, Any]:
+    from forecastkit.text.metrics import paired_bootstrap
+
+    chosen = c["chosen"]
+    use = max(chosen, key=lambda n: chosen[n])
+    base = max((n for n in chosen if n in ALWAYS), key=lambda n: chosen[n])
+    networks = [n for n in chosen if c["made"][n].family == "network"]
+    out: dict[str, Any] = {
+        "task": "translate",
+        "use": use,
+        "reference": base,
+        "tested": "",
+        "word": "indistinguishable",
+        "p_value": None,
+    }
+    if not networks:
+        return {
+            **out,
+            "sentence": {
+                "en": [f"Use {use}. No network was compared."],
+                "es": [f"Use {use}. No se comparó ninguna red."],
+            },
+        }
+    tested = max(networks, key=lambda n: chosen[n])
+    found = paired_bootstrap(c["unit"][tested], c["unit"][base])
+    word = "indistinguishable"
+    if found["p_value"] < 0.05:
+        word = "better" if found["difference"] > 0 else "worse"
+    numbers = f"BLEU {c['scores'][tested]['bleu']:.1f} / {c['scores'][base]['bleu']:.1f}"
+    n, p = len(c["sources"]), f"p = {found['p_value']:.2g}"
+    en = {
+        "better": "translates better than",
+        "worse": "translates worse than",
+        "indistinguishable": "is not shown to translate better or worse than",
+    }[word]
+    es = {
+        "better": "traduce mejor que",
+        "worse": "traduce peor que",
+        "indistinguishable": "no se demuestra que traduzca mejor ni peor que",
+    }[word]
+    said = {
+        "en": [
+            f"Use {use}.",
+            f"{tested} {en} {base}: {numbers} on {n} sentences kept aside ({p}, bootstrap of chrF by sentence).",
+        ],
+        "es": [
+            f"Use {use}.",
+            f"{tested} {es} {base}: {numbers} en {n} frases apartadas ({p}, bootstrap de chrF por frase).",
+        ],
+    }
+    return {**out, "tested": tested, "word": word, **found, "sentence": said}
+
+
+def _page(
+    c: dict[str, Any],
+    board: Any,
+    verdict: dict[str, Any],
+    curves: Any,
+    facts: dict[str, Any],
+    folder: RunFolder,
+    lang: str,
+) -> None:
+    from forecastkit.report.numbers import number, p_text, seconds
+    from forecastkit.report.texts import Block, Section, TextPage, curves_section, shown, write_page
+
+    w = _WORDS[lang]
+    rows, chosen = [], -1
+    for k, r in enumerate(board.to_dict("records")):
+        good = r["status"] == "ok"
+        rows.append(
+            [
+                r["model"],
+                number(r.get("bleu"), lang),
+                number(r.get("chrf"), lang),
+                seconds(r["seconds"], lang),
+                r["reason"] if not good else "",
+            ]
+        )
+        chosen = k if r["model"] == verdict["use"] else chosen
+    use = verdict["use"]
+    worst = np.argsort(c["unit"][use], kind="stable")
+    some = np.unique(np.linspace(0, len(worst) - 1, 12).astype(int))
+    triples = {
+        name: [
+            [shown(c["sources"][i]), shown(c["said"][use][i]), shown(" / ".join(c["references"][i][:3]))] for i in at
+        ]
+        for name, at in (("worst", worst[:12]), ("some", some))
+    }
+    sections = [
+        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
+        Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))]),
+    ]
+    learning = curves_section(curves, lang=lang)
+    sections += [learning] if learning else []
+    about = [[w["part"].format(part=k), n] for k, n in facts["parts"].items()]
+    sections.append(
+        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
+    )
+    best = c["scores"][use]
+    page = TextPage(
+        title=f"{folder.path.name}: {use}",
+        sentence=verdict["sentence"][lang],
+        lang=lang,
+        sections=sections,
+        facts=[
+            (number(best["bleu"], lang), "BLEU", use),
+            (number(best["chrf"], lang), "chrF", use),
+            (str(len(c["sources"])), w["tested"], ""),
+            (p_text(verdict["p_value"], lang) or "–", w["test"], verdict["reference"]),
+        ],
+        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+    )
+    write_page(page, folder / "report.html")
+
+
+_WORDS: dict[str, dict[str, Any]] = {
+    "en": {
+        "models": "The models compared", "models_said": "On sentences that none of them learnt from, against all known translations.",
+        "heads": ["model", "BLEU", "chrF", "time", ""], "some": "Some translations", "worst": "What went wrong",
+        "triple": ["sentence", "it said", "people say"], "part": "pairs: {part}", "data": "Data and run",
+        "data_said": "No source sentence is in two parts.", "settings": "All settings", "tested": "sentences tested", "test": "bootstrap against",
+    },
+    "es": {
+        "models": "Los modelos comparados", "models_said": "Con frases de las que ninguno aprendió, frente a todas sus traducciones conocidas.",
+        "heads": ["modelo", "BLEU", "chrF", "tiempo", ""], "some": "Algunas traducciones", "worst": "Lo que falló",
+        "triple": ["frase", "dijo", "se dice"], "part": "pares: {part}", "data": "Datos y ejecución",
+        "data_said": "Ninguna frase de origen está en dos partes.", "settings": "Todos los ajustes", "tested": "frases de prueba", "test": "bootstrap frente a",
+    },
+}  # fmt: skip
+
+
+class TranslationRun:
+    """The saved translator of a run; loads once."""
+
+    def __init__(self, run: str | Path, model: str | None = None) -> None:
+        from forecastkit.text.models import restore
+
+        self.folder, self.facts = run_of_task(run, "translate")
+        name = model or str(self.folder.json("verdict.json").get("use", ""))
+        saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
+        if name not in saved:
+            raise ConfigError(
+                place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
+            )
+        arrays, meta = artifacts.load_model(self.folder / "model" / name)
+        self.model = restore("translate", name, arrays, meta.get("state", {}))
+
+    def translate(self, sentences: Sequence[str], *, beam: int = 5) -> list[str]:
+        """A translation of each sentence.
+
+        Raises:
+            DataError: an empty sentence.
+        """
+        from forecastkit.text.clean import is_empty
+        from forecastkit.text.schema import bounded
+
+        cleaned = [bounded(s)[0] for s in sentences]
+        if any(is_empty(s) for s in cleaned):
+            raise DataError(place="sentence", rule="there is nothing to translate in it")
+        done: list[str] = self.model.translate(cleaned, beam=beam)
+        return done

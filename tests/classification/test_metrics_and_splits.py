@@ -1,0 +1,130 @@
+"""Scores against scikit-learn and by hand; splits that keep patients on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecastkit.classification import metrics
+from forecastkit.classification.evaluation import decide
+from forecastkit.classification.splits import DS1, DS2, default_splits, fixed_split, group_folds, leave_one_out
+from forecastkit.errors import ConfigError, DataError
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_curves_are_those_of_scikit_learn(seed):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    rng = np.random.default_rng(seed)
+    positive = rng.random(60) < 0.4
+    positive[:2] = [True, False]
+    score = np.round(rng.random(60), 1)
+    assert metrics.roc_curve(positive, score)[2] == pytest.approx(roc_auc_score(positive, score))
+    assert metrics.precision_recall_curve(positive, score)[2] == pytest.approx(average_precision_score(positive, score))
+
+
+@given(st.integers(0, 10_000), st.integers(2, 5))
+@settings(max_examples=30, deadline=None)
+def test_scores_are_those_of_scikit_learn(seed, n_classes):
+    from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+
+    rng = np.random.default_rng(seed)
+    y, said = rng.integers(0, n_classes, 80), rng.integers(0, n_classes, 80)
+    matrix = metrics.confusion(y, said, n_classes)
+    labels = list(range(n_classes))
+    np.testing.assert_array_equal(matrix, confusion_matrix(y, said, labels=labels))
+    own = metrics.class_scores(matrix)
+    np.testing.assert_allclose([s["sensitivity"] for s in own], recall_score(y, said, labels=labels, average=None))
+    np.testing.assert_allclose([s["ppv"] for s in own], precision_score(y, said, labels=labels, average=None))
+    assert metrics.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
+
+
+def test_the_bootstrap_draws_patients_not_beats():
+    """One patient with most of the beats: pooled beats would make the difference look sure."""
+    good, bad = np.array([[100, 0], [0, 100]]), np.array([[100, 0], [60, 40]])
+    a, b = np.stack([good, bad, bad]), np.stack([bad, good, good])
+    found = metrics.bootstrap_difference(a, b, 1)
+    assert found["low"] < 0 < found["high"]
+    same = metrics.bootstrap_difference(a, a, 1)
+    assert (same["low"], same["high"], same["share"]) == (0, 0, 0)
+    always = metrics.bootstrap_difference(np.stack([good] * 12), np.stack([bad] * 12), 1)
+    assert always["low"] > 0.3
+
+
+def test_calibration_undoes_balancing():
+    rng = np.random.default_rng(0)
+    true_p = rng.beta(0.5, 4, 20_000)
+    y = (rng.random(20_000) < true_p).astype(int)
+    odds = true_p / (1 - true_p) * 9
+    p = np.column_stack([1 - odds / (1 + odds), odds / (1 + odds)])
+    before = metrics.calibration(y == 1, p[:, 1])["ece"]
+    temperature, shift = metrics.fit_temperature(p, y)
+    after = metrics.calibration(y == 1, metrics.temper(p, temperature, shift)[:, 1])
+    assert after["ece"] < 0.02 < 0.1 < before
+    assert after["brier"] < 0.2
+
+
+@given(st.integers(0, 1000), st.floats(0.05, 1.0))
+@settings(max_examples=40, deadline=None)
+def test_a_threshold_reaches_its_sensitivity_and_no_higher_one_does(seed, wanted):
+    rng = np.random.default_rng(seed)
+    positive, score = rng.random(50) < 0.3, np.round(rng.random(50), 2)
+    positive[0] = True
+    cut = metrics.threshold_for(positive, score, wanted)
+    assert (score[positive] >= cut).mean() >= wanted - 1e-9
+    higher = score[score > cut]
+    if len(higher):
+        assert (score[positive] >= higher.min()).mean() < wanted
+
+
+def test_decide():
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.2, 0.3], [0.2, 0.75, 0.05]])
+    assert decide(p, 2, float("nan")).tolist() == [0, 0, 1]
+    assert decide(p, 2, 0.1).tolist() == [2, 2, 1]
+
+
+@given(st.integers(0, 10_000), st.integers(2, 30), st.integers(2, 6))
+@settings(max_examples=50, deadline=None)
+def test_a_group_is_never_on_both_sides(seed, n_groups, n_folds):
+    rng = np.random.default_rng(seed)
+    groups = np.array([f"g{k}" for k in rng.integers(0, n_groups, 200)], dtype=object)
+    labels = rng.integers(0, 3, 200)
+    for splits in (group_folds(groups, labels, n_folds, seed=seed), leave_one_out(groups)):
+        tested = np.concatenate([s.test for s in splits])
+        assert sorted(tested.tolist()) == list(range(200))
+        for s in splits:
+            assert not set(groups[s.train]) & set(groups[s.test])
+
+
+def test_the_rare_class_is_dealt_to_every_fold():
+    groups = np.repeat([f"g{k}" for k in range(9)], 20).astype(object)
+    labels = np.isin(groups, ["g0", "g1", "g2"]).astype(int)
+    for s in group_folds(groups, labels, 3):
+        assert labels[s.test].sum() == 20
+
+
+def test_ds1_and_ds2_where_all_records_are_there():
+    assert len(DS1) == len(DS2) == 22
+    assert not set(DS1) & set(DS2)
+    assert not {"102", "104", "107", "217"} & {*DS1, *DS2}
+    groups = np.array([*DS1, *DS2], dtype=object)
+    (split,), said = default_splits(groups, np.zeros(44, int))
+    assert "DS1/DS2" in said
+    assert set(groups[split.train]) == set(DS1)
+    _, said = default_splits(groups[:10], np.zeros(10, int))
+    assert said == "leave one group out"
+    _, said = default_splits(groups[:43], np.zeros(43, int))
+    assert said == "5 folds of whole groups"
+
+
+def test_sides_by_request():
+    groups = np.array(list("aabbcc"), dtype=object)
+    with pytest.raises(ConfigError, match="on both sides"):
+        fixed_split(groups, ["a", "b"], ["b"])
+    with pytest.raises(ConfigError, match="not in the data"):
+        fixed_split(groups, ["a"], ["x"])
+    with pytest.raises(DataError, match="at least two"):
+        default_splits(groups[:2], np.zeros(2, int))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forecastkit.cli import main
+from forecastkit.errors import ForecastkitError
+from forecastkit.run.texts_config import load_text_config
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "text").glob("*.yaml"))
+SMALL = {
+    "classify": {"hidden": 4, "embedding": 6, "epochs": 1, "seeds": 1},
+    "language-model": {"hidden": 8, "epochs": 1, "minutes": 0.05},
+    "translate": {"hidden": 8, "embedding": 8, "epochs": 1, "minutes": 0.05},
+}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_config_loads_and_runs_small(path, tmp_path):
+    settings = load_text_config(path)
+    small = [f"models.{n}.{k}={v}" for n in settings["models"] for k, v in SMALL[settings["task"]].items()]
+    out = tmp_path / "run"
+    assert main(["text", "fit", "--config", str(path), "--quiet", "--out", str(out), *small]) == 0
+    assert (out / "report.html").stat().st_size > 3000
+    assert set(settings["models"]) <= set((out / "leaderboard.csv").read_text().replace("\n", ",").split(","))
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("tsk: classify", "task"), ("folds: many", "int"), ("- a", "mapping"), ("a: b: c", "YAML"), ("task: a\ntask: b", "twice"),
+    ("models:\n  gru: 3", "mapping"), ("!!python/object:os.system {}", "YAML"),
+])  # fmt: skip
+def test_mistakes_are_named(tmp_path, text, said):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ForecastkitError, match=said) as error:
+        load_text_config(path)
+    assert "\n" not in str(error.value)
+
+
+def test_words_win_over_the_file():
+    settings = load_text_config(CONFIGS[0], values={"seed": 5}, overrides=["models.gru.hidden=7", "lang=es"])
+    assert (settings["seed"], settings["lang"], settings["models"]["gru"]["hidden"]) == (5, "es", 7)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from forecastkit.text import metrics
+
+HYPOTHESES = ["the cat sat on the mat", "there is a dog in the garden", "he reads"]
+REFERENCES = [
+    ["the cat sat on a mat", "a cat sat on the mat"],
+    ["there is the dog in a garden"],
+    ["he reads a book now"],
+]
+
+
+def test_scores_by_hand():
+    labels, p = np.array([0, 0, 1, 2]), np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    s = metrics.scores(labels, p)
+    assert s["accuracy"] == 0.75
+    assert s["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert s["ece"] == pytest.approx((0.7 * 1 + 1.6 - 0.0 - 2 + 0.6) / 4, abs=0.2)
+
+
+def test_scores_equal_those_of_scikit_learn():
+    from sklearn import metrics as sk
+
+    rng = np.random.default_rng(0)
+    labels, p = rng.integers(0, 3, 300), rng.dirichlet([1, 1, 1], 300)
+    s = metrics.scores(labels, p)
+    assert s["macro_f1"] == pytest.approx(sk.f1_score(labels, p.argmax(1), average="macro"))
+    assert s["auc"] == pytest.approx(sk.roc_auc_score(labels, p, multi_class="ovr"))
+    assert s["log_loss"] == pytest.approx(sk.log_loss(labels, p))
+
+
+def test_mcnemar_counts_only_where_they_differ():
+    a, b = np.array([1] * 20 + [0] * 5 + [1] * 100), np.array([0] * 20 + [1] * 5 + [1] * 100)
+    found = metrics.mcnemar(a, b)
+    assert (found.only_a, found.only_b) == (20, 5)
+    assert found.p_value == pytest.approx(2 * 68406 / 2**25)
+    assert metrics.mcnemar(a, a).p_value == 1.0
+
+
+def test_mcnemar_holds_its_level():
+    rng = np.random.default_rng(1)
+    hits = [metrics.mcnemar(rng.random(200) < 0.8, rng.random(200) < 0.8).p_value < 0.05 for _ in range(400)]
+    assert np.mean(hits) < 0.07
+
+
+def test_temperature_cools_what_is_too_sure():
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet([1, 1], 2000)
+    labels = (rng.random(2000) < true[:, 1]).astype(int)
+    sure = metrics.temper(true, 0.4)
+    t = metrics.fit_temperature(sure, labels)
+    assert t == pytest.approx(2.5, rel=0.15)
+    assert metrics.expected_calibration_error(labels, metrics.temper(sure, t)) < metrics.expected_calibration_error(
+        labels, sure
+    )
+
+
+def test_bleu_and_chrf_equal_those_of_sacrebleu():
+    sacrebleu = pytest.importorskip("sacrebleu")
+    n = max(len(r) for r in REFERENCES)
+    columns = [[r[k] if k < len(r) else None for r in REFERENCES] for k in range(n)]
+    ours = metrics.bleu([h.split() for h in HYPOTHESES], [[r.split() for r in own] for own in REFERENCES])
+    assert ours == pytest.approx(sacrebleu.corpus_bleu(HYPOTHESES, columns, tokenize="none").score)
+    single = [[r[0]] for r in REFERENCES]
+    theirs = sacrebleu.corpus_chrf(HYPOTHESES, [[r[0] for r in REFERENCES]]).score
+    assert metrics.chrf(HYPOTHESES, single) == pytest.approx(theirs, abs=0.01)
+
+
+def test_bleu_of_the_same_is_100_and_of_nothing_0():
+    tokens = ["a", "b", "c", "d", "e"]
+    assert metrics.bleu([tokens], [[tokens]]) == pytest.approx(100)
+    assert metrics.bleu([["x"] * 5], [[tokens]]) == 0
+
+
+def test_bootstrap_finds_a_difference_and_none():
+    rng = np.random.default_rng(0)
+    a = rng.normal(0, 1, 200)
+    assert metrics.paired_bootstrap(a, a + 0.5 + rng.normal(0, 0.5, 200))["p_value"] < 0.01
+    assert metrics.paired_bootstrap(a, a + rng.normal(0, 1, 200))["p_value"] > 0.01

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from forecastkit.errors import ForecastkitError
+from forecastkit.nn.texts import LanguageNet, to_front
+from forecastkit.text.examples import example
+from forecastkit.text.models import CLASSIFIERS, create, restore
+from forecastkit.text.protocol import FitAbout
+from forecastkit.text.schema import read_texts
+from forecastkit.text.tokenizer import Tokenizer
+
+SMALL = {"epochs": 3, "hidden": 8, "embedding": 12, "buckets": 300}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return read_texts(example("reviews"))
+
+
+def small(name, **more):
+    options = {**SMALL, **more} if name in ("rnn", "gru", "lstm") else more
+    return create("classify", name, **options)
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    return small("gru").fit(table.take(np.arange(300)), FitAbout(valid=table.take(np.arange(300, 420))))
+
+
+def test_padding_never_changes_a_result(fitted, table):
+    net, reader = fitted.nets[0], fitted.reader
+    rows = [reader.ids(t) for t in table.texts[:6]]
+    none = np.zeros(6)
+    b = reader.batch(rows, none, none)
+    with torch.inference_mode():
+        plain = net(b.words, b.grams, b.offsets, b.index, b.seen)
+        for before, after in ((0, 9), (9, 0), (4, 5)):
+            wide = torch.nn.functional.pad(b.index, (before, after))
+            seen = torch.nn.functional.pad(b.seen, (before, after))
+            torch.testing.assert_close(net(b.words, b.grams, b.offsets, wide, seen), plain)
+        for k, row in enumerate(rows):
+            one = reader.batch([row], none[:1], none[:1])
+            alone = net(one.words, one.grams, one.offsets, one.index, one.seen)
+            torch.testing.assert_close(alone[0], plain[k], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_seen_moves_to_the_front():
+    index = torch.tensor([[0, 5, 6], [7, 0, 0]])
+    moved, lengths = to_front(index, torch.tensor([[False, True, True], [True, False, False]]))
+    assert moved[0, :2].tolist() == [5, 6]
+    assert lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("name", list(CLASSIFIERS))
+def test_every_model_learns_is_saved_and_comes_back(name, table):
+    part = table.take(np.arange(240))
+    model = small(name).fit(part, FitAbout(valid=table.take(np.arange(240, 300)), seed=3))
+    texts = [*table.texts[300:320], "zzzz", "👍👍", "…", "x " * 5000]
+    p = model.predict(texts)
+    assert p.shape == (24, 3)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
+    arrays, meta = model.state()
+    again = restore("classify", name, arrays, __import__("json").loads(__import__("json").dumps(meta)))
+    np.testing.assert_allclose(again.predict(texts), p, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["attention", "last", "both"])
+@pytest.mark.parametrize("level", ["word", "char", "subword"])
+def test_levels_and_poolings(pooling, level, table):
+    model = small(
+        "lstm", pooling=pooling, level=level, vocabulary=400, epochs=1, max_length=40, bidirectional=pooling != "last"
+    )
+    p = model.fit(table.take(np.arange(100)), FitAbout(n_steps=3)).predict(["muy bien", "bad"])
+    assert np.isfinite(p).all()
+
+
+def test_the_same_seed_gives_the_same_model(table):
+    part = table.take(np.arange(120))
+    a, b = (small("gru", epochs=1).fit(part, FitAbout(n_steps=5, seed=7)).predict(part.texts[:5]) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_vectors_from_neighbours(table):
+    model = small("gru", pretrain="svd", epochs=1)
+    assert np.isfinite(model.fit(table.take(np.arange(200)), FitAbout(n_steps=2)).predict(["bien"])).all()
+
+
+@pytest.mark.parametrize(("name", "options", "said"), [
+    ("gru", {"hiden": 3}, "hidden"), ("gru", {"hidden": "many"}, "int"), ("gru", {"pooling": "mean"}, "pooling"), ("gro", {}, "gru"),
+    ("gru", {"dropout": 1.5}, "dropout"), ("tfidf", {"c": -1.0}, "above 0"),
+])  # fmt: skip
+def test_wrong_options_are_named(name, options, said):
+    with pytest.raises(ForecastkitError, match=said):
+        create("classify", name, **options)
+
+
+def test_a_bidirectional_language_model_is_refused_with_the_reason():
+    with pytest.raises(ForecastkitError, match="its own input"):
+        create("language-model", "lstm_lm", bidirectional=True)
+
+
+def brute_kneser_ney(ids, order, base, context, token):
+    """By the definition, with Counters."""
+    from collections import Counter
+
+    grams = {order: Counter(tuple(ids[k : k + order]) for k in range(len(ids) - order + 1))}
+    for n in range(order - 1, 0, -1):
+        kinds = {tuple(ids[k : k + n + 1]) for k in range(len(ids) - n)}
+        grams[n] = Counter(g[1:] for g in kinds)
+    p = 1 / base
+    for n in range(1, order + 1):
+        once, twice = (sum(c == k for c in grams[n].values()) for k in (1, 2))
+        d = once / (once + 2 * twice) if once and twice else 0.5
+        own = tuple(context[len(context) - n + 1 :]) if n > 1 else ()
+        rows = {g: c for g, c in grams[n].items() if g[:-1] == own}
+        total = sum(rows.values())
+        if total:
+            p = max(rows.get((*own, token), 0) - d, 0) / total + d * len(rows) / total * p
+    return p
+
+
+def test_kneser_ney_is_its_definition_and_sums_to_one():
+    rng = np.random.default_rng(0)
+    text = "".join(rng.choice(list("abcd"), 300, p=[0.5, 0.3, 0.15, 0.05]))
+    tokenizer = Tokenizer.learn([text], "char")
+    ids = tokenizer.encode(text)
+    model = create("language-model", "kneser_ney", order=3).fit(np.array(ids), tokenizer, FitAbout())
+    for context in ([4, 5], [7, 7], [6, 4]):
+        p = model.next(np.array(context))
+        assert p.sum() == pytest.approx(1)
+        for token in (4, 7, 1):
+            assert p[token] == pytest.approx(brute_kneser_ney(ids, 3, len(tokenizer), context, token))
+    nats = model.nll(np.array(ids[:5]), np.array(ids[5:40]))
+    by_hand = [-np.log(model.next(np.array(ids[:k]))[ids[k]]) for k in range(5, 40)]
+    np.testing.assert_allclose(nats, by_hand)
+    arrays, meta = model.state()
+    np.testing.assert_allclose(
+        restore("language-model", "kneser_ney", arrays, meta).next(np.array([4, 5])), model.next(np.array([4, 5]))
+    )
+
+
+@pytest.mark.parametrize("name", ["gru_lm", "lstm_lm"])
+def test_language_networks_learn_score_and_come_back(name):
+    text = "abcd" * 400
+    tokenizer = Tokenizer.learn([text], "char")
+    ids = np.array(tokenizer.encode(text))
+    model = create(
+        "language-model", name, hidden=12, embedding=8, validate=20, lr=0.02, weight_drop=0.1, window=20
+    ).fit(ids[:1400], tokenizer, FitAbout(), ids[1400:])
+    assert model.nll(ids[:100], ids[100:160]).mean() < 0.3
+    p = model.next(ids[:50])
+    assert p.sum() == pytest.approx(1, abs=1e-5)
+    # Scored in a batch of pieces or token by token: the same numbers.
+    nats = model.nll(ids[:30], ids[30:50])
+    by_hand = [-np.log(model.next(ids[:k])[ids[k]]) for k in range(30, 50)]
+    np.testing.assert_allclose(nats, by_hand, rtol=1e-3, atol=1e-5)
+    arrays, meta = model.state()
+    np.testing.assert_allclose(restore("language-model", name, arrays, meta).next(ids[:50]), p, atol=1e-6)
+
+
+def test_a_language_network_never_sees_what_comes():
+    torch.manual_seed(0)
+    net = LanguageNet(20, 8, "lstm", 12).eval()
+    x = torch.randint(4, 20, (2, 10))
+    y = x.clone()
+    y[:, 6:] = 4
+    torch.testing.assert_close(net(x)[0][:, :6], net(y)[0][:, :6])
