@@ -25,7 +25,7 @@ from forecastkit.training.module import OptimizerOptions, TrainingModule
 from forecastkit.training.trainer import train
 
 HERE = Path(__file__).resolve().parent
-STEPS, ROUNDS = 60, 5
+STEPS, ROUNDS = 200, 5
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ def write_page(page: TextPage, path: Path) -> None:
 def shown(text: str, most: int = MOST_SHOWN) -> str:
     r"""A text for a cell: marks that would turn the page's writing direction are taken out, a long one is cut.
 
-    >>> shown("a\\u202eb", 5), shown("abcdef", 4)
+    >>> shown("a\u202eb", 5), shown("abcdef", 4)
     ('ab', 'abc…')
     """
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cf") or c in "\n\u200d")

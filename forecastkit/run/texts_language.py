@@ -38,8 +38,8 @@ _END = re.compile(r"[.!?…:;»”\"')\]—-]$")
 def unwrapped(text: str) -> str:
     r"""Lines of a hard-wrapped text joined; where most lines end a sentence, nothing changes.
 
-    >>> unwrapped("un dos\\ntres cuatro\\ncinco\\n\\nseis")
-    'un dos tres cuatro cinco\\n\\nseis'
+    >>> unwrapped("un dos\ntres cuatro\ncinco\n\nseis")
+    'un dos tres cuatro cinco\n\nseis'
     """
     lines = text.split("\n")
     pairs = [(a, b) for a, b in zip(lines, lines[1:]) if a.strip() and b.strip()]

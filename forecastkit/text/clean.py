@@ -31,7 +31,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     Args:
         lines: keep line ends.
 
-    >>> clean("Cafe\\u0301 \\u202ebueno\\x00!\\n ")
+    >>> clean("Cafe\u0301 \u202ebueno\x00!\n ")
     'Café bueno !'
     """
     text = _MARKS.sub("", text)
@@ -46,7 +46,7 @@ def clean(text: str, *, lines: bool = False) -> str:
 def is_empty(text: str) -> bool:
     r"""Whether nothing is left to read.
 
-    >>> is_empty(clean("\\u200b \\t")), is_empty("ok")
+    >>> is_empty(clean("\u200b \t")), is_empty("ok")
     (True, False)
     """
     return not text.strip()
