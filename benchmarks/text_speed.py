@@ -91,7 +91,11 @@ def main() -> None:
             writer.writerow(["date", "what", "value"])
         writer.writerow([dt.date.today(), "one warm sentence, milliseconds (median of 200)", f"{one:.2f}"])
         writer.writerow(
-            [dt.date.today(), f"training throughput against a bare loop (median of {ROUNDS} pairs)", f"{ratio:.2f}"]
+            [
+                dt.date.today(),
+                f"training throughput against a bare loop ({STEPS} steps, median of {ROUNDS} pairs)",
+                f"{ratio:.2f}",
+            ]
         )
 
 

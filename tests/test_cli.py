@@ -212,3 +212,16 @@ def test_spawned(small_csv, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "Use" in done.stdout
+
+
+def test_profile_draws_and_suggests_a_command_that_runs(small_csv, tmp_path, capsys):
+    import shlex
+
+    assert main(["profile", str(small_csv)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("item0         ") and "█" in line for line in lines)
+    command = next(line for line in lines if line.startswith("Try")).removeprefix("Try").strip()
+    words = shlex.split(command)
+    assert words[:4] == ["forecastkit", "fit", "--data", str(small_csv)]
+    assert words[words.index("--target") + 1] == "sales"
+    assert main([*words[1:], "--models", "naive", "baselines=naive", "--quiet", "--out", str(tmp_path / "r")]) == 0

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["list_datasets", "list_models", "run_profile", "show_dataset"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from forecastkit.reading import Profile
+
+__all__ = ["list_datasets", "list_models", "run_profile", "show_dataset", "sparkline", "suggestion"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+LABEL = 13
+MOST_DRAWN = 8
 
 
 def list_models(*, as_json: bool) -> None:
@@ -45,9 +54,53 @@ def run_profile(file: str, options: dict[str, Any], *, as_json: bool) -> None:
     """Print what a file holds and what is wrong with it."""
     from forecastkit.reading import ReadOptions, read
 
-    profile = read(file, ReadOptions(**options)).profile
+    reading = read(file, ReadOptions(**options))
+    profile = reading.profile
     if as_json:
         print(json.dumps(profile.to_dict(), indent=2, ensure_ascii=False, allow_nan=False, default=str))
         return
     for line in profile.lines():
         print(line)
+    print()
+    for item in reading.frame.items[:MOST_DRAWN]:
+        print(f"{_short(item):<13} {sparkline(reading.frame.store.series(reading.frame.items.index(item)))}")
+    if len(reading.frame.items) > MOST_DRAWN:
+        print(f"{'':<13} and {len(reading.frame.items) - MOST_DRAWN} more series")
+    print()
+    print(f"{'Try':<13} {suggestion(file, profile, options)}")
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LABEL else text[: LABEL - 1] + "…"
+
+
+def sparkline(values: np.ndarray, width: int = 60) -> str:
+    """A series in one line: means of equal parts, lowest to highest; a space where nothing was observed.
+
+    >>> import numpy as np
+    >>> sparkline(np.array([0.0, 1.0, 2.0, 3.0]), 4)
+    '▁▃▅█'
+    """
+    import numpy as np
+
+    parts = np.array_split(values, min(width, len(values)))
+    means = [float(np.nanmean(part)) if np.isfinite(part).any() else np.nan for part in parts]
+    low, high = np.nanmin(means), np.nanmax(means)
+    span = (high - low) or 1.0
+    return "".join(" " if not np.isfinite(m) else BLOCKS[int((m - low) / span * 7.001)] for m in means)
+
+
+def suggestion(file: str, profile: Profile, options: dict[str, Any]) -> str:
+    """The command that fits what was found, every choice written out."""
+    import shlex
+
+    from forecastkit.run.execute import default_horizon
+
+    words = ["forecastkit", "fit", "--data", file]
+    found = {"target": profile.target, "time": profile.time, "item": profile.item if profile.layout == "long" else ""}
+    given = {key: value for key, value in options.items() if value not in (None, "error", "none")}
+    for key, value in {**found, **given}.items():
+        if value:
+            words += [f"--{key.replace('_length', '').replace('_', '-')}", str(value)]
+    return shlex.join([*words, "--horizon", str(default_horizon(profile.freq))])
