@@ -3,7 +3,7 @@
     python benchmarks/text_translate.py minutes=15
 
 Data in $FORECASTKIT_DATA: translation/eng_spa_train.tsv (Tatoeba, CC BY 2.0 FR). A tenth of the English sentences is kept aside
-with all their translations; the first 1,500 of them in the order of a hash are scored.
+with all their translations; 1,500 of them, drawn at random, are scored.
 """
 
 from __future__ import annotations

@@ -65,6 +65,8 @@ def compare_translators(
 
     made = {name: create("translate", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **models}.items()}
     train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
+    # Files of pairs are often sorted by length: those that are scored are drawn from all.
+    select, report = (np.random.default_rng(seed).permutation(part) for part in (select, report))
     out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "said", "scores", "chosen", "unit")}
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
