@@ -47,7 +47,7 @@ def main() -> None:
         parts.append(
             "\n## Against bare PyTorch loops\n`python benchmarks/speed.py all`; ratio = ours / bare, 1 is as fast.\n"
         )
-        parts.append(table(rows[["figure", "ours", "bare", "ratio"]]))
+        parts.append(table(rows[["figure", "ours", "bare", "ratio"]].replace("nan", "")))
     rows = newest("reading_speed.csv", ["file", "reader"])
     if rows is not None:
         parts.append(

@@ -4,6 +4,7 @@
     python benchmarks/speed.py training      # optimiser steps per second, a large and a small network
     python benchmarks/speed.py predict       # one warm call for one series, frame in and frame out
     python benchmarks/speed.py start         # from the call to the first optimiser step, imports done
+    python benchmarks/speed.py metrics       # every score of ten million rows
 
 Series are random walks; speed does not depend on the values. Rows go to results/speed.csv: figure, ours, bare, ratio.
 """
@@ -186,12 +187,34 @@ def start(repeat: int) -> list[list[object]]:
     return [["call to first reported steps, seconds", statistics.median(found), float("nan"), float("nan")]]
 
 
+def metrics(repeat: int) -> list[list[object]]:
+    """Ten million forecast rows with thirteen quantiles each, from arrays to every score."""
+    from forecastkit.forecasting.schema import QUANTILES
+    from forecastkit.forecasting.scores import answers, measure, scales, summary
+    from forecastkit.forecasting.splits import EvalPlan, make_folds
+
+    frame = panel(1000, 1250)
+    folds = make_folds(frame, EvalPlan(horizon=10, step=1, n_report=1000, n_select=0, n_calibrate=0))
+    at = np.array([f.position for f in folds.report])
+    y = answers(frame, at, 10)
+    known = scales(frame, at)
+    points = y + np.random.default_rng(1).normal(size=y.shape)
+    quantiles = points[..., None] + np.linspace(-2, 2, len(QUANTILES))
+    plain = [timed(lambda: summary(measure(points, y, known, folds.report))) for _ in range(repeat)]
+    full = [timed(lambda: summary(measure(points, y, known, folds.report, quantiles=quantiles))) for _ in range(repeat)]
+    nan = float("nan")
+    return [
+        ["metrics on 10 million rows, points, seconds", statistics.median(plain), nan, nan],
+        ["metrics on 10 million rows, 13 quantiles too, seconds", statistics.median(full), nan, nan],
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["backtest", "training", "predict", "start", "all"])
+    parser.add_argument("what", choices=["backtest", "training", "predict", "start", "metrics", "all"])
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
-    kinds = {"backtest": backtest, "training": training, "predict": predict, "start": start}
+    kinds = {"backtest": backtest, "training": training, "predict": predict, "start": start, "metrics": metrics}
     rows = []
     for name, work in kinds.items():
         if args.what in (name, "all"):
