@@ -53,8 +53,8 @@ def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> 
     keep = frame.positions <= at[row_item]
     if first is not None:
         keep &= frame.positions >= first[row_item]
-    last = int(at.max())
-    return replace(frame, data=frame.data[keep].reset_index(drop=True), calendar=frame.calendar.upto(last))
+    data = frame.data[keep].reset_index(drop=True)
+    return replace(frame, data=data, calendar=frame.calendar.upto(int(at.max())), future=None)
 
 
 def backtest_model(
