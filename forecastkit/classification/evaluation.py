@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.models import CLASSIFIERS, create_classifier
 from forecastkit.classification.protocol import FitAbout, FittedClassifier
@@ -89,7 +90,7 @@ class Evaluation:
     def matrix(self, name: str) -> np.ndarray:
         """Pooled confusion matrix [K, K]."""
         rows = self.rows
-        return metrics.confusion(self.data.labels[rows], self.tested[name].said[rows], len(self.data.classes))
+        return probabilities.confusion(self.data.labels[rows], self.tested[name].said[rows], len(self.data.classes))
 
     def by_group(self, name: str) -> tuple[list[str], np.ndarray]:
         """(groups, [G, K, K])."""
@@ -110,13 +111,13 @@ class Evaluation:
             row: dict[str, Any] = {"model": name, "family": t.family, "status": t.status, "reason": t.reason}
             if t.status == "ok":
                 matrix = self.matrix(name)
-                own = metrics.class_scores(matrix)[k]
-                shape = metrics.calibration(positive, t.p_calibrated[rows, k])
+                own = probabilities.class_scores(matrix)[k]
+                shape = probabilities.calibration(positive, t.p_calibrated[rows, k])
                 row |= {
-                    "f1": metrics.f1_of(matrix, k), "sensitivity": own["sensitivity"], "ppv": own["ppv"],
-                    "specificity": own["specificity"], "macro_f1": metrics.macro_f1(matrix),
+                    "f1": probabilities.f1_of(matrix, k), "sensitivity": own["sensitivity"], "ppv": own["ppv"],
+                    "specificity": own["specificity"], "macro_f1": probabilities.macro_f1(matrix),
                     "accuracy": float(np.trace(matrix) / matrix.sum()),
-                    "roc_auc": metrics.roc_curve(positive, t.p[rows, k])[2],
+                    "roc_auc": probabilities.roc_curve(positive, t.p[rows, k])[2],
                     "pr_auc": metrics.precision_recall_curve(positive, t.p[rows, k])[2],
                     "ece": shape["ece"], "brier": shape["brier"], "n_parameters": t.n_parameters,
                     "seconds_fit": t.seconds_fit, "seconds_predict": t.seconds_predict,
@@ -147,7 +148,7 @@ class Evaluation:
                     "found": hit,
                     "missed": n - hit,
                 }
-                row |= {"false_alarms": wrong, "f1": metrics.f1_of(matrix, k) if n >= 10 else np.nan}
+                row |= {"false_alarms": wrong, "f1": probabilities.f1_of(matrix, k) if n >= 10 else np.nan}
                 table.append(row)
         return pd.DataFrame(table)
 
@@ -193,7 +194,7 @@ def _tune(
     if not known.any():
         return none
     labels = data.labels[known]
-    temperature, shift = metrics.fit_temperature(p[known], labels)
+    temperature, shift = probabilities.fit_temperature(p[known], labels, shifts=True)
     threshold = float("nan")
     if sensitivity is not None:
         threshold = metrics.threshold_for(labels == rare, p[known, rare], sensitivity)
@@ -257,7 +258,7 @@ def _test_one(
     p = fitted.predict(test)
     t.seconds_predict += time.perf_counter() - started
     t.p[split.test] = p
-    t.p_calibrated[split.test] = metrics.temper(p, tuned.temperature, tuned.shift)
+    t.p_calibrated[split.test] = probabilities.temper(p, tuned.temperature, tuned.shift)
     t.said[split.test] = decide(p, data.rare_class(), tuned.threshold)
     t.tuned.append(tuned)
     t.n_parameters = int(fitted.info.get("n_parameters", 0))
@@ -275,7 +276,7 @@ def fit_final(
     n_steps = int(np.median(steps)) if steps else None
     fitted = create_classifier(name, **options).fit(data, FitAbout(seed=seed, n_steps=n_steps))
     rows = evaluation.rows
-    temperature, shift = metrics.fit_temperature(t.p[rows], data.labels[rows])
+    temperature, shift = probabilities.fit_temperature(t.p[rows], data.labels[rows], shifts=True)
     threshold = float("nan")
     if evaluation.sensitivity is not None:
         k = data.rare_class()

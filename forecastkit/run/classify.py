@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit import artifacts
+from forecastkit import artifacts, probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.beats import AAMI_CLASSES, beat_sequences, class_names
 from forecastkit.classification.ecg import RATE, clean, detect_r_peaks, match_peaks
@@ -300,7 +300,7 @@ def _anomalies(run: RunFolder, data: Sequences, splits: list[Split]) -> dict[str
     rare = data.labels[rows] == data.rare_class()
     strange = score[rows] > 1
     return {
-        "roc_auc": metrics.roc_curve(rare, score[rows])[2], "found": float(strange[rare].mean()) if rare.any() else None,
+        "roc_auc": probabilities.roc_curve(rare, score[rows])[2], "found": float(strange[rare].mean()) if rare.any() else None,
         "false_alarms": float(strange[data.labels[rows] == 0].mean()), "n_components": len(final.components),
     }  # fmt: skip
 
@@ -365,12 +365,12 @@ def _diagnostics(evaluation: Evaluation) -> dict[str, Any]:
     for name, t in evaluation.tested.items():
         if t.status != "ok":
             continue
-        x, y, _ = metrics.roc_curve(positive, t.p[rows, k])
+        x, y, _ = probabilities.roc_curve(positive, t.p[rows, k])
         recall, precision, _ = metrics.precision_recall_curve(positive, t.p[rows, k])
         matrix = evaluation.matrix(name)
         out["models"][name] = {
-            "confusion": matrix, "by_class": metrics.class_scores(matrix), "roc": _thinned(x, y), "pr": _thinned(recall, precision),
-            "calibration": metrics.calibration(positive, t.p_calibrated[rows, k]),
+            "confusion": matrix, "by_class": probabilities.class_scores(matrix), "roc": _thinned(x, y), "pr": _thinned(recall, precision),
+            "calibration": probabilities.calibration(positive, t.p_calibrated[rows, k]),
             "calibrated": all(u.calibrated for u in t.tuned),
         }  # fmt: skip
     return out
@@ -505,7 +505,7 @@ def predict_ecg(
     raw = fitted.predict(data)
     threshold = meta.get("threshold")
     said = decide(raw, classes.index(str(meta["rare"])), float("nan") if threshold is None else float(threshold))
-    p = metrics.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
+    p = probabilities.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
     strange = _strangeness(run, data)
     seconds = samples / record.fs
     rr = np.r_[np.nan, np.diff(seconds)]
@@ -584,7 +584,7 @@ def predict_visits(run: RunFolder, path: Path, *, model: str | None = None) -> p
     raw = fitted.predict(data)
     threshold = meta.get("threshold")
     said = decide(raw, classes.index(str(meta["rare"])), float("nan") if threshold is None else float(threshold))
-    p = metrics.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
+    p = probabilities.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
     table = pd.DataFrame({"item": data.items, "class": np.array(classes, dtype=object)[said]})
     for k, c in enumerate(classes):
         table[f"p_{c}"] = np.round(p[:, k], 6)

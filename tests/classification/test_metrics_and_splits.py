@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import decide
 from forecastkit.classification.splits import DS1, DS2, default_splits, fixed_split, group_folds, leave_one_out
@@ -22,7 +23,7 @@ def test_curves_are_those_of_scikit_learn(seed):
     positive = rng.random(60) < 0.4
     positive[:2] = [True, False]
     score = np.round(rng.random(60), 1)
-    assert metrics.roc_curve(positive, score)[2] == pytest.approx(roc_auc_score(positive, score))
+    assert probabilities.roc_curve(positive, score)[2] == pytest.approx(roc_auc_score(positive, score))
     assert metrics.precision_recall_curve(positive, score)[2] == pytest.approx(average_precision_score(positive, score))
 
 
@@ -33,13 +34,13 @@ def test_scores_are_those_of_scikit_learn(seed, n_classes):
 
     rng = np.random.default_rng(seed)
     y, said = rng.integers(0, n_classes, 80), rng.integers(0, n_classes, 80)
-    matrix = metrics.confusion(y, said, n_classes)
+    matrix = probabilities.confusion(y, said, n_classes)
     labels = list(range(n_classes))
     np.testing.assert_array_equal(matrix, confusion_matrix(y, said, labels=labels))
-    own = metrics.class_scores(matrix)
+    own = probabilities.class_scores(matrix)
     np.testing.assert_allclose([s["sensitivity"] for s in own], recall_score(y, said, labels=labels, average=None))
     np.testing.assert_allclose([s["ppv"] for s in own], precision_score(y, said, labels=labels, average=None))
-    assert metrics.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
+    assert probabilities.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
 
 
 def test_the_bootstrap_draws_patients_not_beats():
@@ -60,9 +61,9 @@ def test_calibration_undoes_balancing():
     y = (rng.random(20_000) < true_p).astype(int)
     odds = true_p / (1 - true_p) * 9
     p = np.column_stack([1 - odds / (1 + odds), odds / (1 + odds)])
-    before = metrics.calibration(y == 1, p[:, 1])["ece"]
-    temperature, shift = metrics.fit_temperature(p, y)
-    after = metrics.calibration(y == 1, metrics.temper(p, temperature, shift)[:, 1])
+    before = probabilities.calibration(y == 1, p[:, 1])["ece"]
+    temperature, shift = probabilities.fit_temperature(p, y, shifts=True)
+    after = probabilities.calibration(y == 1, probabilities.temper(p, temperature, shift)[:, 1])
     assert after["ece"] < 0.02 < 0.1 < before
     assert after["brier"] < 0.2
 
