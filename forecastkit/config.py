@@ -6,6 +6,7 @@ Unknown keys are refused with the near one named, so that a typo fails before an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,12 +154,14 @@ def load_settings(
     *,
     values: Mapping[str, Any] | None = None,
     overrides: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Settings of a sister task: from a YAML file, then ``values``, then ``key=value`` words; later wins.
 
     Args:
         keys: every setting there is -> its type; ``models`` is a mapping of names to options.
         values: None = not given.
+        defaults: of keys that neither the file nor ``values`` have.
 
     Raises:
         ConfigError: no such file, not YAML, a value of the wrong type.
@@ -170,7 +173,9 @@ def load_settings(
     tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
     if isinstance(tree.get("models"), list):
         tree["models"] = {str(name): {} for name in tree["models"]}
-    _merge(tree, {key: value for key, value in (values or {}).items() if value is not None})
+    said = {key: value for key, value in (values or {}).items() if value is not None}
+    tree = {**{key: deepcopy(value) for key, value in (defaults or {}).items() if key not in {*tree, *said}}, **tree}
+    _merge(tree, said)
     for word in overrides:
         _override(tree, word)
     for key, value in tree.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from forecastkit.classification.schema import Sequences
 
-__all__ = ["SequenceBatch", "SequenceDataModule"]
+__all__ = ["BlockDataModule", "SequenceBatch", "SequenceDataModule"]
 
 VALID_BATCH = 1024
 
@@ -126,10 +126,50 @@ class _Fixed:
         return iter(self.batches)
 
 
+class BlockDataModule(pl.LightningDataModule):
+    """Sequences alone, without labels: blocks [B, T, n_inputs] of sequences of one length.
+
+    Args:
+        prepare: [B, T, C] as it was read -> [B, T', n_inputs] as the network takes it.
+    """
+
+    def __init__(
+        self,
+        data: Sequences,
+        prepare: Callable[[np.ndarray], np.ndarray],
+        batch_size: int,
+        steps_per_epoch: int,
+        *,
+        chunk: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.data, self.prepare, self.batch_size = data, prepare, batch_size
+        self.steps_per_epoch, self.chunk = steps_per_epoch, chunk
+        self._rng = np.random.default_rng(seed)
+        lengths, code, counts = np.unique(data.lengths, return_inverse=True, return_counts=True)
+        self._same = [np.flatnonzero(code == k) for k in range(len(lengths))]
+        self._share = counts / counts.sum()
+
+    def train_dataloader(self) -> Any:
+        """See Lightning."""
+        return _Sampled(self)
+
+    def val_dataloader(self) -> Any:
+        """See Lightning."""
+        return []
+
+    def sample(self) -> Tensor:
+        """A block of one length; each length comes as often as there are sequences of it."""
+        own = self._same[self._rng.choice(len(self._same), p=self._share)]
+        rows = self._rng.choice(own, size=min(self.batch_size, len(own)))
+        return torch.from_numpy(self.prepare(self.data.padded(rows)[0]))
+
+
 class _Sampled:
     """One epoch: lists of batches, ``chunk`` optimiser steps each."""
 
-    def __init__(self, source: SequenceDataModule) -> None:
+    def __init__(self, source: SequenceDataModule | BlockDataModule) -> None:
         self.source = source
         full, rest = divmod(source.steps_per_epoch, source.chunk)
         self.sizes = [source.chunk] * full + ([rest] if rest else [])
@@ -137,6 +177,6 @@ class _Sampled:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __iter__(self) -> Iterator[list[SequenceBatch]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         for n in self.sizes:
             yield [self.source.sample() for _ in range(n)]

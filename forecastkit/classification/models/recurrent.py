@@ -10,9 +10,10 @@ import numpy as np
 
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
+from forecastkit.classification.weights import balance_weights
 from forecastkit.errors import ConfigError
 
-__all__ = ["RecurrentClassifier"]
+__all__ = ["RecurrentClassifier", "Scaler"]
 
 STEPS_PER_EPOCH = 25
 CHUNK = 25
@@ -107,7 +108,7 @@ class RecurrentClassifier:
         from forecastkit.training.networks import train_networks
 
         about = about or FitAbout()
-        scaler = _Scaler.of(data)
+        scaler = Scaler.of(data)
         networks = train_networks(
             lambda seed: self._lesson(data, scaler, about, seed),
             place=f"model {self.cell}",
@@ -117,8 +118,9 @@ class RecurrentClassifier:
         )
         return _FittedNetworks(self, networks, scaler, len(data.classes))
 
-    def _lesson(self, data: Sequences, scaler: _Scaler, about: FitAbout, seed: int) -> Any:
+    def _lesson(self, data: Sequences, scaler: Scaler, about: FitAbout, seed: int) -> Any:
         from forecastkit.classification.datamodule import SequenceDataModule
+        from forecastkit.classification.models.baselines import Logistic
         from forecastkit.nn.classifiers import classification_loss
         from forecastkit.training.module import OptimizerOptions
         from forecastkit.training.networks import Lesson
@@ -126,7 +128,8 @@ class RecurrentClassifier:
         n_features = data.features.shape[1] if self.use_features else 0
         net = self.net(scaler.n_inputs, n_features, len(data.classes))
         if n_features and self.warm_start:
-            _start_as_logistic(net, data, scaler, seed)
+            start = Logistic(balance=self.balance, group_balance=self.group_balance)
+            _start_as_logistic(net, data, scaler, start)
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             logits = net(batch.values, batch.lengths, batch.features)
@@ -161,7 +164,7 @@ class RecurrentClassifier:
         from forecastkit.training.networks import restore_networks
 
         model = cls(**meta["options"])
-        scaler = _Scaler(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(_Scaler)))
+        scaler = Scaler.restore(arrays)
         n_features = len(scaler.feature_mean) if model.use_features else 0
         n_classes = int(meta["n_classes"])
         networks = restore_networks(
@@ -170,13 +173,11 @@ class RecurrentClassifier:
         return _FittedNetworks(model, networks, scaler, n_classes)
 
 
-def _start_as_logistic(net: Any, data: Sequences, scaler: _Scaler, seed: int) -> None:
-    """Linear head and bias of a logistic regression on the same features, so that step 0 is that baseline."""
+def _start_as_logistic(net: Any, data: Sequences, scaler: Scaler, start: Any) -> None:
+    """Linear head and bias of a logistic regression on the same features and weights: step 0 is that baseline."""
     import torch
 
-    from forecastkit.classification.models.baselines import Logistic
-
-    arrays, _ = Logistic().fit(data, FitAbout(seed=seed)).state()
+    arrays, _ = start.fit(data).state()
     coef = np.zeros((len(data.classes), len(scaler.feature_mean)))
     bias = np.full(len(data.classes), -20.0)  # a class that was never seen
     present = arrays["present"]
@@ -189,21 +190,8 @@ def _start_as_logistic(net: Any, data: Sequences, scaler: _Scaler, seed: int) ->
     net.linear.weight.requires_grad_(False)
 
 
-def balance_weights(data: Sequences, classes: float, groups: float) -> np.ndarray:
-    """[N] float32, mean 1: a class weighs n^(1 - classes), and a group within it n^(1 - groups)."""
-    weights = np.ones(len(data), np.float64)
-    for k in range(len(data.classes)):
-        own = data.labels == k
-        if not own.any():
-            continue
-        _, code, counts = np.unique(data.groups[own], return_inverse=True, return_counts=True)
-        inner = counts.astype(np.float64)[code] ** -groups
-        weights[own] = inner / inner.sum() * float(own.sum()) ** (1 - classes)
-    return (weights / weights.mean()).astype(np.float32)
-
-
 @dataclass(frozen=True, eq=False)
-class _Scaler:
+class Scaler:
     """Mean and deviation of channels and features on training sequences; a missing value becomes the mean.
 
     Channels with holes get a second channel that says what was observed.
@@ -216,14 +204,25 @@ class _Scaler:
     holes: np.ndarray
 
     @classmethod
-    def of(cls, data: Sequences) -> _Scaler:
+    def of(cls, data: Sequences) -> Scaler:
+        """From training sequences."""
         holes = np.isnan(data.values).any(axis=0)
         mean, scale = _moments(data.values)
         f_mean, f_scale = _moments(data.features)
         return cls(mean, scale, f_mean, f_scale, holes)
 
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray]) -> Scaler:
+        """From what ``arrays`` gave."""
+        return cls(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(cls)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name."""
+        return {f"scaler.{f.name}": np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
     @property
     def n_inputs(self) -> int:
+        """Channels after scaling."""
         return len(self.channel_mean) + int(self.holes.sum())
 
     def values(self, x: np.ndarray) -> np.ndarray:
@@ -237,6 +236,7 @@ class _Scaler:
         return out.astype(np.float32)
 
     def features(self, f: np.ndarray) -> np.ndarray:
+        """[B, F], at most six deviations."""
         out = (f - self.feature_mean) / self.feature_scale
         return np.clip(np.nan_to_num(out, nan=0.0), -6, 6).astype(np.float32)
 
@@ -256,7 +256,7 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _FittedNetworks:
     model: RecurrentClassifier
     networks: Any
-    scaler: _Scaler
+    scaler: Scaler
     n_classes: int
 
     @property
@@ -284,7 +284,6 @@ class _FittedNetworks:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedClassifier.state``."""
-        arrays = {f"scaler.{f.name}": np.asarray(getattr(self.scaler, f.name)) for f in dataclasses.fields(self.scaler)}
         n_nets = len(self.networks.nets)
         meta = {"options": dataclasses.asdict(self.model), "n_nets": n_nets, "n_classes": self.n_classes}
-        return {**arrays, **self.networks.arrays()}, {**meta, "model": self.model.cell}
+        return {**self.scaler.arrays(), **self.networks.arrays()}, {**meta, "model": self.model.cell}
