@@ -1,8 +1,8 @@
 """Sequences that look like none before, without labels: usual ones are learned, and what they cannot express stands out.
 
 Two detectors: principal components (a linear autoencoder), and a recurrent autoencoder that is measured against it. The
-threshold is a quantile of the errors of usual sequences of groups that a detector was not fitted on; no other sequence,
-and no label, has a say in it.
+threshold is a quantile of the errors of usual sequences of groups that a detector was not fitted on; no other sequence
+has a say in it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from forecastkit.registry import Entry, create
 __all__ = ["DETECTORS", "Components", "NormalModel", "fit_normal", "restore_normal"]
 
 FEWEST = 20
-FOLDS = 3
-CHUNK = 25
+FOLDS = 2
+TRIMMED = 0.1
 
 _HERE = "forecastkit.classification.anomaly"
 DETECTORS: dict[str, Entry] = {
@@ -77,6 +77,7 @@ def fit_normal(
     *,
     options: dict[str, Any] | None = None,
     false_alarms: float = 0.01,
+    pure: bool = True,
     about: FitAbout | None = None,
 ) -> NormalModel:
     """Learn from usual sequences alone; the threshold comes from folds of whole groups (of sequences, where there is one).
@@ -84,6 +85,9 @@ def fit_normal(
     Args:
         name: of a detector.
         false_alarms: share of usual sequences that may be called anomalies.
+        pure: False where nobody knows which are usual: the tenth that is farthest from the median is not learned from,
+            and the threshold is set by the median and the median deviation of the logarithm of the errors, which a tenth
+            of anomalies hardly moves.
 
     Raises:
         DataError: too few sequences, or of different lengths where the detector cannot take them.
@@ -95,13 +99,39 @@ def fit_normal(
         raise DataError(
             place="anomaly", value=f"{len(usual)} sequences", rule=f"at least {FEWEST} usual ones are needed"
         )
-    labels = np.zeros(len(usual), np.int64)
-    groups = usual.groups if len(set(usual.groups.tolist())) > 1 else np.arange(len(usual)).astype(str).astype(object)
     error = np.full(len(usual), np.nan)
-    for split in group_folds(groups, labels, FOLDS, seed=about.seed):
-        error[split.test] = detector.fit(usual.take(split.train), about).error(usual.take(split.test))
-    threshold = float(np.quantile(error, 1 - false_alarms))
-    return NormalModel(detector.fit(usual, about), threshold)
+    for split in group_folds(_units(usual), np.zeros(len(usual), np.int64), FOLDS, seed=about.seed):
+        error[split.test] = _learned(detector, usual.take(split.train), pure, about).error(usual.take(split.test))
+    return NormalModel(_learned(detector, usual, pure, about), _threshold(error, false_alarms, pure))
+
+
+def _units(data: Sequences) -> np.ndarray:
+    """Groups; single sequences where there is one group."""
+    return data.groups if len(set(data.groups.tolist())) > 1 else np.arange(len(data)).astype(str).astype(object)
+
+
+def _learned(detector: Any, data: Sequences, pure: bool, about: FitAbout) -> FittedDetector:
+    """Fitted on all, or on all but the strangest tenth: by the distance to the median, or a first fit where lengths differ."""
+    if not pure:
+        if len(np.unique(data.lengths)) == 1:
+            x = flat(data)
+            far = np.sqrt(((x - np.median(x, axis=0)) ** 2).mean(axis=1))
+        else:
+            far = detector.fit(data, about).error(data)
+        data = data.take(far <= np.quantile(far, 1 - TRIMMED))
+    fitted: FittedDetector = detector.fit(data, about)
+    return fitted
+
+
+def _threshold(error: np.ndarray, false_alarms: float, pure: bool) -> float:
+    if pure:
+        return float(np.quantile(error, 1 - false_alarms))
+    from scipy.stats import norm
+
+    size = np.log(np.maximum(error, 1e-12))
+    middle = float(np.median(size))
+    spread = 1.4826 * float(np.median(np.abs(size - middle)))
+    return float(np.exp(middle + float(norm.ppf(1 - false_alarms)) * max(spread, 1e-6)))
 
 
 def restore_normal(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> NormalModel:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "Tell", "Tested", "Tuned", "decide", "evaluate", "fit_final"]
 
 INNER_FOLDS = 3
+FEW_GROUPS = 6
+"""Training groups up to which each is left out in turn: folds of several would leave too little to learn from."""
 INTERRUPTED = "interrupted"
 
 Tell = Callable[["Tested", int, int], None]
@@ -182,6 +184,12 @@ def decide(p: np.ndarray, rare: int, threshold: float) -> np.ndarray:
     return np.where(p[:, rare] >= threshold, rare, others.argmax(axis=1))
 
 
+def _n_inner(data: Sequences, intra: bool) -> int:
+    """Folds inside a training part."""
+    n = len(set(data.groups.tolist()))
+    return n if not intra and INNER_FOLDS < n <= FEW_GROUPS else INNER_FOLDS
+
+
 def _tune(
     name: str,
     options: dict[str, Any],
@@ -196,10 +204,11 @@ def _tune(
     none = Tuned(None, 1.0, np.zeros(n_classes), float("nan"), False)
     if len(np.unique(data.labels)) < 2:
         return none
+    n_inner = _n_inner(data, intra)
     inner = (
-        intra_folds(data.labels, INNER_FOLDS, seed=seed)
+        intra_folds(data.labels, n_inner, seed=seed)
         if intra
-        else group_folds(data.groups, data.labels, INNER_FOLDS, seed=seed)
+        else group_folds(data.groups, data.labels, n_inner, seed=seed)
     )
     if len(inner) < 2:
         return none
@@ -258,7 +267,7 @@ def evaluate(
         if interrupted:
             t.status, t.reason = "skipped", INTERRUPTED
             continue
-        count = _Count(t, len(splits) * (INNER_FOLDS + 1), tell)
+        count = _Count(t, sum(_n_inner(data.take(s.train), intra) + 1 for s in splits), tell)
         try:
             for split in splits:
                 _test_one(t, options, data, split, seed, sensitivity, intra, count)

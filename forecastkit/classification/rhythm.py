@@ -83,6 +83,9 @@ def read_rhythms(
     owners = [pieces[i][0].owner for i in usable]
     names = [names[i] for i in usable]
     classes = _classes(names, owners, notes)
+    if OTHER not in classes:
+        stay = [k for k, name in enumerate(names) if name in classes]
+        kept, usable, names = [kept[k] for k in stay], [usable[k] for k in stay], [names[k] for k in stay]
     found = [name if name in classes else OTHER for name in names]
     rare = next((c for c in classes if c.lower() in FIBRILLATION), "")
     data = _sequences(kept, found, classes, rare)
@@ -226,17 +229,20 @@ def _stretches(record: Record, known: dict[str, str] | None) -> list[tuple[float
 
 
 def _classes(names: Sequence[str], owners: Sequence[str], notes: list[str]) -> tuple[str, ...]:
-    """The commonest first; rhythms of too few patients are ``other``."""
+    """The commonest first; rhythms of too few patients are ``other`` together, or left out where they are too few still."""
     patients = {name: len({o for n, o in zip(names, owners) if n == name}) for name in set(names)}
     order = sorted(patients, key=lambda c: (-patients[c], c))
     kept = [c for c in order if patients[c] >= FEWEST_OF_CLASS and c != OTHER]
     rest = [c for c in order if c not in kept]
-    if rest and len(kept) >= 1:
-        if rest != [OTHER]:
-            few = ", ".join(f"{c} {patients[c]}" for c in rest if c != OTHER)
-            notes.append(f"rhythms of fewer than {FEWEST_OF_CLASS} patients count as {OTHER}: {few}")
-        return (*kept, OTHER)
-    return tuple(order)
+    if not kept or not rest:
+        return tuple(order)
+    together = len({o for n, o in zip(names, owners) if n in rest})
+    few = ", ".join(f"{c} {patients[c]}" for c in rest)
+    if together < FEWEST_OF_CLASS:
+        notes.append(f"rhythms of fewer than {FEWEST_OF_CLASS} patients are left out: {few}")
+        return tuple(kept)
+    notes.append(f"rhythms of fewer than {FEWEST_OF_CLASS} patients count as {OTHER}: {few}")
+    return (*kept, OTHER)
 
 
 def rhythm_sequences(

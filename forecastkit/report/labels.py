@@ -103,6 +103,7 @@ def render_labels(data: LabelReport) -> str:
         board=_board(data) if data.models else [],
         detectors=_detectors(data) if not data.models else [],
         groups=_groups(data, use) if data.models else [],
+        single=bool(len(data.groups)) and int(data.groups["n"].max()) == 1,
         strange=_strange_groups(data, use) if not data.models else [],
         confusion=_confusion(data, use),
         curves=_curves(data, w),
@@ -203,9 +204,13 @@ def _detectors(data: LabelReport) -> list[dict[str, Any]]:
 
 
 def _groups(data: LabelReport, use: str) -> list[list[str]]:
+    """Rows of groups; where each has one sequence, only those that were mistaken."""
     if not len(data.groups):
         return []
-    own = data.groups[data.groups["model"] == use].head(MOST_GROUPS)
+    own = data.groups[data.groups["model"] == use]
+    if len(own) and own["n"].max() == 1:
+        own = own[(own["missed"] > 0) | (own["false_alarms"] > 0)]
+    own = own.head(MOST_GROUPS)
     counts = ("n", "n_rare", "found", "missed", "false_alarms")
     return [
         [str(r["group"]), *(f"{r[key]:,}" for key in counts), number(_float(r["f1"]), data.lang)] for _, r in own.iterrows()

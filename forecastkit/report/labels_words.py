@@ -26,6 +26,11 @@ _WORDS = {
         "Counts of {rare}, by the model {use}. F1 is given where there are at least 10.",
         "Recuentos de {rare}, por el modelo {use}. Se da F1 donde hay al menos 10.",
     ),
+    "groups_single": (
+        "Each has one sequence; those that {use} mistook for {rare} or missed.",
+        "Cada uno tiene una secuencia; aquellos que {use} tomó por {rare} o no encontró.",
+    ),
+    "all_of_them": ("All of them", "Todos"),
     "missed": ("Missed", "Perdidos"),
     "alarms": ("False alarms", "Falsas alarmas"),
     "confusion": ("What was taken for what", "Qué se tomó por qué"),

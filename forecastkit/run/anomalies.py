@@ -57,8 +57,9 @@ def fit_anomalies(
         watch.say("Data", line)
     watch.say("Test", f"{said}, {len(splits)} in turn" if len(splits) > 1 else said)
     notes = list(task.notes)
-    if not (data.labels >= 0).any():
-        notes.insert(0, f"nothing is labelled: all {len(data):,} sequences count as usual")
+    pure = bool((data.labels >= 0).any())
+    if not pure:
+        notes.insert(0, "nothing is labelled: most are taken for usual, and the strangest tenth is not learned from")
     facts = facts_of(task, data, wanted, options, said, notes)
     facts |= {"task": task.task + SUFFIX, "false_alarms": options.false_alarms}
     run.write_facts({**facts, "status": "running"})
@@ -69,12 +70,13 @@ def fit_anomalies(
         begun = time.perf_counter()
         row: dict[str, Any] = {"model": name, "status": "ok", "reason": ""}
         try:
-            scores[name] = _tested(name, own, data, usual, splits, options)
+            scores[name] = _tested(name, own, data, usual, splits, options, pure)
             model = fit_normal(
                 name,
                 data.take(usual),
                 options=own,
                 false_alarms=options.false_alarms,
+                pure=pure,
                 about=FitAbout(seed=options.seed),
             )
         except (DataError, FitError) as error:
@@ -108,13 +110,19 @@ def _tested(
     usual: np.ndarray,
     splits: list[Any],
     asked: ClassifyOptions,
+    pure: bool,
 ) -> np.ndarray:
     """[N] error over the threshold, each by a model that never saw its group; NaN where not tested."""
     out = np.full(len(data), np.nan)
     for split in splits:
         own = split.train[usual[split.train]]
         model = fit_normal(
-            name, data.take(own), options=options, false_alarms=asked.false_alarms, about=FitAbout(seed=asked.seed)
+            name,
+            data.take(own),
+            options=options,
+            false_alarms=asked.false_alarms,
+            pure=pure,
+            about=FitAbout(seed=asked.seed),
         )
         out[split.test] = model.error(data.take(split.test)) / model.threshold
     return out
@@ -161,6 +169,12 @@ def _verdict(
     out |= {"use": use, "reference": use, "tested": tested, "word": "", "n_groups": len(set(data.groups.tolist()))}
     r = board[use]
     alarms = f"{100 * r['false_alarms']:.1f} %"
+    if not (data.labels >= 0).any():
+        en = [f"Use {use}. It calls {alarms} of the sequences of {task.what}s never seen strange."]
+        es = [f"Usa {use}. Llama extrañas al {alarms} de las secuencias de grupos nunca vistos."]
+        en.append("Nothing is labelled, so that nobody can say how much of what matters it finds.")
+        es.append("Nada está etiquetado: nadie puede decir cuánto encuentra de lo que importa.")
+        return out | {"sentence": {"en": en, "es": es}}
     en = [f"Use {use}. Of usual sequences of {task.what}s never seen it calls {alarms} strange."]
     es = [f"Usa {use}. De las secuencias usuales de grupos nunca vistos llama extrañas al {alarms}."]
     if "found" in r:
@@ -194,9 +208,6 @@ def _verdict(
         es.append(
             f"La red {tested} {said[1]} {use} (área ROC {a:.3f} frente a {b:.3f}; {span.replace(' to ', ' a ')}, sorteando grupos)."
         )
-    else:
-        en.append("Nothing is labelled, so that nobody can say how much of what matters it finds.")
-        es.append("Nada está etiquetado: nadie puede decir cuánto encuentra de lo que importa.")
     out["sentence"] = {"en": en, "es": es}
     return out
 

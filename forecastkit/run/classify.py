@@ -190,7 +190,7 @@ def facts_of(
         "only_classes": list(options.classes), "models": models, "lang": options.lang,
     }  # fmt: skip
     return {
-        "task": task.task, "page": "labels", "config": config, "seed": options.seed, "classes": list(data.classes), "rare": data.classes[data.rare_class()],
+        "task": task.task, "page": "labels", "medical": task.medical, "config": config, "seed": options.seed, "classes": list(data.classes), "rare": data.classes[data.rare_class()],
         "features": list(data.feature_names), "channels": list(data.channels), "what": task.what, "split": split, "notes": notes,
         "command": options.command, "versions": artifacts.versions(), "fingerprint": _fingerprint(data), "n": len(data),
         "counts": data.counts(),
