@@ -52,14 +52,18 @@ class NormalModel:
 
     Args:
         threshold: of ``error``; usual sequences exceed it at the rate that was asked.
+        usual_error: median of the detector's errors of usual sequences.
+        channels: that are looked at; empty = all.
     """
 
     detector: FittedDetector
     threshold: float
+    usual_error: float
+    channels: tuple[str, ...] = ()
 
     def error(self, data: Sequences) -> np.ndarray:
-        """[N] root mean square of what the detector cannot express."""
-        return self.detector.error(data)
+        """[N] what the detector cannot express, in units of the median of the group, or of all where a group is small."""
+        return _relative(self.detector.error(data.of_channels(self.channels)), data.groups, self.usual_error)
 
     def is_anomaly(self, data: Sequences) -> np.ndarray:
         """[N] whether the error exceeds the threshold."""
@@ -68,7 +72,8 @@ class NormalModel:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """(arrays, JSON-able facts) from which ``restore_normal`` makes it again."""
         arrays, meta = self.detector.state()
-        return arrays, {**meta, "threshold": self.threshold}
+        more = {"threshold": self.threshold, "usual_error": self.usual_error, "channels": list(self.channels)}
+        return arrays, {**meta, **more}
 
 
 def fit_normal(
@@ -78,6 +83,7 @@ def fit_normal(
     options: dict[str, Any] | None = None,
     false_alarms: float = 0.01,
     pure: bool = True,
+    channels: tuple[str, ...] = (),
     about: FitAbout | None = None,
 ) -> NormalModel:
     """Learn from usual sequences alone; the threshold comes from folds of whole groups (of sequences, where there is one).
@@ -88,6 +94,7 @@ def fit_normal(
         pure: False where nobody knows which are usual: the tenth that is farthest from the median is not learned from,
             and the threshold is set by the median and the median deviation of the logarithm of the errors, which a tenth
             of anomalies hardly moves.
+        channels: that are looked at; empty = all.
 
     Raises:
         DataError: too few sequences, or of different lengths where the detector cannot take them.
@@ -99,10 +106,23 @@ def fit_normal(
         raise DataError(
             place="anomaly", value=f"{len(usual)} sequences", rule=f"at least {FEWEST} usual ones are needed"
         )
+    seen = usual.of_channels(channels)
     error = np.full(len(usual), np.nan)
     for split in group_folds(_units(usual), np.zeros(len(usual), np.int64), FOLDS, seed=about.seed):
-        error[split.test] = _learned(detector, usual.take(split.train), pure, about).error(usual.take(split.test))
-    return NormalModel(_learned(detector, usual, pure, about), _threshold(error, false_alarms, pure))
+        error[split.test] = _learned(detector, seen.take(split.train), pure, about).error(seen.take(split.test))
+    middle = float(np.median(error))
+    threshold = _threshold(_relative(error, usual.groups, middle), false_alarms, pure)
+    return NormalModel(_learned(detector, seen, pure, about), threshold, middle, tuple(channels))
+
+
+def _relative(error: np.ndarray, groups: np.ndarray, usual: float) -> np.ndarray:
+    """Over the median of the group: a noisy record is not a strange one. A small group has no median worth the name."""
+    out = error / max(usual, 1e-12)
+    for group in dict.fromkeys(groups.tolist()):
+        own = groups == group
+        if own.sum() >= FEWEST:
+            out[own] = error[own] / max(float(np.median(error[own])), 1e-12)
+    return out
 
 
 def _units(data: Sequences) -> np.ndarray:
@@ -144,7 +164,9 @@ def restore_normal(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Norma
     if name not in DETECTORS:
         raise ModelFileError(place="model", value=repr(name)[:60], rule="no such detector", remedy="Run fit again.")
     try:
-        return NormalModel(DETECTORS[name].load().restore(arrays, meta), float(meta["threshold"]))
+        fitted = DETECTORS[name].load().restore(arrays, meta)
+        channels = tuple(str(c) for c in meta["channels"])
+        return NormalModel(fitted, float(meta["threshold"]), float(meta["usual_error"]), channels)
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
         why = f"{type(error).__name__}: {error}"[:100]
         raise ModelFileError(place="model", value=why, rule="damaged", remedy="Run fit again.") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.ecg import FEATURES, Beats, segment
+from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
 from forecastkit.classification.record import AAMI, Record
 from forecastkit.classification.records import annotated, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
@@ -90,10 +91,11 @@ def read_beats(
         notes.append("201 and 202 are records of one patient, and DS1/DS2 has one on each side, as it was published")
     baselines = BASELINES + (("nearest",) if len(data) <= MOST_NEAREST else ())
     return Labelled(
-        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0,
+        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
         config={"records": str(folder), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
         facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept)},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
+        hide=lambda rows, n_parts: hidden_parts(data, kept, rows, n_parts),
     )  # fmt: skip
 
 
@@ -164,6 +166,33 @@ def _one(record: Record, classes: tuple[str, ...], peaks: Peaks | None) -> Seque
         items=np.array([f"{record.name}:{s}" for s in at.tolist()], dtype=object),
         rare="V",
     )
+
+
+def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n_parts: int) -> list[Sequences]:
+    """The beats at ``rows`` with one part of each replaced by the record's median beat, for each of ``n_parts`` parts.
+
+    Windows and features are measured anew, so that every model shows which part of the beat it goes by.
+    """
+    part = data.take(rows)
+    length = int(part.lengths[0])
+    names = np.array([str(i).rsplit(":", 1)[0] for i in part.items])
+    samples = np.array([int(str(i).rsplit(":", 1)[1]) for i in part.items])
+    values = [part.values.reshape(len(part), length, -1).copy() for _ in range(n_parts)]
+    features = [part.features.copy() for _ in range(n_parts)]
+    n_rr = len(RR_FEATURES)
+    for record in records:
+        own = np.flatnonzero(names == record.name)
+        if not len(own) or record.samples is None:
+            continue
+        shapes = shapes_of(record, record.samples)
+        at = np.searchsorted(record.samples, samples[own])
+        edges = np.linspace(0, shapes.raw.shape[1], n_parts + 1).astype(np.int64)
+        for k in range(n_parts):
+            raw = shapes.raw[at].copy()
+            raw[:, edges[k] : edges[k + 1]] = shapes.usual[edges[k] : edges[k + 1]]
+            values[k][own, :, :2] = shapes.windows(at, raw)
+            features[k][own, n_rr:] = shapes.waves(at, raw)
+    return [replace(part, values=v.reshape(-1, v.shape[2]), features=f) for v, f in zip(values, features)]
 
 
 def _owner(record: Record) -> str:

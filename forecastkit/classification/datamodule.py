@@ -62,7 +62,7 @@ class SequenceDataModule(pl.LightningDataModule):
             use_features,
         )
         self._rng = np.random.default_rng(seed)
-        self._share = np.asarray(weights, np.float64) / float(np.sum(weights, dtype=np.float64))
+        self._upto = np.cumsum(np.asarray(weights, np.float64))
         self._valid: list[SequenceBatch] = []
         if valid is not None and valid_weights is not None:
             for start in range(0, len(valid), VALID_BATCH):
@@ -92,11 +92,11 @@ class SequenceDataModule(pl.LightningDataModule):
         if how["shift"] > 0 and values.shape[1] > 4 * how["shift"] and (lengths == values.shape[1]).all():
             by = rng.integers(-how["shift"], how["shift"] + 1, len(values))
             steps = np.clip(np.arange(values.shape[1])[None] + by[:, None], 0, values.shape[1] - 1)
-            values = np.take_along_axis(values, steps[..., None], axis=1)
+            values = values[np.arange(len(values))[:, None], steps]
         if how["noise"] > 0:
-            values = values + rng.normal(0, how["noise"], values.shape).astype(np.float32)
+            values = values + _noise(rng, values.shape, how["noise"])
         if how["feature_noise"] > 0 and features.size:
-            features = features + rng.normal(0, how["feature_noise"], features.shape).astype(np.float32)
+            features = features + _noise(rng, features.shape, how["feature_noise"])
         return values, features
 
     def train_dataloader(self) -> Any:
@@ -109,8 +109,14 @@ class SequenceDataModule(pl.LightningDataModule):
 
     def sample(self) -> SequenceBatch:
         """A batch in which each sequence comes as often as its weight says."""
-        rows = self._rng.choice(len(self.data), size=min(self.batch_size, len(self.data)), p=self._share)
+        # As choice(p=...), without adding up all weights for every batch.
+        at = self._rng.random(min(self.batch_size, len(self.data))) * self._upto[-1]
+        rows = np.minimum(np.searchsorted(self._upto, at, side="right"), len(self.data) - 1)
         return self._batch(self.data, rows, np.ones(len(rows), np.float32), vary=True)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> np.ndarray:
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(size)
 
 
 class _Fixed:

@@ -14,7 +14,18 @@ import numpy as np
 from forecastkit.classification.record import Record
 from forecastkit.errors import DataError
 
-__all__ = ["FEATURES", "RATE", "RR_FEATURES", "Beats", "clean", "correlation", "moving_mean", "segment"]
+__all__ = [
+    "FEATURES",
+    "RATE",
+    "RR_FEATURES",
+    "Beats",
+    "Shapes",
+    "clean",
+    "correlation",
+    "moving_mean",
+    "segment",
+    "shapes_of",
+]
 
 RATE = 250.0
 """Samples a second of everything after ``clean``."""
@@ -30,6 +41,8 @@ FEATURES = RR_FEATURES + WAVE_FEATURES
 FEWEST_BEATS = 5
 FAINTEST = 0.15
 """Heights of the median QRS under which a beat is taken for a lost lead."""
+MOST_MOVED = 1.25
+"""Heights of the median QRS by which the baseline may move around a beat: a wide beat moves its mean by up to one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +64,25 @@ class Beats:
 
 def clean(signal: np.ndarray, fs: float) -> np.ndarray:
     """Baseline wander and noise removed without shifting a wave, at ``RATE``: 0.5 to 40 Hz, both ways; float64."""
-    from scipy.signal import butter, resample_poly, sosfiltfilt
+    from scipy.signal import butter, sosfiltfilt
 
-    x = np.asarray(signal, np.float64)
-    if abs(fs - RATE) > 1e-9:
-        from fractions import Fraction
-
-        ratio = Fraction(RATE / fs).limit_denominator(2000)
-        x = resample_poly(x - np.median(x), ratio.numerator, ratio.denominator, padtype="line")
+    x = _resampled(signal, fs)
     band = butter(2, [0.5, 40.0], "bandpass", fs=RATE, output="sos")
     out: np.ndarray = sosfiltfilt(band, x, padlen=min(len(x) - 1, int(RATE)))
+    return out
+
+
+def _resampled(signal: np.ndarray, fs: float) -> np.ndarray:
+    """At ``RATE``, float64."""
+    x = np.asarray(signal, np.float64)
+    if abs(fs - RATE) <= 1e-9:
+        return x
+    from fractions import Fraction
+
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(RATE / fs).limit_denominator(2000)
+    out: np.ndarray = resample_poly(x - np.median(x), ratio.numerator, ratio.denominator, padtype="line")
     return out
 
 
@@ -72,8 +94,46 @@ def moving_mean(x: np.ndarray, n: int) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Beats of one record as they are measured, before they are described.
+
+    Args:
+        at: [B] where the QRS stands, at ``RATE``.
+        readable: [B] see ``Beats``.
+        raw: [B, W] in heights of the median QRS; the median beat where a beat is not readable.
+        usual: [W] the median beat.
+    """
+
+    at: np.ndarray
+    readable: np.ndarray
+    raw: np.ndarray
+    usual: np.ndarray
+
+    def windows(self, rows: np.ndarray, raw: np.ndarray) -> np.ndarray:
+        """[n, L, 2] float32 of ``rows``, whose waves are ``raw`` [n, W]."""
+        pair = np.stack([raw, raw - self.usual], axis=-1)[:, ::STRIDE]
+        return np.clip(pair, -8, 8).astype(np.float32)
+
+    def waves(self, rows: np.ndarray, raw: np.ndarray) -> np.ndarray:
+        """[n, len(WAVE_FEATURES)] of ``rows``; NaN where nothing is to be read."""
+        n = len(self.raw)
+        before, after = self.raw[np.maximum(rows - 1, 0)], self.raw[np.minimum(rows + 1, n - 1)]
+        found = _waves(raw, self.usual, before, after, round(BEFORE * RATE))
+        return np.where(self.readable[rows, None], found, np.nan)
+
+
 def segment(record: Record, samples: np.ndarray, unseen: np.ndarray | None = None) -> Beats:
-    """Windows and features of the beats at ``samples``.
+    """Windows and features of the beats at ``samples``; errors as ``shapes_of``."""
+    shapes = shapes_of(record, samples, unseen)
+    every = np.arange(len(samples))
+    features = np.column_stack([_rr(shapes.at), shapes.waves(every, shapes.raw)]).astype(np.float32)
+    windows = shapes.windows(every, shapes.raw)
+    return Beats(np.asarray(samples, np.int64), shapes.readable, windows, features)
+
+
+def shapes_of(record: Record, samples: np.ndarray, unseen: np.ndarray | None = None) -> Shapes:
+    """The beats at ``samples``, cut out and brought to one size.
 
     Args:
         unseen: [B] True where no wave is to be read, whatever the signal looks like.
@@ -92,21 +152,30 @@ def segment(record: Record, samples: np.ndarray, unseen: np.ndarray | None = Non
     n_before, n_after = round(BEFORE * RATE), round(AFTER * RATE)
     padded = np.pad(x, (n_before + 25, n_after + 25), mode="edge")
     at = _aligned(padded, at, n_before, n_after)
-    steps = np.arange(-n_before, n_after)
-    raw = padded[(at + n_before + 25)[:, None] + steps]
+    raw = padded[(at + n_before + 25)[:, None] + np.arange(-n_before, n_after)]
     usual = np.median(raw, axis=0)
     qrs = slice(n_before - round(0.06 * RATE), n_before + round(0.08 * RATE))
     height = float(np.ptp(usual[qrs])) or float(np.ptp(usual)) or 1.0
-    raw, usual = raw / height, usual / height
-    readable = np.ptp(raw[:, qrs], axis=1) >= FAINTEST
+    readable = np.ptp(raw[:, qrs], axis=1) >= FAINTEST * height
+    readable &= _moved(record, at) < MOST_MOVED * height
     if unseen is not None:
         readable &= ~unseen
-    waves = np.where(readable[:, None], _waves(raw, usual, n_before), np.nan)
-    features = np.column_stack([_rr(at), waves]).astype(np.float32)
     # What cannot be read looks like the median beat to a network, and is unknown to a table.
-    shown = np.where(readable[:, None], raw, usual)
-    windows = np.stack([shown, shown - usual], axis=-1)[:, ::STRIDE].astype(np.float32)
-    return Beats(np.asarray(samples, np.int64), readable, np.clip(windows, -8, 8), features)
+    shown = np.where(readable[:, None], raw / height, usual / height)
+    return Shapes(at, readable, shown, usual / height)
+
+
+def _moved(record: Record, at: np.ndarray) -> np.ndarray:
+    """[B] mV by which the baseline within 0.4 s of a beat is away from where it is around: an electrode that moves."""
+    from scipy.ndimage import maximum_filter1d, median_filter
+
+    baseline = moving_mean(_resampled(record.signal, record.fs), round(0.4 * RATE))
+    coarse = baseline[:: round(RATE / 10)]
+    place = np.arange(len(coarse)) * round(RATE / 10)
+    usual = np.interp(np.arange(len(baseline)), place, median_filter(coarse, size=201, mode="nearest"))
+    away = maximum_filter1d(np.abs(baseline - usual), round(0.8 * RATE))
+    out: np.ndarray = away[np.clip(at, 0, len(away) - 1)]
+    return out
 
 
 def _aligned(padded: np.ndarray, at: np.ndarray, n_before: int, n_after: int) -> np.ndarray:
@@ -151,13 +220,11 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-def _waves(raw: np.ndarray, usual: np.ndarray, zero: int) -> np.ndarray:
-    """Shape against the median beat: [B, len(WAVE_FEATURES)]; all ratios or correlations, so no unit is left."""
+def _waves(raw: np.ndarray, usual: np.ndarray, raw_before: np.ndarray, raw_after: np.ndarray, zero: int) -> np.ndarray:
+    """Shape against the median beat and the neighbours: [B, len(WAVE_FEATURES)]; ratios and correlations without a unit."""
     qrs = slice(zero - round(0.1 * RATE), zero + round(0.12 * RATE))
     p, t = slice(0, zero - round(0.08 * RATE)), slice(zero + round(0.14 * RATE), raw.shape[1])
-    q, u = raw[:, qrs], usual[qrs]
-    before, after = np.roll(q, 1, axis=0), np.roll(q, -1, axis=0)
-    before[0], after[-1] = q[0], q[-1]
+    q, u, before, after = raw[:, qrs], usual[qrs], raw_before[:, qrs], raw_after[:, qrs]
     ptp = np.ptp(q, axis=1)
 
     def width(w: np.ndarray) -> np.ndarray:

@@ -77,6 +77,13 @@ class Sequences:
             items=self.items[index],
         )
 
+    def of_channels(self, names: Sequence[str]) -> Sequences:
+        """With these channels alone; all where none is named."""
+        if not names:
+            return self
+        at = [self.channels.index(name) for name in names]
+        return replace(self, values=self.values[:, at], channels=tuple(names))
+
     def padded(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(values [B, T, C] float32 with 0 after the end, lengths [B] int64)."""
         lengths = self.lengths[index]

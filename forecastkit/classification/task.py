@@ -18,10 +18,14 @@ from forecastkit.classification.splits import Split
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Labelled", "Pictures", "Unlabelled"]
+__all__ = ["Hide", "Labelled", "Pictures", "Unlabelled"]
 
 Pictures = Callable[[np.ndarray, np.ndarray], list[dict[str, Any]]]
 """(positions of mistakes, the surest first; [N] name of the class that was said) -> strips that the report draws."""
+
+
+Hide = Callable[[np.ndarray, int], list[Sequences]]
+"""(positions, number of parts) -> for each part, these sequences as if it had been usual, measured anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,9 @@ class Labelled:
         network: options that suit these sequences; the user's own come first.
         halves: a published split, used where the user asks for none.
         usual: class whose sequences are the usual ones; what these cannot express is an anomaly. None = not looked for.
+        strange_in: channels in which anomalies are looked for; empty = all.
         pictures: draws sequences for the report.
+        hide: see ``Hide``; None = the values are hidden, and what was measured on the whole sequence stays.
         medical: whether the page says that this is no medical device.
     """
 
@@ -59,7 +65,9 @@ class Labelled:
     network: dict[str, Any] = field(default_factory=dict)
     halves: Split | None = None
     usual: int | None = None
+    strange_in: tuple[str, ...] = ()
     pictures: Pictures | None = None
+    hide: Hide | None = None
     medical: bool = True
 
 

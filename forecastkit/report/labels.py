@@ -258,7 +258,7 @@ def _curves(data: LabelReport, w: dict[str, str]) -> list[dict[str, Any]]:
         def chart(width: int, key: str = key) -> str:
             areas = {n: _float(_row_of(data, n).get(f"{key}_auc")) for n in names}
             said = f"{w[f'{key}_title']}: " + ", ".join(f"{n} {number(a, data.lang)}" for n, a in areas.items())
-            plot = Plot(width, 260, (0, 1), (0, 1), said, lang=data.lang, x_title=w[f"{key}_x"], right=116)
+            plot = Plot(width, 260, (0, 1), (0, 1), said, lang=data.lang, right=116)
             for name in names:
                 points = np.array(data.models[name][key], float).reshape(-1, 2)
                 if len(points):

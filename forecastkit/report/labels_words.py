@@ -40,8 +40,6 @@ _WORDS = {
     "curves": ("Every threshold", "Todos los umbrales"),
     "roc_title": ("Found, against false alarms (ROC)", "Encontrados frente a falsas alarmas (ROC)"),
     "pr_title": ("Right when said, against found (precision and recall)", "Acierto al decirlo frente a encontrados (precisión y exhaustividad)"),
-    "roc_x": ("false alarms", "falsas alarmas"),
-    "pr_x": ("found", "encontrados"),
     "reliability": ("Are the probabilities honest?", "¿Son honestas las probabilidades?"),
     "reliability_said": (
         "Of the sequences for which {use} says a probability of {rare}, this share was {rare}. On the line they agree.",

@@ -70,13 +70,14 @@ def fit_anomalies(
         begun = time.perf_counter()
         row: dict[str, Any] = {"model": name, "status": "ok", "reason": ""}
         try:
-            scores[name] = _tested(name, own, data, usual, splits, options, pure)
+            scores[name] = _tested(name, own, data, usual, splits, options, pure, task.strange_in)
             model = fit_normal(
                 name,
                 data.take(usual),
                 options=own,
                 false_alarms=options.false_alarms,
                 pure=pure,
+                channels=task.strange_in,
                 about=FitAbout(seed=options.seed),
             )
         except (DataError, FitError) as error:
@@ -111,6 +112,7 @@ def _tested(
     splits: list[Any],
     asked: ClassifyOptions,
     pure: bool,
+    channels: tuple[str, ...],
 ) -> np.ndarray:
     """[N] error over the threshold, each by a model that never saw its group; NaN where not tested."""
     out = np.full(len(data), np.nan)
@@ -122,6 +124,7 @@ def _tested(
             options=options,
             false_alarms=asked.false_alarms,
             pure=pure,
+            channels=channels,
             about=FitAbout(seed=asked.seed),
         )
         out[split.test] = model.error(data.take(split.test)) / model.threshold

@@ -139,8 +139,8 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
             fitted = _keep(run, evaluation, name, models[name], options.seed)
             run.log(f"{name}: fitted on all")
             if name in (verdict["use"], verdict["tested"]):
-                found["models"][name]["mattered"] = details.mattered(fitted, data)
-    found["anomaly"] = details.anomalies(run, data, splits, task.usual) if options.classes == () else {}
+                found["models"][name]["mattered"] = details.mattered(fitted, data, task.hide)
+    found["anomaly"] = {} if options.classes else details.anomalies(run, task, splits)
     artifacts.write_json(run / "diagnostics.json", {**found, **task.facts, "plan": task.plan})
     run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
     from forecastkit.run.classify_page import write_labels_page

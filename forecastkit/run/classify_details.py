@@ -12,7 +12,7 @@ from forecastkit.classification.evaluation import Evaluation
 from forecastkit.classification.protocol import FittedClassifier
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.splits import Split
-from forecastkit.classification.task import Labelled
+from forecastkit.classification.task import Hide, Labelled
 from forecastkit.errors import DataError, ModelFileError
 from forecastkit.run.folder import RunFolder
 
@@ -100,7 +100,7 @@ def strips(task: Labelled, evaluation: Evaluation, name: str | None) -> list[dic
     )
 
 
-def mattered(fitted: FittedClassifier, data: Sequences) -> dict[str, Any]:
+def mattered(fitted: FittedClassifier, data: Sequences, hide: Hide | None) -> dict[str, Any]:
     """What the rare class's probability rests on, by hiding features and parts of the sequence.
 
     Sequences of one length also get their mean and that of the usual class, for the picture.
@@ -115,7 +115,11 @@ def mattered(fitted: FittedClassifier, data: Sequences) -> dict[str, Any]:
     out: dict[str, Any] = {"features": dict(list(occlude_features(fitted, part, k).items())[:10]), "steps": []}
     lengths = np.unique(data.lengths)
     if len(lengths) == 1 and lengths[0] >= N_PARTS:
-        out["steps"] = occlude_steps(fitted, part, k, n_parts=N_PARTS)
+        if hide is None:
+            out["steps"] = occlude_steps(fitted, part, k, n_parts=N_PARTS)
+        else:
+            base = fitted.predict(part)[:, k]
+            out["steps"] = [float((base - fitted.predict(h)[:, k]).mean()) for h in hide(own, N_PARTS)]
         shape = data.values.reshape(len(data), int(lengths[0]), -1)[..., 0]
         usual = int(np.bincount(data.labels).argmax())
         out |= {"rare_mean": _mean(shape[data.labels == k]), "usual_mean": _mean(shape[data.labels == usual])}
@@ -127,19 +131,20 @@ def _mean(rows: np.ndarray) -> np.ndarray:
     return np.round(np.nanmedian(rows, axis=0).astype(np.float64), 4)
 
 
-def anomalies(run: RunFolder, data: Sequences, splits: list[Split], usual: int | None) -> dict[str, Any]:
+def anomalies(run: RunFolder, task: Labelled, splits: list[Split]) -> dict[str, Any]:
     """Without labels: what the sequences of the usual class cannot express, on groups never seen; the model is kept."""
     from forecastkit.classification.anomaly import fit_normal
 
+    data, usual = task.data, task.usual
     if usual is None or len(np.unique(data.lengths)) > 1:
         return {}
     score = np.full(len(data), np.nan)
     try:
         for split in splits:
             train = data.take(split.train)
-            model = fit_normal("pca", train.take(train.labels == usual))
+            model = fit_normal("pca", train.take(train.labels == usual), channels=task.strange_in)
             score[split.test] = model.error(data.take(split.test)) / model.threshold
-        final = fit_normal("pca", data.take(data.labels == usual))
+        final = fit_normal("pca", data.take(data.labels == usual), channels=task.strange_in)
     except DataError as error:
         return {"failed": str(error)}
     arrays, meta = final.state()

@@ -143,7 +143,7 @@ def test_padding_changes_nothing():
 
 def test_the_network_begins_as_the_baseline_that_it_corrects():
     data = toy()
-    logistic = create_classifier("logistic", group_balance=0.5).fit(data)
+    logistic = create_classifier("logistic", group_balance=1.0).fit(data)
     network = create_classifier("gru", **{**QUICK, "max_steps": 1, "lr": 1e-9}).fit(data, FitAbout(seed=1, n_steps=1))
     np.testing.assert_allclose(network.predict(data), logistic.predict(data), atol=1e-4)
 

@@ -49,7 +49,7 @@ class RecurrentClassifier:
     use_features: bool = True
     dropout: float = 0.5
     balance: float = 1.0
-    group_balance: float = 0.5
+    group_balance: float = 1.0
     focal: float = 0.0
     noise: float = 0.5
     shift: int = 3
