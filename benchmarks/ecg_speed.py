@@ -44,7 +44,9 @@ def ours(data: Sequences) -> float:
     """Seconds a step, from the first report to the last: set-up is another figure."""
     seen: list[tuple[float, int]] = []
     model = RecurrentClassifier(cell="gru", max_steps=STEPS)
-    model.fit(data, FitAbout(n_steps=STEPS, progress=lambda done, total, note: seen.append((time.perf_counter(), done))))
+    model.fit(
+        data, FitAbout(n_steps=STEPS, progress=lambda done, total, note: seen.append((time.perf_counter(), done)))
+    )
     (start, first), (end, last) = seen[0], seen[-1]
     return (end - start) / (last - first)
 
@@ -77,7 +79,9 @@ def record_of(folder: Path, name: str, seed: int, minutes: float) -> Path:
     t = np.arange(-100, 150) / fs
     while now * fs < n - 200:
         v = k % 8 == 7
-        wave = 1.2 * np.exp(-((t / (0.035 if v else 0.011)) ** 2) / 2) + (-0.3 if v else 0.2) * np.exp(-(((t - 0.27) / 0.05) ** 2) / 2)
+        wave = 1.2 * np.exp(-((t / (0.035 if v else 0.011)) ** 2) / 2) + (-0.3 if v else 0.2) * np.exp(
+            -(((t - 0.27) / 0.05) ** 2) / 2
+        )
         at = int(now * fs)
         x[at - 100 : at + 150] += wave[: len(x[at - 100 : at + 150])]
         samples.append(at)
@@ -88,15 +92,19 @@ def record_of(folder: Path, name: str, seed: int, minutes: float) -> Path:
 
 
 def thirty_minutes(repeat: int) -> float:
-    from forecastkit.run.classify import ClassifyOptions, fit
     from forecastkit.classification.beats import read_beats
+    from forecastkit.run.classify import ClassifyOptions, fit
     from forecastkit.run.classify_tasks import predict_ecg
 
     with tempfile.TemporaryDirectory() as place:
         for k in range(4):
             record_of(Path(place) / "train", f"p{k}", k, 3)
         path = record_of(Path(place) / "new", "long", 9, 30)
-        run = fit(read_beats(Path(place) / "train"), ClassifyOptions(models={"gru": {"max_steps": 25}}), out=Path(place) / "run")
+        run = fit(
+            read_beats(Path(place) / "train"),
+            ClassifyOptions(models={"gru": {"max_steps": 25}}),
+            out=Path(place) / "run",
+        )
         found = []
         for _ in range(repeat):
             started = time.perf_counter()

@@ -22,7 +22,7 @@ from forecastkit.registry import Entry, create
 __all__ = ["DETECTORS", "Components", "NormalModel", "fit_normal", "restore_normal"]
 
 FEWEST = 20
-FOLDS = 2
+FOLDS = 3
 TRIMMED = 0.1
 
 _HERE = "forecastkit.classification.anomaly"
