@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from forecastkit.probabilities import class_scores, confusion
 from forecastkit.text import metrics
 from forecastkit.text.evaluation import evaluate
 from forecastkit.text.schema import read_texts
@@ -51,7 +52,7 @@ def main() -> None:
             writer.writerow(["date", "data", "folds", "n", "model", "options", "accuracy", "macro_f1", "f1_last_class", "auc", "ece", "p_mcnemar", "seconds"])  # fmt: skip
         for name, m in e.models.items():
             s = metrics.scores(e.labels, m.p)
-            last = metrics.class_table(metrics.confusion(e.labels, m.p.argmax(axis=1), m.p.shape[1]))[-1]["f1"]
+            last = class_scores(confusion(e.labels, m.p.argmax(axis=1), m.p.shape[1]))[-1]["f1"]
             test = metrics.mcnemar(right[name], right["tfidf"])
             said = " ".join(args.options) if name.startswith(args.model) else ""
             row = [dt.date.today(), args.data, args.folds, len(e.labels), name, said, *(f"{v:.4f}" for v in (s["accuracy"], s["macro_f1"], last, s["auc"], s["ece"])), f"{test.p_value:.2g}", f"{m.seconds:.0f}"]  # fmt: skip

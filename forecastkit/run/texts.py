@@ -157,6 +157,7 @@ def _predictions(e: Any, verdict: Any) -> pd.DataFrame:
 
 
 def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict[str, Any], folder: RunFolder, lang: str) -> None:  # fmt: skip
+    from forecastkit.probabilities import calibration, class_scores, confusion
     from forecastkit.report.numbers import number, p_text, percent, seconds
     from forecastkit.report.texts import (
         Block,
@@ -172,7 +173,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
 
     w = _WORDS[lang]
     p, labels, classes = e.models[v.use].p, e.labels, e.table.classes
-    matrix = metrics.confusion(labels, p.argmax(axis=1), len(classes))
+    matrix = confusion(labels, p.argmax(axis=1), len(classes))
     rows, chosen = [], -1
     for k, r in enumerate(board.to_dict("records")):
         if r["status"] != "ok":
@@ -187,14 +188,14 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
         rows.append([r["model"], *cells, p_text(r["p_value"], lang), seconds(r["seconds"], lang)])
         chosen = k if r["model"] == v.use else chosen
     of_class = [
-        [shown(name, 60), int(r["n"]), number(r["precision"], lang), number(r["recall"], lang), number(r["f1"], lang)]
-        for name, r in zip(classes, metrics.class_table(matrix))
+        [shown(name, 60), int(r["n"]), number(r["ppv"], lang), number(r["sensitivity"], lang), number(r["f1"], lang)]
+        for name, r in zip(classes, class_scores(matrix))
     ]
     scores = metrics.scores(labels, p)
     sections = [
         Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference), heads=w["models_heads"], rows=rows, chosen=chosen)]),
         Section(w["confusion"].format(model=v.use), [confusion_block(matrix, classes, lang=lang), Block(heads=w["class_heads"], rows=of_class)]),
-        Section(w["reliability"], [reliability_block(metrics.calibration_bins(labels, p), lang=lang)]),
+        Section(w["reliability"], [reliability_block(calibration(p.argmax(axis=1) == labels, p.max(axis=1))["bins"], lang=lang)]),
         _mistakes(e, v, w, lang),
     ]  # fmt: skip
     learning = curves_section(curves, lang=lang)
@@ -324,9 +325,9 @@ class TextScorer:
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """[N, K] probabilities, columns in the order of ``classes``; NaN for a text in which nothing stands."""
+        from forecastkit.probabilities import temper
         from forecastkit.text.clean import is_empty
         from forecastkit.text.evaluation import blend
-        from forecastkit.text.metrics import temper
         from forecastkit.text.schema import bounded
 
         cleaned = [bounded(t)[0] for t in texts]

@@ -9,130 +9,35 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from forecastkit.probabilities import calibration, confusion, macro_f1, roc_curve
 
 __all__ = [
     "McNemar",
     "bits",
     "bleu",
-    "calibration_bins",
     "chrf",
-    "class_table",
-    "confusion",
-    "expected_calibration_error",
-    "fit_temperature",
-    "macro_f1",
     "mcnemar",
     "paired_bootstrap",
-    "roc_auc",
     "scores",
-    "temper",
 ]
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """[K, K] int64: rows are what it was, columns what was said."""
-    flat = np.asarray(labels) * n_classes + np.asarray(predicted)
-    return np.bincount(flat, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def class_table(matrix: np.ndarray) -> list[dict[str, float]]:
-    """n, precision, recall and F1 of each class; precision of a class that was never said is NaN, its F1 is 0.
-
-    >>> class_table(np.array([[8, 2], [1, 3]]))[1]["recall"]
-    0.75
-    """
-    out = []
-    for k in range(len(matrix)):
-        hit, was, said = float(matrix[k, k]), float(matrix[k].sum()), float(matrix[:, k].sum())
-        out.append(
-            {
-                "n": was,
-                "precision": hit / said if said else math.nan,
-                "recall": hit / was if was else math.nan,
-                "f1": 2 * hit / (was + said) if was + said else math.nan,
-            }
-        )
-    return out
-
-
-def macro_f1(matrix: np.ndarray) -> float:
-    """Mean F1 of the classes that occur."""
-    known = [row["f1"] for row in class_table(matrix) if row["n"]]
-    return float(np.mean(known)) if known else math.nan
-
-
-def roc_auc(labels: np.ndarray, p: np.ndarray) -> float:
-    """Area under the ROC curve, each class against the rest, averaged over the classes that occur (Mann-Whitney)."""
-    from scipy.stats import rankdata
-
-    areas = []
-    for k in range(p.shape[1]):
-        positive = labels == k
-        n, m = int(positive.sum()), int((~positive).sum())
-        if n and m:
-            areas.append((float(rankdata(p[:, k])[positive].sum()) - n * (n + 1) / 2) / (n * m))
-    return float(np.mean(areas)) if areas else math.nan
-
-
-def calibration_bins(labels: np.ndarray, p: np.ndarray, n_bins: int = 10) -> list[dict[str, float]]:
-    """How sure the model was of the class it named, against how often it was right, in bins of equal width."""
-    top, right = p.max(axis=1), p.argmax(axis=1) == labels
-    place = np.minimum((top * n_bins).astype(int), n_bins - 1)
-    out = []
-    for k in range(n_bins):
-        own = place == k
-        if own.any():
-            out.append({"said": float(top[own].mean()), "seen": float(right[own].mean()), "n": int(own.sum())})
-    return out
-
-
-def expected_calibration_error(labels: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
-    """Mean distance between said and seen (Guo et al. 2017, arXiv:1706.04599)."""
-    bins = calibration_bins(labels, p, n_bins)
-    total = sum(b["n"] for b in bins)
-    return sum(b["n"] * abs(b["said"] - b["seen"]) for b in bins) / total if total else math.nan
-
-
-def temper(p: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities [N, K] with their logits divided by ``temperature``."""
-    z = np.log(np.clip(p, 1e-9, 1.0)) / temperature
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    out: np.ndarray = e / e.sum(axis=1, keepdims=True)
-    return out
-
-
-def fit_temperature(p: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in [0.2, 5] that makes held-out labels most likely; 1 where there are fewer than 10.
-
-    Source: Guo et al. (2017), arXiv:1706.04599.
-    """
-    if len(labels) < 10:
-        return 1.0
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(labels))
-
-    def loss(log_t: float) -> float:
-        q = temper(p, math.exp(log_t))[rows, labels]
-        return float(-np.log(np.clip(q, 1e-12, 1)).mean()) + 1e-3 * log_t**2
-
-    bounds = (math.log(0.2), math.log(5.0))
-    return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
 def scores(labels: np.ndarray, p: np.ndarray) -> dict[str, float]:
-    """accuracy, macro_f1, auc, log_loss, ece of probabilities [N, K]."""
-    matrix = confusion(labels, p.argmax(axis=1), p.shape[1])
+    """accuracy, macro_f1, auc (each class against the rest, averaged), log_loss, ece of probabilities [N, K]."""
+    said = p.argmax(axis=1)
+    matrix = confusion(labels, said, p.shape[1])
+    areas = [roc_curve(labels == k, p[:, k])[2] for k in range(p.shape[1])]
+    known = [a for a in areas if math.isfinite(a)]
     q = np.clip(p[np.arange(len(labels)), labels], 1e-12, 1)
     return {
         "accuracy": float(np.trace(matrix)) / max(len(labels), 1),
         "macro_f1": macro_f1(matrix),
-        "auc": roc_auc(labels, p),
+        "auc": float(np.mean(known)) if known else math.nan,
         "log_loss": float(-np.log(q).mean()),
-        "ece": expected_calibration_error(labels, p),
+        "ece": calibration(said == labels, p.max(axis=1))["ece"],
     }
 
 
@@ -254,8 +159,3 @@ def _chrf_of(counts: np.ndarray, beta: float) -> float:
             p, r = hit / said, hit / wanted
             scores_.append((1 + beta**2) * p * r / (beta**2 * p + r) if p + r else 0.0)
     return 100 * float(np.mean(scores_)) if scores_ else 0.0
-
-
-def as_plain(value: Any) -> Any:
-    """NaN as None, for JSON."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
