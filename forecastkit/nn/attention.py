@@ -47,18 +47,21 @@ class Seq2SeqNet(nn.Module):
     """
 
     def __init__(
-        self, n_source: int, n_target: int, size: int, hidden: int, *, cell: str = "gru", kind: str = "luong", dropout: float = 0.0
+        self, n_source: int, n_target: int, size: int, hidden: int, *, cell: str = "gru", kind: str = "luong", layers: int = 1,
+        dropout: float = 0.0, weight_drop: float = 0.0, word_dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.source_words = nn.Embedding(n_source, size, padding_idx=0)
         self.target_words = nn.Embedding(n_target, size, padding_idx=0)
         for words in (self.source_words, self.target_words):
             nn.init.normal_(words.weight, std=0.1)
-        self.encoder = RecurrentEncoder(cell, size, hidden // 2, bidirectional=True)
-        self.decoder = RecurrentEncoder(cell, size, hidden)
+        self.encoder = RecurrentEncoder(
+            cell, size, hidden // 2, layers=layers, dropout=dropout, bidirectional=True, weight_drop=weight_drop
+        )
+        self.decoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout, weight_drop=weight_drop)
         self.attention = Attention(kind, hidden, hidden)
         self.mix = nn.Linear(2 * hidden, size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
         self.head = nn.Linear(size, n_target)
         # The words that are written are those that are read back.
         self.head.weight = self.target_words.weight
@@ -67,13 +70,15 @@ class Seq2SeqNet(nn.Module):
         self.cell = cell
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(states [B, S, N], keys [B, S, N], seen [B, S], first state of the decoder [1, B, N])."""
+        """(states [B, S, N], keys [B, S, N], seen [B, S], first state of each layer of the decoder [L, B, N])."""
         x = self.dropout(self.source_words(source))
+        if self.training and self.word_dropout > 0:
+            x = x * (torch.rand(source.shape, device=x.device) >= self.word_dropout)[..., None]
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder.core(packed)
+        out, last = self.encoder(packed)
         states, _ = pad_packed_sequence(out, batch_first=True, total_length=source.shape[1])
         h = last[0] if isinstance(last, tuple) else last
-        first = torch.tanh(self.bridge(torch.cat([h[-2], h[-1]], dim=-1)))[None]
+        first = torch.tanh(self.bridge(torch.cat([h[::2], h[1::2]], dim=-1)))
         seen = torch.arange(source.shape[1], device=source.device)[None] < lengths[:, None]
         return states, self.attention.key(states), seen, first
 

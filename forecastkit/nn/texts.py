@@ -5,11 +5,8 @@ Shapes: B batch, T steps, E embedding, N states of the encoder, K classes, V voc
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.classifiers import AttentionPooling
@@ -104,10 +101,9 @@ class TextNet(nn.Module):
         index = index[:, : int(lengths.max())]
         x = locked_dropout(self.embedding(words, grams, offsets, index), self.input_dropout, self.training)
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder.core(packed)
+        out, last = self.encoder(packed)
         if self.attention is None:
-            h = last[0] if isinstance(last, tuple) else last
-            pooled = torch.cat([h[-2], h[-1]], dim=-1) if self.encoder.bidirectional else h[-1]
+            pooled = self.encoder.last_of(last)
         else:
             states, _ = pad_packed_sequence(out, batch_first=True)
             real = torch.arange(states.shape[1], device=x.device)[None] < lengths[:, None]
@@ -126,18 +122,20 @@ class LanguageNet(nn.Module):
 
     Args:
         tie: the head is the embedding (Press and Wolf 2017, doi:10.18653/v1/E17-2025).
-        weight_drop: of the recurrent weights, DropConnect as in AWD-LSTM (Merity et al. 2018, arXiv:1708.02182).
+        dropout, input_dropout: one mask for all steps, after the last layer and before the first one.
+        weight_drop: see ``RecurrentEncoder``.
     """
 
     def __init__(
         self, n_tokens: int, size: int, cell: str, hidden: int, *, layers: int = 1, dropout: float = 0.0,
-        weight_drop: float = 0.0, tie: bool = True,
+        input_dropout: float = 0.0, weight_drop: float = 0.0, tie: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.words = nn.Embedding(n_tokens, size)
         nn.init.normal_(self.words.weight, std=0.1)
-        self.encoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout)
-        self.dropout, self.weight_drop, self.cell = dropout, weight_drop, cell
+        self.encoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout, weight_drop=weight_drop)
+        self.encoder.start_for_text()
+        self.dropout, self.input_dropout = dropout, input_dropout
         self.project = nn.Linear(hidden, size) if tie and hidden != size else None
         self.head = nn.Linear(size if tie else hidden, n_tokens)
         nn.init.zeros_(self.head.bias)
@@ -147,28 +145,9 @@ class LanguageNet(nn.Module):
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """(logits [B, T, V] of the token after each of ids [B, T], state after the last one)."""
-        x = locked_dropout(self.words(ids), self.dropout / 2, self.training)
-        out, state = self._recurrent(x, state)
+        x = locked_dropout(self.words(ids), self.input_dropout, self.training)
+        out, state = self.encoder(x, state)
         out = locked_dropout(out, self.dropout, self.training)
         if self.project is not None:
             out = self.project(out)
         return self.head(out), state
-
-    def _recurrent(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        core = self.encoder.core
-        if not self.training or self.weight_drop <= 0:
-            return self.encoder(x, state)
-        weights = [
-            functional.dropout(w, self.weight_drop, True) if name.startswith("weight_hh") else w
-            for name, w in core.named_parameters()
-        ]
-        n = core.num_layers
-        zero = x.new_zeros(n, x.shape[0], core.hidden_size)
-        between = self.dropout if n > 1 else 0.0
-        if self.cell == "lstm":
-            h, c = (zero, zero) if state is None else state
-            out, h, c = torch.lstm(x, (h, c), weights, True, n, between, True, False, True)
-            return out, (h, c)
-        run: Any = torch.gru if self.cell == "gru" else torch.rnn_tanh
-        out, h = run(x, zero if state is None else state, weights, True, n, between, True, False, True)
-        return out, h

@@ -33,24 +33,6 @@ def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str
     return list(found), list(found.values())
 
 
-def _scores(said: list[str], references: list[list[str]]) -> dict[str, float]:
-    """BLEU and chrF: sacrebleu's with its default tokeniser where it is installed, else our own on our words."""
-    from forecastkit.text import metrics
-    from forecastkit.text.tokenizer import split_words
-
-    try:
-        import sacrebleu
-    except ImportError:
-        bleu = metrics.bleu([split_words(s) for s in said], [[split_words(r) for r in own] for own in references])
-        return {"bleu": bleu, "chrf": metrics.chrf(said, references)}
-    most = max(len(own) for own in references)
-    columns: Any = [[own[k] if k < len(own) else None for own in references] for k in range(most)]
-    return {
-        "bleu": float(sacrebleu.corpus_bleu(said, columns).score),
-        "chrf": float(sacrebleu.corpus_chrf(said, columns).score) if most == 1 else metrics.chrf(said, references),
-    }
-
-
 def compare_translators(
     pairs: Any, models: Mapping[str, Mapping[str, Any]], *, seed: int = 1, beam: int = 5, progress: Progress = lambda name, done, total: None
 ) -> dict[str, Any]:  # fmt: skip
@@ -85,11 +67,14 @@ def compare_translators(
         finally:
             out["seconds"][name] = time.perf_counter() - begun
         said = fitted.translate(sources, beam=beam)
-        out["fitted"][name], out["said"][name], out["scores"][name] = fitted, said, _scores(said, references)
-        out["chosen"][name] = (
-            metrics.chrf(fitted.translate(select_sources, beam=beam), select_references) if select_sources else 0.0
+        out["fitted"][name], out["said"][name], out["scores"][name] = (
+            fitted,
+            said,
+            metrics.translation_scores(said, references),
         )
-        out["unit"][name] = np.array([metrics.chrf([s], [r]) for s, r in zip(said, references)])
+        chosen = fitted.translate(select_sources, beam=beam)
+        out["chosen"][name] = metrics.translation_scores(chosen, select_references)["chrf"] if chosen else 0.0
+        out["unit"][name] = metrics.sentence_chrf(said, references)
     parts = {"train": len(train), "valid": len(valid), "select": len(select), "report": len(report)}
     return {**out, "made": made, "sources": sources, "references": references, "parts": parts}
 

@@ -7,7 +7,7 @@ than ``min_count`` there is unknown, in training too, so that the network learns
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +21,6 @@ __all__ = ["BOS", "EOS", "LEVELS", "PAD", "UNK", "Tokenizer", "pad", "split_word
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 LEVELS = ("word", "char", "subword")
-END = "\u2581"
-"""Begins each word of the subword level, as a blank would."""
-
 _WORD = re.compile(r"\n|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|_+|[^\w\s]", re.UNICODE)
 
 
@@ -44,20 +41,25 @@ class Tokenizer:
         level: ``word``, ``char`` or ``subword``.
         tokens: token of each id; the first four are special.
         lower: texts are read in lower case.
-        merges: of the subword level, in the order learnt.
+        pieces: of the subword level, what the package ``tokenizers`` writes of itself (JSON).
     """
 
     level: str
     tokens: tuple[str, ...]
     lower: bool = False
-    merges: tuple[tuple[str, str], ...] = ()
+    pieces: str = ""
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
-    _ranks: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
-    _pieces: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    _backend: list[Any] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self._ids.update({token: k for k, token in enumerate(self.tokens)})
-        self._ranks.update({pair: k for k, pair in enumerate(self.merges)})
+        if self.level == "subword":
+            from tokenizers import Tokenizer as Backend
+
+            backend = Backend.from_str(self.pieces)
+            # "<s>" in somebody's text is four characters, not a command.
+            backend.encode_special_tokens = True
+            self._backend.append(backend)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -79,7 +81,9 @@ class Tokenizer:
             raise ConfigError(place="vocabulary size", value=str(size), rule=f"more than {len(SPECIAL)} is needed")
         texts = [t.lower() if lower else t for t in texts]
         if level == "subword":
-            return cls(level, *_learn_pieces(texts, size, lower))
+            backend = _pieces(texts, size)
+            known = backend.get_vocab()
+            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, backend.to_str())
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(split_words(text) if level == "word" else text)
@@ -91,13 +95,15 @@ class Tokenizer:
         text = text.lower() if self.lower else text
         if self.level == "char":
             return list(text)
-        words = split_words(text)
-        if self.level == "word":
-            return words
-        return [piece for word in _marked(text) for piece in self._piece(word)]
+        if self.level == "subword":
+            return list(self._backend[0].encode(text, add_special_tokens=False).tokens)
+        return split_words(text)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without start and end."""
+        if self.level == "subword":
+            text = text.lower() if self.lower else text
+            return list(self._backend[0].encode(text, add_special_tokens=False).ids)
         ids = self._ids
         return [ids.get(token, UNK) for token in self.split(text)]
 
@@ -107,96 +113,39 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids; special ones are left out, but unknown is shown."""
-        tokens = [self.tokens[i] for i in ids if i not in (PAD, BOS, EOS)]
-        if self.level == "char":
-            return "".join(tokens)
+        known = [i for i in ids if i not in (PAD, BOS, EOS)]
         if self.level == "subword":
-            return "".join(tokens).replace(END, " ").strip()
-        return _joined(tokens)
-
-    def _piece(self, word: str) -> list[str]:
-        if word not in self._pieces:
-            parts = list(word)
-            while len(parts) > 1:
-                ranked = [(self._ranks.get(pair, 1 << 30), k) for k, pair in enumerate(zip(parts, parts[1:]))]
-                best, at = min(ranked)
-                if best == 1 << 30:
-                    break
-                parts[at : at + 2] = [parts[at] + parts[at + 1]]
-            self._pieces[word] = parts
-        return self._pieces[word]
+            return str(self._backend[0].decode(known, skip_special_tokens=False))
+        tokens = [self.tokens[i] for i in known]
+        return "".join(tokens) if self.level == "char" else _joined(tokens)
 
     def state(self) -> dict[str, Any]:
         """JSON-able."""
-        return {
-            "level": self.level,
-            "tokens": list(self.tokens),
-            "lower": self.lower,
-            "merges": [list(m) for m in self.merges],
-        }
+        return {"level": self.level, "tokens": list(self.tokens), "lower": self.lower, "pieces": self.pieces}
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Tokenizer:
         """The tokenizer of ``state()``."""
-        return cls(
-            state["level"], tuple(state["tokens"]), bool(state["lower"]), tuple((a, b) for a, b in state["merges"])
-        )
+        return cls(state["level"], tuple(state["tokens"]), bool(state["lower"]), str(state["pieces"]))
 
 
-def _marked(text: str) -> list[str]:
-    """Words that begin with a mark where a blank stood before them."""
-    out, end = [], -1
-    for found in _WORD.finditer(text):
-        out.append(END + found.group() if found.start() != end else found.group())
-        end = found.end()
-    return out
+def _pieces(texts: list[str], size: int) -> Any:
+    """A tokenizer of pieces: words begin with a mark where a blank stood, signs and line ends stand alone."""
+    from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer as Backend
 
-
-def _learn_pieces(
-    texts: list[str], size: int, lower: bool
-) -> tuple[tuple[str, ...], bool, tuple[tuple[str, str], ...]]:
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(_marked(text))
-    words = [list(w) for w in counts]
-    weight = list(counts.values())
-    letters = Counter[str]()
-    pairs: Counter[tuple[str, str]] = Counter()
-    where: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for k, word in enumerate(words):
-        for letter in word:
-            letters[letter] += weight[k]
-        for pair in zip(word, word[1:]):
-            pairs[pair] += weight[k]
-            where[pair].add(k)
-    vocabulary = sorted(letters, key=lambda t: (-letters[t], t))[: size - len(SPECIAL)]
-    merges = []
-    while len(vocabulary) + len(SPECIAL) < size and pairs:
-        best = max(pairs, key=lambda p: (pairs[p], p))
-        if pairs[best] < 2:
-            break
-        merges.append(best)
-        vocabulary.append(best[0] + best[1])
-        for k in where.pop(best):
-            word, n = words[k], weight[k]
-            for pair in zip(word, word[1:]):
-                pairs[pair] -= n
-                if pairs[pair] <= 0:
-                    del pairs[pair]
-            joined: list[str] = []
-            i = 0
-            while i < len(word):
-                if i + 1 < len(word) and (word[i], word[i + 1]) == best:
-                    joined.append(best[0] + best[1])
-                    i += 2
-                else:
-                    joined.append(word[i])
-                    i += 1
-            words[k] = joined
-            for pair in zip(joined, joined[1:]):
-                pairs[pair] += n
-                where[pair].add(k)
-    return (*SPECIAL, *dict.fromkeys(vocabulary)), lower, tuple(merges)
+    backend = Backend(models.BPE(unk_token=SPECIAL[UNK]))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex("\n"), "isolated"),
+            pre_tokenizers.Metaspace(prepend_scheme="first"),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
+    )
+    backend.decoder = decoders.Metaspace(prepend_scheme="first")
+    trainer = trainers.BpeTrainer(vocab_size=size, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    return backend
 
 
 _NO_BLANK_BEFORE = frozenset(".,;:!?%)]}»”…\n")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forecastkit.errors import ForecastkitError
 from forecastkit.text.clean import clean
@@ -96,3 +98,19 @@ def test_folds_keep_the_shares_of_classes_and_report_once():
 def test_more_folds_than_parts_are_refused():
     with pytest.raises(ForecastkitError, match="folds"):
         folds_of(["a", "b"], np.array([0, 1]), n_folds=6)
+
+
+def test_pieces_are_learnt_alike_each_time_and_read_marks_as_text():
+    a, b = (Tokenizer.learn(TEXTS * 5, "subword", size=60) for _ in range(2))
+    assert a.state() == b.state()
+    ids = a.encode("<s> pan </s> <pad>")
+    assert min(ids) >= UNK
+    assert UNK not in a.encode("pan")
+
+
+@given(st.lists(st.text(alphabet="abcdé ¿?.,\n12", max_size=30), min_size=1, max_size=5))
+def test_pieces_give_back_any_text_of_known_letters(texts):
+    texts = [clean(t, lines=True).strip(" ") for t in texts]
+    tokenizer = Tokenizer.learn(texts, "subword", size=40)
+    for text in texts:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
