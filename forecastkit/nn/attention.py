@@ -30,14 +30,17 @@ class Attention(nn.Module):
         self.query = nn.Linear(n_target, n_target, bias=False) if kind == "bahdanau" else None
         self.value = nn.Linear(n_target, 1, bias=False) if kind == "bahdanau" else None
 
-    def forward(self, target: Tensor, keys: Tensor, source: Tensor, seen: Tensor) -> Tensor:
-        """Mixed source states [B, T, n_source] for target [B, T, N]; ``keys`` = ``self.key(source)``, seen [B, S]."""
+    def weights(self, target: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
+        """[B, T, S] how much each source state counts for target [B, T, N]; ``keys`` = ``self.key(source)``, seen [B, S]."""
         if self.query is None or self.value is None:
             score = target @ keys.transpose(1, 2)
         else:
             score = self.value(torch.tanh(self.query(target)[:, :, None] + keys[:, None]))[..., 0]
-        score = score.masked_fill(~seen[:, None], float("-inf"))
-        return torch.softmax(score, dim=-1) @ source
+        return torch.softmax(score.masked_fill(~seen[:, None], float("-inf")), dim=-1)
+
+    def forward(self, target: Tensor, keys: Tensor, source: Tensor, seen: Tensor) -> Tensor:
+        """Mixed source states [B, T, n_source]; see ``weights``."""
+        return self.weights(target, keys, seen).to(source.dtype) @ source
 
 
 class Seq2SeqNet(nn.Module):

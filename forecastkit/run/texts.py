@@ -55,7 +55,7 @@ def fit_classifier(
     n_folds: int = 1,
     seed: int = 1,
     unlabelled: str | Path | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
 ) -> TextOutcome:
@@ -79,7 +79,7 @@ def fit_classifier(
         create("classify", name, **options)  # said before anything is read
     table = read_texts(_resolved(source), text=text, label=label)
     more = tuple(line for line in read_book(unlabelled).split("\n") if line.strip()) if unlabelled else ()
-    folder = RunFolder.create(table.name, out)
+    folder = RunFolder.create(table.name, Path(out) if out is not None else None)
     e = evaluation.evaluate(table, wanted, n_folds=n_folds, seed=seed, unlabelled=more, progress=progress)
     verdict = evaluation.verdict_of(e)
     import pandas as pd

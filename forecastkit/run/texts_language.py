@@ -56,7 +56,7 @@ def fit_language_model(
     models: Mapping[str, Mapping[str, Any]] | None = None,
     vocabulary: int = 0,
     seed: int = 1,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
 ) -> TextOutcome:
@@ -91,7 +91,7 @@ def fit_language_model(
     ids = {name: np.array(tokenizer.encode(part), np.int64) for name, part in parts.items()}
     if len(ids["train"]) < FEWEST_TOKENS or min(len(v) for v in ids.values()) < 20:
         raise DataError(place=str(source), value=f"{len(ids['train'])} tokens to learn from", rule=f"at least {FEWEST_TOKENS} are needed")  # fmt: skip
-    folder = RunFolder.create(Path(path).stem, out)
+    folder = RunFolder.create(Path(path).stem, Path(out) if out is not None else None)
     fitted, reasons, seconds = {}, {}, {}
     for name, model in made.items():
         progress(name, 0, 1)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TranslationRun", "compare_translators", "fit_translator"]
 
@@ -84,7 +87,7 @@ def fit_translator(
     *,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 1,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
 ) -> TextOutcome:
@@ -103,7 +106,7 @@ def fit_translator(
     for name, options in wanted.items():
         create("translate", name, **options)
     pairs = read_pairs(_resolved(source))
-    folder = RunFolder.create(pairs.name, out)
+    folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
@@ -294,3 +297,16 @@ class TranslationRun:
             raise DataError(place="sentence", rule="there is nothing to translate in it")
         done: list[str] = self.model.translate(cleaned, beam=beam)
         return done
+
+    def attention(self, sentence: str) -> pd.DataFrame:
+        """How much each token of the sentence (columns) counted for each token written (rows).
+
+        Raises:
+            ConfigError: a model without attention.
+        """
+        import pandas as pd
+
+        if not hasattr(self.model, "attention"):
+            raise ConfigError(place="attention", rule="only seq2seq has it", remedy='Load it: model="seq2seq".')
+        source, written, weights = self.model.attention(sentence)
+        return pd.DataFrame(weights, index=written, columns=source)

@@ -63,7 +63,9 @@ def test_translation_scores_take_any_number_of_references():
     first = metrics.translation_scores(HYPOTHESES, [own[:1] for own in REFERENCES])
     assert both["bleu"] > first["bleu"]
     assert both["chrf"] >= first["chrf"]
-    assert metrics.translation_scores(HYPOTHESES, [[h] for h in HYPOTHESES]) == pytest.approx({"bleu": 100, "chrf": 100})
+    assert metrics.translation_scores(HYPOTHESES, [[h] for h in HYPOTHESES]) == pytest.approx(
+        {"bleu": 100, "chrf": 100}
+    )
     # Of 15 words 14 are in a reference, of 12 pairs 8, of 9 triples 4, of 7 fours 3; 15 words where 18 are wanted.
     counts = 14 / 15 * 8 / 12 * 4 / 9 * 3 / 7
     assert both["bleu"] == pytest.approx(100 * counts**0.25 * np.exp(1 - 18 / 15), abs=0.01)

@@ -300,6 +300,18 @@ class _FittedSeq2Seq:
         found = beam_search(self.net, ids, beam=beam, most=2 * len(ids) + 8, penalty=self.model.length_penalty)
         return self.target.decode(found)
 
+    def attention(self, sentence: str, beam: int = 5) -> tuple[list[str], list[str], np.ndarray]:
+        """(source tokens, written tokens, [written, source] how much each source token counted for each written one)."""
+        import torch
+
+        source = [*self.source.encode(sentence)[: self.model.max_length], EOS]
+        written = [BOS, *self.target.encode(self._one(sentence, beam)), EOS]
+        with torch.inference_mode():
+            _, keys, seen, first = self.net.encode(torch.tensor([source]), torch.tensor([len(source)]))
+            out, _ = self.net.decoder(self.net.target_words(torch.tensor([written[:-1]])), self.net.start(first))
+            weights = self.net.attention.weights(out, keys, seen)[0].numpy()
+        return [self.source.tokens[i] for i in source], [self.target.tokens[i] for i in written[1:]], weights
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
         arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
