@@ -37,7 +37,9 @@ class RecurrentTextClassifier:
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum.
         word_dropout: words taken out whole in training; input_dropout: one mask for all steps.
         balance: exponent of the class weights, 1 = classes count alike, 0 = not weighted.
+        weight_drop: of recurrent weights in training.
         pretrain: ``none``, or ``svd``: vectors of words from their neighbours in all texts (labels are not looked at).
+        vectors: pretrained ones, see ``forecastkit.text.vectors``; words only, and the embedding takes their size.
         batch_size: texts a step; ``epochs`` at most; ``patience`` in epochs.
         seeds: networks whose probabilities are averaged.
     """
@@ -58,9 +60,11 @@ class RecurrentTextClassifier:
     dropout: float = 0.5
     input_dropout: float = 0.3
     word_dropout: float = 0.1
+    weight_drop: float = 0.0
     balance: float = 0.5
     smoothing: float = 0.05
     pretrain: str = "none"
+    vectors: str = ""
     lr: float = 3e-3
     weight_decay: float = 1e-2
     batch_size: int = 32
@@ -76,7 +80,7 @@ class RecurrentTextClassifier:
         for name in ("hidden", "layers", "batch_size", "epochs", "seeds", "max_length", "embedding"):
             if not 1 <= getattr(self, name) <= 100_000:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
-        for name in ("dropout", "input_dropout", "word_dropout", "smoothing", "average"):
+        for name in ("dropout", "input_dropout", "word_dropout", "weight_drop", "smoothing", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
         choices = {"pooling": POOLINGS, "cut": ("start", "end"), "pretrain": ("none", "svd")}
@@ -85,6 +89,10 @@ class RecurrentTextClassifier:
                 raise ConfigError(
                     place=f"{place}.{name}", value=repr(getattr(self, name)), rule="no such choice", remedy=near(getattr(self, name), allowed)
                 )  # fmt: skip
+        if self.vectors and (self.level != "word" or self.pretrain != "none"):
+            raise ConfigError(
+                place=f"{place}.vectors", value=repr(self.vectors), rule="only with level=word and pretrain=none"
+            )
         if not self.lr > 0 or self.buckets < 0:
             raise ConfigError(place=place, rule="lr is above 0 and buckets are not negative")
 
@@ -96,7 +104,8 @@ class RecurrentTextClassifier:
         n_buckets = self.buckets if self.level == "word" else 0
         words = Embedding(n_tokens, self.embedding, n_buckets=n_buckets, dropout=self.word_dropout)
         encoder = RecurrentEncoder(
-            self.cell, self.embedding, self.hidden, layers=self.layers, dropout=self.dropout, bidirectional=self.bidirectional
+            self.cell, self.embedding, self.hidden, layers=self.layers, dropout=self.dropout, bidirectional=self.bidirectional,
+            weight_drop=self.weight_drop,
         )  # fmt: skip
         return TextNet(
             words, encoder, n_classes, pooling=self.pooling, dropout=self.dropout, input_dropout=self.input_dropout
@@ -115,7 +124,14 @@ class RecurrentTextClassifier:
         min_count = self.min_count if len(table) >= 200 else 1
         tokenizer = Tokenizer.learn(texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower)
         reader = _Reader(tokenizer, self)
-        start = _svd_vectors(reader, texts, self.embedding) if self.pretrain == "svd" else None
+        start: np.ndarray | None = None
+        if self.vectors:
+            start = _given_vectors(tokenizer, self.vectors)
+            if start.shape[1] != self.embedding:
+                sized = dataclasses.replace(self, embedding=start.shape[1])
+                return sized.fit(table, about)
+        elif self.pretrain == "svd":
+            start = _svd_vectors(reader, texts, self.embedding)
         nets, curves, best = [], [], []
         for k in range(self.seeds):
             try:
@@ -294,6 +310,17 @@ def _grams_of(token: str, n_buckets: int) -> np.ndarray:
     marked = "<" + "".join("0" if c.isdigit() else c for c in token) + ">"
     found = [marked] + [marked[k : k + n] for n in (3, 4, 5) for k in range(len(marked) - n + 1)]
     return np.array([zlib.crc32(g.encode("utf-8", "replace")) % n_buckets for g in found], np.int64)
+
+
+def _given_vectors(tokenizer: Tokenizer, source: str) -> np.ndarray:
+    """[V, D] float32 of the usual size of weights; what is not found is drawn at random."""
+    from forecastkit.text.vectors import word_vectors
+
+    found, known = word_vectors(source, tokenizer.tokens)
+    scale = float(found[known].std()) or 1.0
+    out = np.random.default_rng(0).normal(0.0, 0.1, found.shape).astype(np.float32)
+    out[known] = found[known] * (0.1 / scale)
+    return out
 
 
 def _svd_vectors(reader: _Reader, texts: Sequence[str], size: int, *, window: int = 4) -> np.ndarray:
