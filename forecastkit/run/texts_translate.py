@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ __all__ = ["TranslationRun", "compare_translators", "fit_translator"]
 ALWAYS = ("copy", "dictionary")
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"seq2seq": {}}
 MOST_REPORTED = 1500
-Progress = Callable[[str, int, int], None]
 
 
 def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str]]]:
@@ -90,6 +89,7 @@ def fit_translator(
     out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
+    say: Say = lambda label, text: None,
 ) -> TextOutcome:
     """Compare an encoder and decoder with copy and dictionary, and write the run folder.
 
@@ -106,6 +106,8 @@ def fit_translator(
     for name, options in wanted.items():
         create("translate", name, **options)
     pairs = read_pairs(_resolved(source))
+    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in pairs.skipped.items())
+    say(f"{pairs.name}", f"{len(pairs):,} pairs of {len(set(pairs.source)):,} different sentences{left_out}")
     folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
@@ -118,6 +120,8 @@ def fit_translator(
     ]  # fmt: skip
     board = pd.DataFrame(rows).sort_values("bleu", ascending=False, ignore_index=True)
     verdict = _verdict(c)
+    if verdict["tested"]:
+        verdict["longer"] = longer(verdict["tested"], c["fitted"][verdict["tested"]])
     for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
         arrays, meta = c["fitted"][name].state()
         artifacts.save_model(folder / "model" / name, arrays, {"task": "translate", "model": name, "state": meta})
