@@ -5,14 +5,17 @@ Shapes: B batch, T steps, E embedding, N states of the encoder, K classes, V voc
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.classifiers import AttentionPooling
 from forecastkit.nn.recurrent import RecurrentEncoder, State
 
-__all__ = ["Embedding", "LanguageNet", "TextNet", "locked_dropout", "to_front"]
+__all__ = ["Embedding", "LanguageNet", "NeighbourNet", "TextNet", "locked_dropout", "to_front"]
 
 POOLINGS = ("attention", "last", "both")
 
@@ -93,8 +96,10 @@ class TextNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
-        """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
+    def read(
+        self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Any, Tensor, Tensor]:
+        """(states [B, T, N], last state, index [B, T] and lengths [B] with what is seen at the front)."""
         index, lengths = to_front(index, seen)
         # A text without a token is one step of what stands at its first place: the unknown word.
         lengths = lengths.clamp_min(1)
@@ -102,17 +107,62 @@ class TextNet(nn.Module):
         x = locked_dropout(self.embedding(words, grams, offsets, index), self.input_dropout, self.training)
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         out, last = self.encoder(packed)
+        return pad_packed_sequence(out, batch_first=True)[0], last, index, lengths
+
+    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
+        """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
+        states, last, _, lengths = self.read(words, grams, offsets, index, seen)
         if self.attention is None:
             pooled = self.encoder.last_of(last)
         else:
-            states, _ = pad_packed_sequence(out, batch_first=True)
-            real = torch.arange(states.shape[1], device=x.device)[None] < lengths[:, None]
+            real = _real(lengths, states.shape[1])
             pooled = self.attention(states, real)[0]
             if self.pooling == "both":
                 most = states.masked_fill(~real[..., None], float("-inf")).amax(dim=1)
                 pooled = torch.cat([pooled, most], dim=-1)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def depths(self) -> list[list[nn.Parameter]]:
+        """Parameters from the head down to the embedding: for learning rates and unfreezing by depth."""
+        pool = [] if self.attention is None else list(self.attention.parameters())
+        return [[*self.head.parameters(), *pool], list(self.encoder.parameters()), list(self.embedding.parameters())]
+
+
+def _real(lengths: Tensor, n_steps: int) -> Tensor:
+    return torch.arange(n_steps, device=lengths.device)[None] < lengths[:, None]
+
+
+class NeighbourNet(nn.Module):
+    """For pretraining: each forward state names the word after it, each backward state the one before; no label is needed.
+
+    The encoder has one layer, or one direction: two bidirectional layers would be shown what they should name.
+
+    Source: the pretraining of ULMFiT (Howard and Ruder 2018, arXiv:1801.06146), in both directions at once.
+    """
+
+    def __init__(self, net: TextNet, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.net = net
+        weights = net.embedding.words.weight
+        self.project = nn.ModuleList(
+            nn.Linear(net.encoder.core.hidden_size, weights.shape[1]) for _ in range(2 if net.encoder.bidirectional else 1)
+        )  # fmt: skip
+        self.bias = nn.Parameter(torch.zeros(len(weights)))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(logits [M, V], words [M] that stand there) of all neighbours in the batch."""
+        states, _, index, lengths = self.net.read(words, grams, offsets, index, seen)
+        ids, n = words[index], self.net.encoder.core.hidden_size
+        pair = _real(lengths, states.shape[1])[:, 1:]
+        said, answers = [self.project[0](self.dropout(states[:, :-1, :n][pair]))], [ids[:, 1:][pair]]
+        if self.net.encoder.bidirectional:
+            said.append(self.project[1](self.dropout(states[:, 1:, n:][pair])))
+            answers.append(ids[:, :-1][pair])
+        return functional.linear(torch.cat(said), self.net.embedding.words.weight, self.bias), torch.cat(answers)
 
 
 class LanguageNet(nn.Module):

@@ -35,6 +35,9 @@ class OptimizerOptions:
         schedule: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``; ``timed`` = warm up, then cosine over
             the steps or the time to the deadline, whichever ends first.
         clip: largest gradient norm; 0 = not clipped.
+        unfreeze: steps after which the next depth of the network begins to move, from the head down; 0 = all at once. Only
+            with ``timed`` and a network that has ``depths()``. Source: Howard and Ruder (2018), arXiv:1801.06146.
+        layer_decay: factor of the learning rate from depth to depth (same source).
         average: decay of the running mean of the weights that is validated and kept; 0 = none. Source: Polyak and
             Juditsky (1992), doi:10.1137/0330046.
     """
@@ -46,6 +49,8 @@ class OptimizerOptions:
     clip: float = 1.0
     max_steps: int = 1000
     average: float = 0.0
+    unfreeze: int = 0
+    layer_decay: float = 1.0
 
     def build(self, net: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
         """(optimiser, schedule or None)."""
@@ -54,7 +59,13 @@ class OptimizerOptions:
             "adamw": torch.optim.AdamW,
             "sgd": lambda p, lr, weight_decay: torch.optim.SGD(p, lr, momentum=0.9, weight_decay=weight_decay),
         }
-        optimizer = kinds[self.name](net.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        parameters: Any = net.parameters()
+        if self.unfreeze or self.layer_decay != 1:
+            depths: list[list[nn.Parameter]] = net.depths()  # type: ignore[operator]
+            parameters = [
+                {"params": own, "share": self.layer_decay**k, "from_step": k * self.unfreeze} for k, own in enumerate(depths)
+            ]  # fmt: skip
+        optimizer = kinds[self.name](parameters, lr=self.lr, weight_decay=self.weight_decay)
         if self.schedule == "cosine":
             return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.max_steps)
         if self.schedule == "onecycle":
@@ -116,7 +127,7 @@ class TrainingModule(pl.LightningModule):
         optimizer = self._optimizer
         if optimizer is None:  # configure_optimizers runs first
             return
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        parameters = list(self.net.parameters())
         for batch in batches:
             if self.options.schedule == "timed":
                 self._set_timed_lr(optimizer)
@@ -148,7 +159,8 @@ class TrainingModule(pl.LightningModule):
         share = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
         warm = min(1.0, (self.n_steps + 1) / WARM_UP)
         for group in optimizer.param_groups:
-            group["lr"] = self.options.lr * warm * max(share, 0.01)
+            awake = group.get("from_step", 0) <= self.n_steps
+            group["lr"] = self.options.lr * warm * max(share, 0.01) * group.get("share", 1.0) * awake
 
     def _follow(self, parameters: list[nn.Parameter]) -> None:
         """Move the mean of the weights; early steps count more, so that the start is forgotten."""

@@ -11,9 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError, near
+from forecastkit.errors import ConfigError, near
+from forecastkit.runtime import PRECISIONS
+from forecastkit.text.models import pretraining
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
+from forecastkit.text.splits import folds_of
 from forecastkit.text.tokenizer import UNK, Tokenizer
 
 __all__ = ["RecurrentTextClassifier"]
@@ -38,10 +41,14 @@ class RecurrentTextClassifier:
         word_dropout: words taken out whole in training; input_dropout: one mask for all steps.
         balance: exponent of the class weights, 1 = classes count alike, 0 = not weighted.
         weight_drop: of recurrent weights in training.
-        pretrain: ``none``, or ``svd``: vectors of words from their neighbours in all texts (labels are not looked at).
+        pretrain: ``none``; ``svd``: vectors of words from their neighbours in all texts; ``lm``: after these, a language
+            model of the unlabelled texts and then of the training texts, ``pretrain_epochs`` each (labels are not looked
+            at). Then depths of the network unfreeze one by one, each slower by ``layer_decay``.
         vectors: pretrained ones, see ``forecastkit.text.vectors``; words only, and the embedding takes their size.
         batch_size: texts a step; ``epochs`` at most; ``patience`` in epochs.
         seeds: networks whose probabilities are averaged.
+        committee: each of them keeps another part of all texts aside to stop by, and learns from the rest (Krogh and Vedelsby
+            1995): together they learn from every text. At least two seeds.
     """
 
     cell: str = "gru"
@@ -64,6 +71,8 @@ class RecurrentTextClassifier:
     balance: float = 0.5
     smoothing: float = 0.05
     pretrain: str = "none"
+    pretrain_epochs: int = 6
+    layer_decay: float = 0.4
     vectors: str = ""
     lr: float = 3e-3
     weight_decay: float = 1e-2
@@ -72,6 +81,8 @@ class RecurrentTextClassifier:
     patience: int = 4
     average: float = 0.98
     seeds: int = 1
+    committee: bool = False
+    precision: str = "32"
 
     family: ClassVar[str] = "network"
 
@@ -83,12 +94,32 @@ class RecurrentTextClassifier:
         for name in ("dropout", "input_dropout", "word_dropout", "weight_drop", "smoothing", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        choices = {"pooling": POOLINGS, "cut": ("start", "end"), "pretrain": ("none", "svd")}
+        choices = {
+            "pooling": POOLINGS,
+            "cut": ("start", "end"),
+            "pretrain": ("none", "svd", "lm"),
+            "precision": PRECISIONS,
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError(
                     place=f"{place}.{name}", value=repr(getattr(self, name)), rule="no such choice", remedy=near(getattr(self, name), allowed)
                 )  # fmt: skip
+        if self.pretrain == "lm" and self.bidirectional and self.layers > 1:
+            raise ConfigError(
+                place=f"{place}.pretrain", value="'lm'", rule="needs layers=1 or bidirectional=false: two layers of both directions would be shown the word that they should name",
+            )  # fmt: skip
+        if self.committee and not 2 <= self.seeds <= 20:
+            raise ConfigError(
+                place=f"{place}.seeds",
+                value=str(self.seeds),
+                rule="a committee has 2 to 20",
+                remedy=f"Add models.{self.cell}.seeds=5.",
+            )
+        if not 0 < self.layer_decay <= 1 or self.pretrain_epochs < 0:
+            raise ConfigError(
+                place=place, rule="layer_decay is above 0 and at most 1, pretrain_epochs are not negative"
+            )
         if self.vectors and (self.level != "word" or self.pretrain != "none"):
             raise ConfigError(
                 place=f"{place}.vectors", value=repr(self.vectors), rule="only with level=word and pretrain=none"
@@ -111,111 +142,105 @@ class RecurrentTextClassifier:
             words, encoder, n_classes, pooling=self.pooling, dropout=self.dropout, input_dropout=self.input_dropout
         )
 
+    @property
+    def stops_by_itself(self) -> bool:
+        """Whether it keeps texts aside by itself for early stopping and temperature."""
+        return self.committee
+
     def fit(self, table: TextTable, about: FitAbout) -> _FittedNetworks:
         """See ``TextClassifier.fit``. The vocabulary comes from ``table`` (and ``about.unlabelled``) alone.
 
         Raises:
             FitError: training diverged.
         """
-        from forecastkit.training.module import DivergedError
-
         started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
         min_count = self.min_count if len(table) >= 200 else 1
         tokenizer = Tokenizer.learn(texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower)
-        reader = _Reader(tokenizer, self)
-        start: np.ndarray | None = None
         if self.vectors:
-            start = _given_vectors(tokenizer, self.vectors)
-            if start.shape[1] != self.embedding:
-                sized = dataclasses.replace(self, embedding=start.shape[1])
-                return sized.fit(table, about)
-        elif self.pretrain == "svd":
-            start = _svd_vectors(reader, texts, self.embedding)
+            start = {"embedding.words.weight": pretraining.given_vectors(tokenizer, self.vectors)}
+            sized = dataclasses.replace(self, embedding=start["embedding.words.weight"].shape[1])
+        else:
+            start, sized = {}, self
+        reader = _Reader(tokenizer, sized)
+        if self.pretrain != "none":
+            vectors = pretraining.svd_vectors(tokenizer, texts, self.embedding)
+            start = {"embedding.words.weight": vectors}
+            if self.pretrain == "lm":
+                start = pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, vectors, about)
+        parts = [(table, about.valid)] * self.seeds
+        if self.committee:
+            folds = folds_of(
+                table.texts, table.labels, n_folds=self.seeds, n_parts=self.seeds, select=0.0, seed=about.seed
+            )
+            parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
         nets, curves, best = [], [], []
-        for k in range(self.seeds):
-            try:
-                net, trained = self._train(table, reader, about, about.seed + k, start)
-            except DivergedError:
-                raise FitError(
-                    place=f"model {self.cell}", rule="training diverged", remedy=f"Lower models.{self.cell}.lr."
-                ) from None
+        for k, (own, valid) in enumerate(parts):
+            net, trained = sized._train(
+                own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start
+            )
             nets.append(net)
             best.append(trained.best_step)
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
         info = {
-            "best_step": int(np.median(best)),
-            "n_parameters": sum(p.numel() for p in nets[0].parameters()),
-            "vocabulary": len(tokenizer),
-            "seconds": time.perf_counter() - started,
-        }
-        return _FittedNetworks(self, nets, reader, len(table.classes), info, curves)
+            "best_step": 0 if self.committee else int(np.median(best)), "n_parameters": sum(p.numel() for p in nets[0].parameters()),
+            "vocabulary": len(tokenizer), "seconds": time.perf_counter() - started,
+        }  # fmt: skip
+        fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
+        if self.committee:
+            said = [fitted.predict_by([net], valid.texts) for net, (_, valid) in zip(nets, parts) if valid is not None]
+            fitted.held_out = np.concatenate(said), np.concatenate([v.labels for _, v in parts if v is not None])
+        return fitted
 
-    def _train(self, table: TextTable, reader: _Reader, about: FitAbout, seed: int, start: Any) -> tuple[Any, Any]:
+    def _train(self, table: TextTable, reader: _Reader, about: FitAbout, start: dict[str, Any]) -> tuple[Any, Any]:
         import torch
         from torch.nn import functional
 
-        from forecastkit import runtime
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import train
+        from forecastkit.text.training import Plan, fit_net
+        from forecastkit.training.module import OptimizerOptions
 
-        rows = [reader.ids(t) for t in table.texts]
-        lengths = np.array([len(r) for r in rows])
         weights = _class_weights(table, self.balance)
 
-        def make(at: np.ndarray) -> Any:
-            return reader.batch([rows[i] for i in at], table.labels[at], weights[table.labels[at]])
+        def maker(part: TextTable) -> tuple[Any, np.ndarray]:
+            rows = [reader.ids(t) for t in part.texts]
 
-        valid_batches: list[Any] = []
-        fixed = about.n_steps is not None
-        if about.valid is not None and not fixed:
-            v = about.valid
-            v_rows = [reader.ids(t) for t in v.texts]
-            for at in buckets(np.array([len(r) for r in v_rows]), PREDICT_BATCH):
-                valid_batches.append(
-                    reader.batch([v_rows[i] for i in at], v.labels[at], weights[v.labels[at]].astype(np.float32))
-                )
+            def make(at: np.ndarray) -> Any:
+                return reader.batch([rows[i] for i in at], part.labels[at], weights[part.labels[at]])
 
-        def objective(net: Any, batch: Any) -> tuple[Any, Any]:
+            return make, np.array([len(r) for r in rows])
+
+        def objective(net: Any, batch: Any) -> tuple[Any, ...]:
+            logits = net(batch.words, batch.grams, batch.offsets, batch.index, batch.seen).float()
             smoothing = self.smoothing if net.training else 0.0
-            logits = net(batch.words, batch.grams, batch.offsets, batch.index, batch.seen)
             loss = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
-            if not net.training:
-                right = (logits.argmax(dim=-1) == batch.labels).double()
-                tally[0] += float(right.sum())
-                tally[1] += len(right)
-            return (loss * batch.weights).sum(), batch.weights.sum()
+            sums = (loss * batch.weights).sum(), batch.weights.sum()
+            right = logits.argmax(dim=-1) == batch.labels
+            return sums if net.training else (*sums, right.sum(), torch.tensor(len(right)))
 
-        tally = [0.0, 0.0]
-        with runtime.threads(1), runtime.seeded(seed):
+        def build() -> Any:
             net = self.net(len(reader.tokenizer), len(table.classes))
-            if start is not None:
-                with torch.no_grad():
-                    net.embedding.words.weight[4:] = torch.from_numpy(start[4:])
-            data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=seed)
-            per_epoch = data.steps_per_epoch
-            n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
-            options = OptimizerOptions(
-                lr=self.lr, weight_decay=self.weight_decay, schedule="constant", max_steps=n_steps, average=self.average
-            )
-            module = TrainingModule(net, objective, objective, options)
-            accuracies: list[float] = []
-            take = module.take_valid_loss
+            known = net.state_dict()
+            with torch.no_grad():
+                for key, value in start.items():
+                    known[key].copy_(torch.as_tensor(value))
+            return net
 
-            def take_both() -> float:
-                accuracies.append(tally[0] / tally[1] if tally[1] else float("nan"))
-                tally[:] = [0.0, 0.0]
-                return take()
-
-            module.take_valid_loss = take_both  # type: ignore[method-assign]
-            trained = train(
-                module, data, max_steps=n_steps, steps_per_epoch=per_epoch, patience=self.patience, progress=about.progress
-            )  # fmt: skip
-        for row, accuracy in zip(trained.curves, accuracies):
-            row["valid_accuracy"] = accuracy
-        net.eval()
-        return net, trained
+        make, lengths = maker(table)
+        valid_batches: list[Any] = []
+        if about.valid is not None and about.n_steps is None:
+            make_valid, valid_lengths = maker(about.valid)
+            valid_batches = [make_valid(at) for at in buckets(valid_lengths, PREDICT_BATCH)]
+        data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
+        per_epoch = data.steps_per_epoch
+        n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
+        tuned = self.pretrain == "lm"
+        options = OptimizerOptions(
+            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
+            unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
+        )  # fmt: skip
+        plan = Plan(self.cell, options, per_epoch, self.patience, threads=1, precision=self.precision)
+        return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
@@ -312,50 +337,6 @@ def _grams_of(token: str, n_buckets: int) -> np.ndarray:
     return np.array([zlib.crc32(g.encode("utf-8", "replace")) % n_buckets for g in found], np.int64)
 
 
-def _given_vectors(tokenizer: Tokenizer, source: str) -> np.ndarray:
-    """[V, D] float32 of the usual size of weights; what is not found is drawn at random."""
-    from forecastkit.text.vectors import word_vectors
-
-    found, known = word_vectors(source, tokenizer.tokens)
-    scale = float(found[known].std()) or 1.0
-    out = np.random.default_rng(0).normal(0.0, 0.1, found.shape).astype(np.float32)
-    out[known] = found[known] * (0.1 / scale)
-    return out
-
-
-def _svd_vectors(reader: _Reader, texts: Sequence[str], size: int, *, window: int = 4) -> np.ndarray:
-    """[V, size] float32: the leading factors of the positive pointwise mutual information of words and neighbours.
-
-    Source: Levy and Goldberg (2014), "Neural word embedding as implicit matrix factorization".
-    """
-    from scipy import sparse
-    from scipy.sparse.linalg import svds
-
-    n = len(reader.tokenizer)
-    rows, columns = [], []
-    for text in texts:
-        ids = np.asarray(reader.tokenizer.encode(text), np.int64)
-        for gap in range(1, window + 1):
-            rows += [ids[:-gap], ids[gap:]]
-            columns += [ids[gap:], ids[:-gap]]
-    at = (np.concatenate(rows), np.concatenate(columns))
-    counts = sparse.coo_matrix((np.ones(len(at[0])), at), shape=(n, n)).tocsr()
-    total, by_word = counts.sum(), np.asarray(counts.sum(axis=1)).ravel()
-    context = by_word**0.75
-    found = counts.tocoo()
-    value = (
-        np.log(found.data * context.sum() / (by_word[found.row] * context[found.col]) + 1e-12) if total else found.data
-    )
-    keep = value > 0
-    ppmi = sparse.csr_matrix((value[keep], (found.row[keep], found.col[keep])), shape=(n, n))
-    k = min(size, n - 2)
-    u, s, _ = svds(ppmi, k=k, random_state=0)
-    out = np.zeros((n, size), np.float32)
-    out[:, :k] = u * np.sqrt(s)
-    scale = float(out.std()) or 1.0
-    return (out * (0.1 / scale)).astype(np.float32)
-
-
 @dataclass(eq=False)
 class _FittedNetworks:
     model: RecurrentTextClassifier
@@ -364,9 +345,15 @@ class _FittedNetworks:
     n_classes: int
     info: dict[str, Any]
     curves: list[dict[str, float]] = field(default_factory=list)
+    held_out: tuple[np.ndarray, np.ndarray] | None = None
+    """Of a committee: probabilities and labels of texts, each by the one network that did not learn from it."""
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """See ``FittedTextClassifier.predict``."""
+        return self.predict_by(self.nets, texts)
+
+    def predict_by(self, nets: Sequence[Any], texts: Sequence[str]) -> np.ndarray:
+        """[N, K] mean probabilities of some of its networks."""
         import torch
 
         from forecastkit import runtime
@@ -378,9 +365,9 @@ class _FittedNetworks:
             for at in buckets(np.array([len(r) for r in rows]), PREDICT_BATCH):
                 none = np.zeros(len(at))
                 b = self.reader.batch([rows[i] for i in at], none, none)
-                for net in self.nets:
+                for net in nets:
                     out[at] += torch.softmax(net(b.words, b.grams, b.offsets, b.index, b.seen), dim=-1).double().numpy()
-        return out / len(self.nets)
+        return out / len(nets)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedTextClassifier.state``."""
