@@ -108,7 +108,7 @@ def test_pretraining_names_neighbours_that_it_is_not_shown(bidirectional, table)
 
 
 def test_pretraining_by_a_language_model(table):
-    own = table.take(np.arange(200))
+    own = table.take(np.arange(150))
     about = FitAbout(n_steps=3, unlabelled=("una cosa que nadie ha dicho", "y otra más que tampoco"))
     model = small("gru", pretrain="lm", pretrain_epochs=1)
     fitted = model.fit(own, about)
