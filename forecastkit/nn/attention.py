@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.recurrent import RecurrentEncoder
 
@@ -77,11 +76,8 @@ class Seq2SeqNet(nn.Module):
         x = self.dropout(self.source_words(source))
         if self.training and self.word_dropout > 0:
             x = x * (torch.rand(source.shape, device=x.device) >= self.word_dropout)[..., None]
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder(packed)
-        states, _ = pad_packed_sequence(out, batch_first=True, total_length=source.shape[1])
-        h = last[0] if isinstance(last, tuple) else last
-        first = torch.tanh(self.bridge(torch.cat([h[::2], h[1::2]], dim=-1)))
+        states, last = self.encoder.read(x, lengths)
+        first = torch.tanh(self.bridge(torch.cat([last[::2], last[1::2]], dim=-1)))
         seen = torch.arange(source.shape[1], device=source.device)[None] < lengths[:, None]
         return states, self.attention.key(states), seen, first
 

@@ -1,16 +1,13 @@
-"""Networks that read tokens. Padding never changes a result: what is not a token is packed away.
+"""Networks that read tokens. Padding never changes a result, at whichever side it stands.
 
 Shapes: B batch, T steps, E embedding, N states of the encoder, K classes, V vocabulary.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.classifiers import AttentionPooling
 from forecastkit.nn.recurrent import RecurrentEncoder, State
@@ -72,7 +69,7 @@ class Embedding(nn.Module):
 
 
 class TextNet(nn.Module):
-    """Embedding, recurrent encoder over packed sequences, pooling, a linear head that begins at zero.
+    """Embedding, recurrent encoder, pooling, a linear head that begins at zero.
 
     Args:
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum over steps.
@@ -98,16 +95,15 @@ class TextNet(nn.Module):
 
     def read(
         self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Any, Tensor, Tensor]:
-        """(states [B, T, N], last state, index [B, T] and lengths [B] with what is seen at the front)."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(states [B, T, N], last states, index [B, T] and lengths [B] with what is seen at the front)."""
         index, lengths = to_front(index, seen)
         # A text without a token is one step of what stands at its first place: the unknown word.
         lengths = lengths.clamp_min(1)
         index = index[:, : int(lengths.max())]
         x = locked_dropout(self.embedding(words, grams, offsets, index), self.input_dropout, self.training)
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder(packed)
-        return pad_packed_sequence(out, batch_first=True)[0], last, index, lengths
+        states, last = self.encoder.read(x, lengths)
+        return states, last, index, lengths
 
     def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
         """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""

@@ -21,6 +21,9 @@ _TRANSLATE = "forecastkit.text.models.translation"
 CLASSIFIERS: dict[str, Entry] = {
     "majority": Entry(f"{_BASE}:Majority", "the shares of the classes, whatever the text"),
     "tfidf": Entry(f"{_BASE}:TfIdf", "TF-IDF of words and characters with logistic regression"),
+    "nbsvm": Entry(
+        f"{_BASE}:NbSvm", "word n-grams weighted by how much they speak for a class, with logistic regression"
+    ),
     "rnn": Entry(_NET, "recurrent network with plain cells", {"cell": "rnn"}),
     "gru": Entry(_NET, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_NET, "recurrent network with long short-term memory", {"cell": "lstm"}),
