@@ -21,6 +21,7 @@ __all__ = ["BOS", "EOS", "LEVELS", "PAD", "UNK", "Tokenizer", "pad", "split_word
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 LEVELS = ("word", "char", "subword")
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"\n|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|_+|[^\w\s]", re.UNICODE)
 
 
@@ -41,12 +42,14 @@ class Tokenizer:
         level: ``word``, ``char`` or ``subword``.
         tokens: token of each id; the first four are special.
         lower: texts are read in lower case.
+        digits: False = every digit is read as 0, so that numbers are known by their form.
         pieces: of the subword level, what the package ``tokenizers`` writes of itself (JSON).
     """
 
     level: str
     tokens: tuple[str, ...]
     lower: bool = False
+    digits: bool = True
     pieces: str = ""
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
     _backend: list[Any] = field(default_factory=list, repr=False)
@@ -66,8 +69,9 @@ class Tokenizer:
 
     @classmethod
     def learn(
-        cls, texts: Iterable[str], level: str = "word", *, size: int = 20_000, min_count: int = 1, lower: bool = False
-    ) -> Tokenizer:
+        cls, texts: Iterable[str], level: str = "word", *, size: int = 20_000, min_count: int = 1, lower: bool = False,
+        digits: bool = True,
+    ) -> Tokenizer:  # fmt: skip
         """A vocabulary of at most ``size`` tokens, the frequent ones first.
 
         Raises:
@@ -79,20 +83,20 @@ class Tokenizer:
             raise ConfigError(place="--level", value=repr(level), rule="no such level", remedy=near(level, LEVELS))
         if size <= len(SPECIAL):
             raise ConfigError(place="vocabulary size", value=str(size), rule=f"more than {len(SPECIAL)} is needed")
-        texts = [t.lower() if lower else t for t in texts]
+        texts = [_plain(t, lower, digits) for t in texts]
         if level == "subword":
             backend = _pieces(texts, size)
             known = backend.get_vocab()
-            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, backend.to_str())
+            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, digits, backend.to_str())
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(split_words(text) if level == "word" else text)
         kept = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
-        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower)
+        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower, digits)
 
     def split(self, text: str) -> list[str]:
         """Tokens of a text, known or not."""
-        text = text.lower() if self.lower else text
+        text = _plain(text, self.lower, self.digits)
         if self.level == "char":
             return list(text)
         if self.level == "subword":
@@ -102,7 +106,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without start and end."""
         if self.level == "subword":
-            text = text.lower() if self.lower else text
+            text = _plain(text, self.lower, self.digits)
             return list(self._backend[0].encode(text, add_special_tokens=False).ids)
         ids = self._ids
         return [ids.get(token, UNK) for token in self.split(text)]
@@ -121,12 +125,25 @@ class Tokenizer:
 
     def state(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"level": self.level, "tokens": list(self.tokens), "lower": self.lower, "pieces": self.pieces}
+        return {
+            "level": self.level,
+            "tokens": list(self.tokens),
+            "lower": self.lower,
+            "digits": self.digits,
+            "pieces": self.pieces,
+        }
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Tokenizer:
         """The tokenizer of ``state()``."""
-        return cls(state["level"], tuple(state["tokens"]), bool(state["lower"]), str(state["pieces"]))
+        return cls(
+            state["level"], tuple(state["tokens"]), bool(state["lower"]), bool(state["digits"]), str(state["pieces"])
+        )
+
+
+def _plain(text: str, lower: bool, digits: bool) -> str:
+    text = text.lower() if lower else text
+    return text if digits else _DIGIT.sub("0", text)
 
 
 def _pieces(texts: list[str], size: int) -> Any:

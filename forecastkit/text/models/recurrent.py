@@ -35,6 +35,7 @@ class RecurrentTextClassifier:
         level: ``word``, ``char`` or ``subword``.
         vocabulary: tokens at most.
         min_count: a rarer token is unknown.
+        lower, digits: see ``Tokenizer``.
         max_length: tokens that are read; of a longer text the ``cut`` side goes: ``start`` or ``end``.
         buckets: hashed groups of 3 to 5 characters that help with rare words; 0 = none; words only.
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum.
@@ -56,6 +57,7 @@ class RecurrentTextClassifier:
     vocabulary: int = 20_000
     min_count: int = 2
     lower: bool = True
+    digits: bool = False
     max_length: int = 200
     cut: str = "end"
     embedding: int = 100
@@ -156,7 +158,9 @@ class RecurrentTextClassifier:
         started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
         min_count = self.min_count if len(table) >= 200 else 1
-        tokenizer = Tokenizer.learn(texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower)
+        tokenizer = Tokenizer.learn(
+            texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower, digits=self.digits
+        )
         if self.vectors:
             start = {"embedding.words.weight": pretraining.given_vectors(tokenizer, self.vectors)}
             sized = dataclasses.replace(self, embedding=start["embedding.words.weight"].shape[1])
