@@ -73,7 +73,7 @@ def test_what_does_not_show_is_taken_out(text, cleaned):
 
 
 def test_near_copies_are_never_on_two_sides():
-    texts = [f"win {n} euros now" for n in range(50)] + [
+    texts = [f"win {n} euros {'abcdefgh'[n % 8]}" for n in range(50)] + [
         f"hello friend number {chr(97 + n % 26)}{n // 26}" for n in range(200)
     ]
     labels = np.array([1] * 50 + [0] * 200)
@@ -93,6 +93,13 @@ def test_folds_keep_the_shares_of_classes_and_report_once():
         assert len(fold.select) == 0
         for part in (fold.train, fold.calibrate, fold.report):
             assert abs(labels[part].mean() - 0.25) < 0.06
+
+
+def test_a_class_of_near_copies_is_refused():
+    with pytest.raises(ForecastkitError, match="1 different texts"):
+        folds_of(
+            [f"win {n} euros" for n in range(20)] + [f"see you {chr(97 + n)}" for n in range(20)], np.arange(40) // 20
+        )
 
 
 def test_more_folds_than_parts_are_refused():
