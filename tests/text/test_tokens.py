@@ -96,7 +96,7 @@ def test_folds_keep_the_shares_of_classes_and_report_once():
 
 
 def test_a_class_of_near_copies_is_refused():
-    with pytest.raises(ForecastkitError, match="1 different texts"):
+    with pytest.raises(ForecastkitError, match="2 different texts"):
         folds_of(
             [f"win {n} euros" for n in range(20)] + [f"see you {chr(97 + n)}" for n in range(20)], np.arange(40) // 20
         )
