@@ -34,6 +34,31 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+NAME = "¤"
+"""Stands for words with a capital letter inside a sentence."""
+
+
+def without_names(words: Sequence[str]) -> list[str]:
+    """Words with a capital letter inside a sentence as one ``NAME``, several in a row as well.
+
+    >>> without_names(["Sales", "of", "Nokia", "Oyj", "rose", "again", "."])
+    ['Sales', 'of', '¤', 'rose', 'again', '.']
+    """
+    alphabetic = [w for w in words if w[0].isalpha()]
+    if 2 * sum(w[0].isupper() for w in alphabetic) > len(alphabetic):
+        return list(words)
+    out: list[str] = []
+    begins = True
+    for word in words:
+        if not begins and word[0].isupper() and len(word) > 1:
+            if out[-1] != NAME:
+                out.append(NAME)
+        else:
+            out.append(word)
+        begins = word in ".!?"
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
     """A vocabulary of one level.
@@ -43,6 +68,8 @@ class Tokenizer:
         tokens: token of each id; the first four are special.
         lower: texts are read in lower case.
         digits: False = every digit is read as 0, so that numbers are known by their form.
+        names: False = words of the word level with a capital letter inside a sentence are read as one, and so are several in
+            a row: who is spoken of then says nothing. Texts in which most words have one stay as they are.
         pieces: of the subword level, what the package ``tokenizers`` writes of itself (JSON).
     """
 
@@ -50,6 +77,7 @@ class Tokenizer:
     tokens: tuple[str, ...]
     lower: bool = False
     digits: bool = True
+    names: bool = True
     pieces: str = ""
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
     _backend: list[Any] = field(default_factory=list, repr=False)
@@ -70,7 +98,7 @@ class Tokenizer:
     @classmethod
     def learn(
         cls, texts: Iterable[str], level: str = "word", *, size: int = 20_000, min_count: int = 1, lower: bool = False,
-        digits: bool = True,
+        digits: bool = True, names: bool = True,
     ) -> Tokenizer:  # fmt: skip
         """A vocabulary of at most ``size`` tokens, the frequent ones first.
 
@@ -83,25 +111,26 @@ class Tokenizer:
             raise ConfigError(place="--level", value=repr(level), rule="no such level", remedy=near(level, LEVELS))
         if size <= len(SPECIAL):
             raise ConfigError(place="vocabulary size", value=str(size), rule=f"more than {len(SPECIAL)} is needed")
-        texts = [_plain(t, lower, digits) for t in texts]
         if level == "subword":
-            backend = _pieces(texts, size)
+            backend = _pieces([_plain(t, lower, digits) for t in texts], size)
             known = backend.get_vocab()
-            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, digits, backend.to_str())
+            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, digits, names, backend.to_str())
         counts: Counter[str] = Counter()
+        reader = cls(level, SPECIAL, lower, digits, names)
         for text in texts:
-            counts.update(split_words(text) if level == "word" else text)
+            counts.update(reader.split(text))
         kept = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
-        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower, digits)
+        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower, digits, names)
 
     def split(self, text: str) -> list[str]:
         """Tokens of a text, known or not."""
+        if self.level == "word":
+            words = split_words(text) if self.names else without_names(split_words(text))
+            return [_plain(word, self.lower, self.digits) for word in words]
         text = _plain(text, self.lower, self.digits)
         if self.level == "char":
             return list(text)
-        if self.level == "subword":
-            return list(self._backend[0].encode(text, add_special_tokens=False).tokens)
-        return split_words(text)
+        return list(self._backend[0].encode(text, add_special_tokens=False).tokens)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without start and end."""
@@ -130,6 +159,7 @@ class Tokenizer:
             "tokens": list(self.tokens),
             "lower": self.lower,
             "digits": self.digits,
+            "names": self.names,
             "pieces": self.pieces,
         }
 
@@ -137,7 +167,12 @@ class Tokenizer:
     def restore(cls, state: dict[str, Any]) -> Tokenizer:
         """The tokenizer of ``state()``."""
         return cls(
-            state["level"], tuple(state["tokens"]), bool(state["lower"]), bool(state["digits"]), str(state["pieces"])
+            state["level"],
+            tuple(state["tokens"]),
+            bool(state["lower"]),
+            bool(state["digits"]),
+            bool(state["names"]),
+            str(state["pieces"]),
         )
 
 
