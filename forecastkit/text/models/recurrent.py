@@ -14,6 +14,7 @@ import numpy as np
 from forecastkit.errors import ConfigError, near
 from forecastkit.runtime import PRECISIONS
 from forecastkit.text.models import pretraining
+from forecastkit.text.models.baselines import TfIdf
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import folds_of
@@ -35,7 +36,7 @@ class RecurrentTextClassifier:
         level: ``word``, ``char`` or ``subword``.
         vocabulary: tokens at most.
         min_count: a rarer token is unknown.
-        lower, digits: see ``Tokenizer``.
+        lower, digits, names: see ``Tokenizer``.
         max_length: tokens that are read; of a longer text the ``cut`` side goes: ``start`` or ``end``.
         buckets: hashed groups of 3 to 5 characters that help with rare words; 0 = none; words only.
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum.
@@ -49,7 +50,10 @@ class RecurrentTextClassifier:
         batch_size: texts a step; ``epochs`` at most; ``patience`` in epochs.
         seeds: networks whose probabilities are averaged.
         committee: each of them keeps another part of all texts aside to stop by, and learns from the rest (Krogh and Vedelsby
-            1995): together they learn from every text. At least two seeds.
+            1995): together they learn from every text. Two seeds or more; of one seed three are made.
+        wide: beside the network a linear part on n-grams of the same tokens (wide and deep, Cheng et al. 2016,
+            arXiv:1606.07792), as the baseline ``tfidf`` makes them; how much each counts is fitted on the texts that the
+            members of the committee kept aside.
     """
 
     cell: str = "gru"
@@ -58,6 +62,7 @@ class RecurrentTextClassifier:
     min_count: int = 2
     lower: bool = True
     digits: bool = False
+    names: bool = True
     max_length: int = 200
     cut: str = "end"
     embedding: int = 100
@@ -84,12 +89,13 @@ class RecurrentTextClassifier:
     average: float = 0.98
     seeds: int = 1
     committee: bool = False
+    wide: bool = False
     precision: str = "32"
 
     family: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
-        place = f"models.{self.cell}"
+        place = f"models.{self.name}"
         for name in ("hidden", "layers", "batch_size", "epochs", "seeds", "max_length", "embedding"):
             if not 1 <= getattr(self, name) <= 100_000:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
@@ -111,13 +117,8 @@ class RecurrentTextClassifier:
             raise ConfigError(
                 place=f"{place}.pretrain", value="'lm'", rule="needs layers=1 or bidirectional=false: two layers of both directions would be shown the word that they should name",
             )  # fmt: skip
-        if self.committee and not 2 <= self.seeds <= 20:
-            raise ConfigError(
-                place=f"{place}.seeds",
-                value=str(self.seeds),
-                rule="a committee has 2 to 20",
-                remedy=f"Add models.{self.cell}.seeds=5.",
-            )
+        if (self.committee and self.seeds > 20) or (self.wide and not self.committee):
+            raise ConfigError(place=place, rule="a committee has 2 to 20 seeds, and a wide part needs a committee")
         if not 0 < self.layer_decay <= 1 or self.pretrain_epochs < 0:
             raise ConfigError(
                 place=place, rule="layer_decay is above 0 and at most 1, pretrain_epochs are not negative"
@@ -143,6 +144,16 @@ class RecurrentTextClassifier:
         return TextNet(
             words, encoder, n_classes, pooling=self.pooling, dropout=self.dropout, input_dropout=self.input_dropout
         )
+
+    @property
+    def name(self) -> str:
+        """In the registry."""
+        return f"wide_{self.cell}" if self.wide else self.cell
+
+    @property
+    def n_nets(self) -> int:
+        """Networks that are trained."""
+        return 3 if self.committee and self.seeds == 1 else self.seeds
 
     @property
     def stops_by_itself(self) -> bool:
@@ -172,10 +183,10 @@ class RecurrentTextClassifier:
             start = {"embedding.words.weight": vectors}
             if self.pretrain == "lm":
                 start = pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, vectors, about)
-        parts = [(table, about.valid)] * self.seeds
+        parts = [(table, about.valid)] * self.n_nets
         if self.committee:
             folds = folds_of(
-                table.texts, table.labels, n_folds=self.seeds, n_parts=self.seeds, select=0.0, seed=about.seed
+                table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed
             )
             parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
         nets, curves, best = [], [], []
@@ -192,8 +203,18 @@ class RecurrentTextClassifier:
         }  # fmt: skip
         fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
         if self.committee:
-            said = [fitted.predict_by([net], valid.texts) for net, (_, valid) in zip(nets, parts) if valid is not None]
-            fitted.held_out = np.concatenate(said), np.concatenate([v.labels for _, v in parts if v is not None])
+            kept = [v for _, v in parts if v is not None]
+            p = np.concatenate([fitted.predict_by([net], v.texts) for net, v in zip(nets, kept)])
+            labels = np.concatenate([v.labels for v in kept])
+            if self.wide:
+                linear = TfIdf(words=3)
+                others = [
+                    linear.fit(fitted.as_tokens(own), about).predict(fitted.as_tokens(v).texts) for own, v in parts if v
+                ]
+                fitted.mix = _mixing(p, np.concatenate(others), labels)
+                fitted.wide = linear.fit(fitted.as_tokens(table), about)
+                p = _mixed(p, np.concatenate(others), fitted.mix)
+            fitted.held_out = p, labels
         return fitted
 
     def _train(self, table: TextTable, reader: _Reader, about: FitAbout, start: dict[str, Any]) -> tuple[Any, Any]:
@@ -243,7 +264,7 @@ class RecurrentTextClassifier:
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
-        plan = Plan(self.cell, options, per_epoch, self.patience, threads=1, precision=self.precision)
+        plan = Plan(self.name, options, per_epoch, self.patience, threads=1, precision=self.precision)
         return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
 
     @classmethod
@@ -262,7 +283,12 @@ class RecurrentTextClassifier:
             )
             net.eval()
             nets.append(net)
-        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [])
+        wide = None
+        if "wide" in meta:
+            own = {key.removeprefix("wide."): v for key, v in arrays.items() if key.startswith("wide.")}
+            wide = TfIdf.restore(own, meta["wide"])
+        mix = (float(meta["mix"][0]), float(meta["mix"][1]))
+        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [], wide, mix)
 
 
 def _class_weights(table: TextTable, balance: float) -> np.ndarray:
@@ -271,6 +297,29 @@ def _class_weights(table: TextTable, balance: float) -> np.ndarray:
     weights = np.maximum(counts, 1.0) ** -balance
     mean = float((weights * counts).sum() / max(counts.sum(), 1.0))
     return (weights / mean).astype(np.float32)
+
+
+def _mixed(deep: np.ndarray, wide: np.ndarray, mix: tuple[float, float]) -> np.ndarray:
+    """Weighted geometric mean of two tables of probabilities [N, K]."""
+    from scipy.special import softmax
+
+    z = mix[0] * np.log(np.clip(deep, 1e-9, 1)) + mix[1] * np.log(np.clip(wide, 1e-9, 1))
+    out: np.ndarray = softmax(z, axis=1)
+    return out
+
+
+def _mixing(deep: np.ndarray, wide: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Weights, not negative, that make held-out labels most likely."""
+    from scipy.optimize import minimize
+
+    rows = np.arange(len(labels))
+
+    def loss(mix: np.ndarray) -> float:
+        q = _mixed(deep, wide, (float(mix[0]), float(mix[1])))[rows, labels]
+        return float(-np.log(np.clip(q, 1e-12, 1)).mean())
+
+    found = minimize(loss, np.array([0.5, 0.5]), method="L-BFGS-B", bounds=[(0.0, 5.0)] * 2).x
+    return float(found[0]), float(found[1])
 
 
 class _Reader:
@@ -349,12 +398,22 @@ class _FittedNetworks:
     n_classes: int
     info: dict[str, Any]
     curves: list[dict[str, float]] = field(default_factory=list)
+    wide: Any = None
+    mix: tuple[float, float] = (1.0, 0.0)
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     """Of a committee: probabilities and labels of texts, each by the one network that did not learn from it."""
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """See ``FittedTextClassifier.predict``."""
-        return self.predict_by(self.nets, texts)
+        deep = self.predict_by(self.nets, texts)
+        return deep if self.wide is None else _mixed(deep, self.wide.predict(self._tokens(texts)), self.mix)
+
+    def as_tokens(self, table: TextTable) -> TextTable:
+        """The texts as the network reads them: its tokens with blanks between."""
+        return dataclasses.replace(table, texts=tuple(self._tokens(table.texts)))
+
+    def _tokens(self, texts: Sequence[str]) -> list[str]:
+        return [" ".join(self.reader.tokenizer.split(t)) for t in texts]
 
     def predict_by(self, nets: Sequence[Any], texts: Sequence[str]) -> np.ndarray:
         """[N, K] mean probabilities of some of its networks."""
@@ -378,9 +437,11 @@ class _FittedNetworks:
         arrays: dict[str, np.ndarray] = {}
         for k, net in enumerate(self.nets):
             arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
-        return arrays, {
-            "options": dataclasses.asdict(self.model),
-            "tokenizer": self.reader.tokenizer.state(),
-            "n_nets": len(self.nets),
-            "n_classes": self.n_classes,
-        }
+        meta = {
+            "options": dataclasses.asdict(self.model), "tokenizer": self.reader.tokenizer.state(), "n_nets": len(self.nets),
+            "n_classes": self.n_classes, "mix": list(self.mix),
+        }  # fmt: skip
+        if self.wide is not None:
+            own, meta["wide"] = self.wide.state()
+            arrays |= {f"wide.{key}": v for key, v in own.items()}
+        return arrays, meta
