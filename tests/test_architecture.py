@@ -75,6 +75,12 @@ def test_torch_is_never_imported_at_the_top_of_a_model_or_report(path):
     assert not [m for m, is_top in _imports(path) if is_top and m.split(".")[0] in ("torch", "pytorch_lightning")]
 
 
+def test_rows_after_a_cutoff_are_out_of_reach():
+    """Stores up to a cutoff share arrays with the whole panel; only the store itself may look into them."""
+    looking = [p for p in FILES if "shared_" in p.read_text(encoding="utf-8")]
+    assert [p.relative_to(ROOT).as_posix() for p in looking] == ["forecasting/schema.py"]
+
+
 def test_importing_and_help_stay_light():
     code = (
         "import sys, forecastkit, forecastkit.cli\n"

@@ -76,7 +76,7 @@ def window_ends(store: Store, horizon: int, first: int, last: int, *, least: int
         if hi < lo:
             continue
         row = np.arange(lo, hi + 1)
-        seen = np.r_[0, np.cumsum(store.observed[store.offsets[i] : store.offsets[i + 1]])]
+        seen = np.r_[0, np.cumsum(store.observed_of(i))]
         ok = (seen[row + 1] >= least) & (seen[row + 1 + horizon] > seen[row + 1])
         rows.append(row[ok])
         items.append(np.full(int(ok.sum()), i))
@@ -101,11 +101,7 @@ def gather(
     """
     steps = np.arange(1 - context_length, horizon + 1)
     row = windows.row[:, None] + steps
-    offset, length = store.offsets[windows.item][:, None], store.lengths[windows.item][:, None]
-    inside = (row >= 0) & (row < length)
-    at = offset + np.clip(row, 0, np.maximum(length - 1, 0))
-    observed = store.observed[at] & inside
-    values = store.values[at]
+    values, observed = store.lookup(windows.item[:, None], row)
     past, future = observed[:, :context_length], observed[:, context_length:]
     y = values[:, :context_length]
     filled = _filled(y, past)

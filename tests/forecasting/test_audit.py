@@ -160,7 +160,7 @@ class _Peeking:
             return plain - np.nanmean(plain, axis=0)
         if self.where == "gap":
             y = frame.data["target"].interpolate(limit_direction="both").to_numpy()
-            own = frame.store.offsets[:-1] - frame.store.starts
+            own = np.cumsum(frame.store.lengths) - frame.store.lengths - frame.store.starts
             rows = np.asarray(cutoffs)[:, None] + own
             return np.repeat(y[np.clip(rows, 0, len(y) - 1)][:, :, None], self.horizon, axis=2)
         if self.where == "draw":

@@ -56,7 +56,7 @@ class _FittedNetwork:
         item = np.tile(np.arange(len(store)), len(at))
         row = (at[:, None] - store.starts[None, :]).ravel()
         out = np.full((len(item), self.horizon), np.nan)
-        some = np.flatnonzero(_has_observed(store, item, row))
+        some = np.flatnonzero(row >= store.begins[item])
         for start in range(0, len(some), PREDICT_CHUNK):
             part = some[start : start + PREDICT_CHUNK]
             out[part] = self._forward(store, Windows(item[part], row[part]))
@@ -89,14 +89,6 @@ class _FittedNetwork:
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
         meta = {"context_length": self.context_length, "bases": list(self.bases), "segment": self.segment}
         return arrays, {**meta, "scale_rows": self.scale_rows, "horizon": self.horizon, "info": dict(self.info)}
-
-
-def _has_observed(store: Store, item: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Whether the item has an observed row at or before ``row``."""
-    total = np.r_[0, np.cumsum(store.observed)]
-    lo, hi = store.offsets[item], store.offsets[item + 1]
-    upto = np.clip(lo + row + 1, lo, hi)
-    return np.asarray(total[upto] > total[lo])
 
 
 @dataclass(frozen=True)
