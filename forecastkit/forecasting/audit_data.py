@@ -303,7 +303,7 @@ def _scaled(frame: SeriesFrame) -> AuditRow:
         if not pd.api.types.is_numeric_dtype(column):
             continue
         shown = frame.target_name if name == "target" else name
-        how = _how_scaled(column.to_numpy(np.float64), np.r_[0, np.cumsum(frame.store.lengths)])
+        how = _how_scaled(column.to_numpy(np.float64), frame.store.offsets)
         if how:
             found.append(f"{shown} has {how}")
     if not found:

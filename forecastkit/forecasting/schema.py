@@ -72,18 +72,21 @@ class Store:
         """[I] int64, calendar position of each item's last row."""
         return self.starts + self.lengths - 1
 
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """[I + 1] int64, first row of each item in ``values``, ``observed`` and the frame's table, and the end."""
+        return np.r_[0, np.cumsum(self.lengths)].astype(np.int64)
+
     @property
     def n_rows(self) -> int:
         """Rows of all items."""
-        return int(self.lengths.sum())
+        return int(self.offsets[-1])
 
     @cached_property
     def is_full(self) -> bool:
-        """Whether every row is observed."""
-        # One True for all rows has no stride.
-        return bool(
-            self.shared_observed[:1].all() if self.shared_observed.strides == (0,) else self.shared_observed.all()
-        )
+        """Whether every row is observed; one True that stands for all has no stride."""
+        lean = self.shared_observed.strides == (0,)
+        return bool((self.shared_observed[:1] if lean else self.observed).all())
 
     @property
     def values(self) -> np.ndarray:
@@ -132,10 +135,13 @@ class Store:
     def rows(self) -> np.ndarray | slice:
         """The items' rows of the shared arrays, one item after the other: a slice where nothing lies between them."""
         first = int(self.first[0]) if len(self) else 0
-        if np.array_equal(self.first, first + np.cumsum(self.lengths) - self.lengths):
+        if np.array_equal(self.first, first + self.offsets[:-1]):
             return slice(first, first + self.n_rows)
-        within = np.arange(self.n_rows) - np.repeat(np.cumsum(self.lengths) - self.lengths, self.lengths)
-        return within + np.repeat(self.first, self.lengths)
+        return np.arange(self.n_rows) + np.repeat(self.first - self.offsets[:-1], self.lengths)
+
+    def positions(self) -> np.ndarray:
+        """[N] int64, calendar position of each row."""
+        return np.arange(self.n_rows) + np.repeat(self.starts - self.offsets[:-1], self.lengths)
 
     def n_observed(self, at: np.ndarray) -> np.ndarray:
         """[I] observed rows of each item at or before its calendar position ``at`` [I]."""
@@ -205,11 +211,10 @@ class Rows:
         seen, values = store.shared_observed[where], store.shared_values[where]
         ids = np.empty(len(store), dtype=object)
         ids[:] = store.items
-        within = np.arange(store.n_rows) - np.repeat(np.cumsum(store.lengths) - store.lengths, store.lengths)
         return pd.DataFrame(
             {
                 "item_id": np.repeat(ids, store.lengths),
-                "timestamp": calendar.instants[within + np.repeat(store.starts, store.lengths)],
+                "timestamp": calendar.instants[store.positions()],
                 "target": np.where(seen, values, np.nan),
                 **{name: column[where] for name, column in self.covariates.items()},
             }
@@ -243,6 +248,9 @@ class SeriesFrame:
         past: covariate columns known up to the cutoff only.
         known: covariate columns known ahead.
         static: covariate columns that never change within an item.
+        future: ``item_id``, ``timestamp`` and the known columns for instants after each item's last row, without a
+            hole, in the order of the items; None = nothing is known ahead.
+        country: ISO code whose public holidays a model may read; empty = none.
     """
 
     data: pd.DataFrame
@@ -252,10 +260,17 @@ class SeriesFrame:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    future: pd.DataFrame | None = None
+    country: str = ""
     name: str = field(default="data", compare=False)
 
     def __repr__(self) -> str:
         return f"SeriesFrame({self.name}: {len(self.items)} series, {len(self)} rows, {self.calendar.freq})"
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """All covariate columns."""
+        return (*self.known, *self.past, *self.static)
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -278,9 +293,7 @@ class SeriesFrame:
     @cached_property
     def positions(self) -> np.ndarray:
         """[N] int64, calendar position of each row of ``data``."""
-        store = self.store
-        within = np.arange(store.n_rows) - np.repeat(np.cumsum(store.lengths) - store.lengths, store.lengths)
-        return within + np.repeat(store.starts, store.lengths)
+        return self.store.positions()
 
     def column(self, name: str) -> np.ndarray:
         """[N] a covariate, row by row like ``data``."""
@@ -290,7 +303,7 @@ class SeriesFrame:
     def between(self, at: np.ndarray, start: np.ndarray | None = None) -> SeriesFrame:
         """Rows of each item at or before its own calendar position ``at`` [I] (and from ``start`` [I] on)."""
         rows = Rows(self.store.between(at, start), self.rows.covariates)
-        return self._with(rows, self.calendar.upto(int(np.max(at))))
+        return self._with(rows, self.calendar.upto(int(np.max(at))), None)
 
     def upto(self, position: int) -> SeriesFrame:
         """The frame as it was known at calendar ``position`` (inclusive); items that start later are absent."""
@@ -298,13 +311,15 @@ class SeriesFrame:
 
     def select(self, items: tuple[str, ...]) -> SeriesFrame:
         """The frame of some items only; the calendar stays."""
-        wanted = set(items)
+        wanted, future = set(items), self.future
         which = np.array([i for i, item in enumerate(self.items) if item in wanted], dtype=np.int64)
-        return self._with(Rows(self.store.take(which), self.rows.covariates), self.calendar)
+        if future is not None:
+            future = future[future["item_id"].isin(items)].reset_index(drop=True)
+        return self._with(Rows(self.store.take(which), self.rows.covariates), self.calendar, future)
 
-    def _with(self, rows: Rows, calendar: Calendar) -> SeriesFrame:
+    def _with(self, rows: Rows, calendar: Calendar, future: pd.DataFrame | None) -> SeriesFrame:
         # ``replace`` alone would ask for the table.
-        return replace(self, data=rows, calendar=calendar)  # type: ignore[arg-type]
+        return replace(self, data=rows, calendar=calendar, future=future)  # type: ignore[arg-type]
 
 
 SeriesFrame.data = _Table()  # type: ignore[assignment]

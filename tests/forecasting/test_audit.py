@@ -149,7 +149,7 @@ class _Peeking:
     def fit(self, frame, *, horizon, context=None):
         return replace(self, horizon=horizon, kept=(float(frame.store.values.mean()),))
 
-    def predict_at(self, frame, cutoffs, *, known=None):
+    def predict_at(self, frame, cutoffs):
         plain = Naive().fit(frame, horizon=self.horizon).predict_at(frame, cutoffs)
         if self.where == "next row":
             ahead = np.minimum(np.asarray(cutoffs) + 1, len(frame.calendar) - 1)
@@ -160,7 +160,7 @@ class _Peeking:
             return plain - np.nanmean(plain, axis=0)
         if self.where == "gap":
             y = frame.data["target"].interpolate(limit_direction="both").to_numpy()
-            own = np.cumsum(frame.store.lengths) - frame.store.lengths - frame.store.starts
+            own = frame.store.offsets[:-1] - frame.store.starts
             rows = np.asarray(cutoffs)[:, None] + own
             return np.repeat(y[np.clip(rows, 0, len(y) - 1)][:, :, None], self.horizon, axis=2)
         if self.where == "draw":

@@ -72,6 +72,16 @@ def test_covariates_stand_beside_their_rows():
     assert list(cut.data.columns) == ["item_id", "timestamp", "target", "x", "word"]
 
 
+def test_a_hole_after_the_cutoff_is_not_seen():
+    frame = build_panel((20, 20), missing=0.0)
+    table = frame.data.copy()
+    table.loc[15, "target"] = np.nan
+    frame = replace(frame, data=table)
+    assert not frame.store.is_full
+    assert frame.upto(14).store.is_full
+    assert frame.select(("item1",)).store.is_full
+
+
 def test_a_full_store_needs_no_mask():
     frame = build_panel((12,), missing=0.0)
     store = replace(frame.store, shared_observed=np.broadcast_to(np.True_, 12))
