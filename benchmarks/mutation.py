@@ -37,7 +37,7 @@ EQUIVALENT = HERE / "mutation_equivalent.csv"
 TARGETS = {
     "metrics": ["test_metrics.py", "../trust/test_survivors.py"],
     "splits": ["test_splits.py", "../trust/test_survivors.py"],
-    "significance": ["test_significance.py", "../trust/test_survivors.py"],
+    "significance": ["../trust/test_significance_lines.py", "test_significance.py"],
     "scaling": ["test_windows.py", "../trust/test_scaling.py"],
 }
 COMPARE = {
