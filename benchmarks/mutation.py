@@ -36,7 +36,7 @@ SURVIVORS = HERE / "results" / "mutation_survivors.csv"
 EQUIVALENT = HERE / "mutation_equivalent.csv"
 TARGETS = {
     "metrics": ["test_metrics.py", "../trust/test_survivors.py"],
-    "splits": ["test_splits.py", "../trust/test_survivors.py"],
+    "splits": ["../trust/test_split_lines.py", "test_splits.py", "../trust/test_survivors.py"],
     "significance": ["../trust/test_significance_lines.py", "test_significance.py"],
     "scaling": ["test_windows.py", "../trust/test_scaling.py"],
 }
