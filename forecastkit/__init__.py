@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "fit": "forecastkit.api:fit",
+    "future_frame": "forecastkit.api:future_frame",
     "backtest": "forecastkit.api:backtest",
     "predict": "forecastkit.api:predict",
     "load": "forecastkit.api:load",

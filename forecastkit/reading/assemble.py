@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ import pandas as pd
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
 from forecastkit.reading import findings
+from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, steps_ahead
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
-from forecastkit.reading.frequency import Grid
 from forecastkit.reading.options import ReadOptions
-from forecastkit.reading.profile import Profile
+from forecastkit.reading.profile import Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import Instants
@@ -28,7 +27,7 @@ from forecastkit.reading.values import Note, several
 if TYPE_CHECKING:
     from forecastkit.cards import Card
 
-__all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "calendar_of", "gaps_of", "label", "of_frame"]
+__all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "gaps_of", "of_frame"]
 
 MOST_LISTED = 200
 
@@ -78,36 +77,21 @@ class Origin:
     n_runs: int = 0
 
 
-def calendar_of(grid: Grid, times: Instants) -> Calendar:
-    """The calendar of a grid, in the zone of the times."""
-    if times.steps:
-        return Calendar(grid.freq, pd.Index(grid.instants, dtype="int64"), grid.sessions)
-    index = pd.DatetimeIndex(grid.instants.astype("datetime64[us]"))
-    return Calendar(
-        grid.freq, index.tz_localize("UTC").tz_convert(_zone(times.tz)) if times.tz else index, grid.sessions
-    )
-
-
-def _zone(tz: str) -> Any:
-    """A zone of pandas; ``UTC+02:00`` is a fixed offset."""
-    if tz.startswith("UTC") and len(tz) > 3:
-        sign = -1 if tz[3] == "-" else 1
-        hours, minutes = int(tz[4:6]), int(tz[7:9])
-        return dt.timezone(sign * dt.timedelta(hours=hours, minutes=minutes))
-    return tz
-
-
-def assembled(origin: Origin, rows: Rows, calendar: Calendar, seen: findings.Findings) -> Reading:
+def assembled(
+    origin: Origin, rows: Rows, calendar: Calendar, seen: findings.Findings, ahead: Ahead | None = None
+) -> Reading:
     """Frame and profile of rows whose calendar is known.
 
     Args:
         seen: what ``findings.look`` saw; its rows count from the first row of the store.
+        ahead: known covariates of the time after the last observed rows.
     """
     store, options, roles, table = rows.store, origin.options, origin.roles, origin.table
     if options.season_length is not None:
         season, season_text = options.season_length, f"season {options.season_length}"
     else:
         season, season_text = season_of(store, calendar)
+    every = calendar.instants.append(calendar.ahead) if len(calendar.ahead) else calendar.instants
     frame = SeriesFrame(
         data=rows,  # type: ignore[arg-type]
         calendar=calendar,
@@ -116,6 +100,8 @@ def assembled(origin: Origin, rows: Rows, calendar: Calendar, seen: findings.Fin
         past=options.past,
         known=options.known,
         static=options.static,
+        future=None if ahead is None else ahead.table(store.items, every, store.ends),
+        country=options.holidays,
         name=_short_name(origin.where, table.name),
     )
     facts = _look_facts(seen, store, calendar.instants)
@@ -189,10 +175,12 @@ def _facts_of(frame: SeriesFrame) -> dict[str, Any]:
     return {
         "n_items": len(store),
         "freq": frame.calendar.freq,
-        "start": label(instants[int(starts.min())]),
-        "end": label(instants[int(ends.max())]),
+        "start": moment_text(instants[int(starts.min())]),
+        "end": moment_text(instants[int(ends.max())]),
         "season_length": frame.season_length,
         "fingerprint": fingerprint(frame),
+        "covariates": covariate_roles(frame),
+        "n_ahead": steps_ahead(frame),
         "ragged": {"starts": int((starts > starts.min()).sum()), "ends": int((ends < ends.max()).sum())},
         "items": _item_facts(store, instants),
     }
@@ -202,18 +190,6 @@ def _short_name(where: str, table: str) -> str:
     if where.startswith("dataset:"):
         return where.removeprefix("dataset:")
     return Path(table).stem if where != "a frame in memory" and " [" not in table else table
-
-
-def label(moment: Any) -> str:
-    """An instant as people write it."""
-    if isinstance(moment, pd.Timestamp):
-        midnight = moment.tz_localize(None) == moment.tz_localize(None).normalize()
-        return (
-            str(moment.date())
-            if midnight
-            else moment.isoformat(sep=" ", timespec="minutes" if not moment.second else "seconds")
-        )
-    return str(moment)
 
 
 def gaps_of(
@@ -226,8 +202,8 @@ def gaps_of(
     longest = tuple(
         {
             "item_id": items[codes[wide[k]]],
-            "start": label(index[position[wide[k]] + 1]),
-            "end": label(index[position[wide[k] + 1] - 1]),
+            "start": moment_text(index[position[wide[k]] + 1]),
+            "end": moment_text(index[position[wide[k] + 1] - 1]),
             "n": int(size[k]),
         }
         for k in np.argsort(-size, kind="stable")[:MOST_LISTED]
@@ -241,7 +217,7 @@ def _look_facts(seen: findings.Findings, store: Store, index: pd.Index) -> dict[
     def at(row: int) -> dict[str, Any]:
         item = int(np.searchsorted(bounds, row, side="right")) - 1
         moment = index[int(store.starts[item]) + row - int(bounds[item])]
-        return {"item_id": store.items[item], "timestamp": label(moment)}
+        return {"item_id": store.items[item], "timestamp": moment_text(moment)}
 
     values = store.values
     return {
@@ -264,8 +240,8 @@ def _item_facts(store: Store, index: pd.Index) -> tuple[dict[str, Any], ...]:
             {
                 "item_id": store.items[i],
                 "n": len(y),
-                "start": label(index[int(store.starts[i])]),
-                "end": label(index[int(store.ends[i])]),
+                "start": moment_text(index[int(store.starts[i])]),
+                "end": moment_text(index[int(store.ends[i])]),
                 "min": float(y.min()) if len(y) else float("nan"),
                 "max": float(y.max()) if len(y) else float("nan"),
                 "mean": float(y.mean()) if len(y) else 0.0,
@@ -285,8 +261,9 @@ def fingerprint(frame: SeriesFrame) -> str:
         digest.update(whole[start : start + n].data)
     for i in range(len(store)):
         digest.update(store.series(i).data)
-    for name in sorted({*frame.known, *frame.past, *frame.static}):
-        column = frame.column(name)
+    columns = {name: frame.column(name) for name in frame.covariates} | ahead_columns(frame)
+    for name in sorted(columns):
+        column = columns[name]
         digest.update(name.encode())
         digest.update(column.tobytes() if column.dtype != object else "\x1f".join(map(str, column)).encode())
     return digest.hexdigest()

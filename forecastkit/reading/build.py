@@ -17,13 +17,14 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
 from forecastkit.reading import findings
+from forecastkit.reading.ahead import Ahead, static_column
 from forecastkit.reading.aliases import normal_alias, unit_us, words
-from forecastkit.reading.assemble import Origin, Reading, assembled, calendar_of, gaps_of, of_frame
+from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of
-from forecastkit.reading.rows import Parsed, parsed
+from forecastkit.reading.rows import Parsed, instants_index, rows_of
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
@@ -76,7 +77,7 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
         options = _as_the_card_says(options, card)
     table = open_table(source, options)
     roles = choose_roles(table, options)
-    return _build(table, roles, parsed(table, roles, options), options, where, card)
+    return _build(table, roles, rows_of(table, roles, options), options, where, card)
 
 
 def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:
@@ -88,8 +89,6 @@ def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:
         item=options.item or card.item,
         freq=options.freq or (card.frequency if options.resample is None else None),
         season_length=options.season_length or (card.season_length if own_target else None),
-        known=options.known or card.known,
-        static=options.static or card.static,
     )
 
 
@@ -144,7 +143,7 @@ def _build(table: Table, roles: Roles, rows: Parsed, options: ReadOptions, where
         notes.append(
             Note("warning", f"{several(n_twice, 'duplicated instant')}: kept by --duplicates {options.duplicates}")
         )
-    own, items, aside = _long_enough(items, own, options.min_rows, origin.target_name)
+    own, items, aside, late = _long_enough(items, own, options.min_rows, origin.target_name, ahead=bool(options.known))
     if aside:
         said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
         notes.append(Note("warning", said, next(iter(aside))))
@@ -157,7 +156,15 @@ def _build(table: Table, roles: Roles, rows: Parsed, options: ReadOptions, where
     notes += grid.notes
     position = _positions(table, own, items, grid, order)
     origin = replace(origin, n_twice=n_twice, aside=aside, notes=tuple(notes))
-    return _on_calendar(origin, own, position, items, calendar_of(grid, meta))
+    ahead = None
+    if late.any():
+        known = {name: own.covariates[name][late] for name in options.known}
+        ahead = Ahead(own.codes[late], position[late], known)
+        own, position = own.taken(~late), position[~late]
+    # Instants that the file names after the last observed row of any series lie ahead.
+    index, last = instants_index(grid.instants, meta), int(position.max()) + 1
+    calendar = Calendar(grid.freq, index[:last], grid.sessions, index[last:])
+    return _on_calendar(origin, own, position, items, calendar, ahead)
 
 
 def _sorted(table: Table, rows: Parsed, notes: list[Note]) -> tuple[_Sorted, Order]:
@@ -301,9 +308,13 @@ def _stamp_text(us: int, tz: str) -> str:
 
 
 def _long_enough(
-    items: tuple[str, ...], own: _Sorted, min_rows: int, target: str
-) -> tuple[_Sorted, tuple[str, ...], dict[str, str]]:
-    """Without series that are too short, and without missing ends (covariates of the future keep theirs)."""
+    items: tuple[str, ...], own: _Sorted, min_rows: int, target: str, *, ahead: bool
+) -> tuple[_Sorted, tuple[str, ...], dict[str, str], np.ndarray]:
+    """Without series that are too short, and without missing ends; with ``ahead`` rows after the end stay, and are told.
+
+    Returns:
+        Rows, names, series left out -> why, and [N] bool, which rows are later than the last observed one.
+    """
     n = len(items)
     observed = np.isfinite(own.values)
     if not observed.any():
@@ -326,22 +337,30 @@ def _long_enough(
             remedy="Give a longer file, or check --item.",
         )
     if is_full and good.all():
-        return own, items, aside
+        return own, items, aside, np.zeros(len(own.codes), bool)
     bounds = np.searchsorted(own.codes, np.arange(n + 1))
     seen = np.flatnonzero(observed)
     at = np.searchsorted(seen, bounds)
-    keep = np.zeros(len(own.codes), bool)
+    keep, late = np.zeros(len(own.codes), bool), np.zeros(len(own.codes), bool)
     for i in np.flatnonzero(good):
         keep[seen[at[i]] : seen[at[i + 1] - 1] + 1] = True
+        if ahead:
+            late[seen[at[i + 1] - 1] + 1 : bounds[i + 1]] = True
+    keep |= late
     kept_items = tuple(name for name, ok in zip(items, good) if ok)
     if keep.all() and good.all():
-        return own, kept_items, aside
+        return own, kept_items, aside, late
     renumber = np.cumsum(good) - 1
-    return own.taken(keep, renumber[own.codes[keep]]), kept_items, aside
+    return own.taken(keep, renumber[own.codes[keep]]), kept_items, aside, late[keep]
 
 
 def _on_calendar(
-    origin: Origin, own: _Sorted, position: np.ndarray, items: tuple[str, ...], calendar: Calendar
+    origin: Origin,
+    own: _Sorted,
+    position: np.ndarray,
+    items: tuple[str, ...],
+    calendar: Calendar,
+    ahead: Ahead | None,
 ) -> Reading:
     """Rows contiguous in the calendar: an instant without a row is an unobserved one."""
     options, values, covariates = origin.options, own.values, own.covariates
@@ -381,7 +400,9 @@ def _on_calendar(
     store = Store(
         values, observed, bounds[:-1].astype(np.int64), lengths.astype(np.int64), starts.astype(np.int64), items
     )
-    return assembled(origin, Rows(store, covariates), calendar, seen)
+    for name in options.static:
+        covariates[name] = static_column(covariates[name], bounds, items, name)
+    return assembled(origin, Rows(store, covariates), calendar, seen, ahead)
 
 
 def _scattered(column: np.ndarray, row: np.ndarray, total: int) -> np.ndarray:

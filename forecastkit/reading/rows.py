@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ from forecastkit.reading.table import Table, text_of
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, parse_numbers, several
 
-__all__ = ["ONE_SERIES", "Parsed", "codes_of", "parsed"]
+__all__ = ["ONE_SERIES", "Parsed", "codes_of", "covariate_column", "instants_index", "items_of", "rows_of", "times_of"]
 
 ONE_SERIES = "series"
 
@@ -49,7 +51,7 @@ class Parsed:
     order: Order | None = None
 
 
-def parsed(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
+def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
     """The rows of a table.
 
     Raises:
@@ -76,11 +78,11 @@ def parsed(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
     if n == 0:
         raise DataError(place=table.name, rule="a header and no rows", remedy="Give a file with rows.")
     notes: list[Note] = list(table.notes)
-    times = _times(table, roles, loaded, n, options)
+    times = times_of(table, roles, loaded, n, options)
     notes += times.notes
-    used, codes, items, more, order = _items(table, roles, loaded, times, n)
+    used, codes, items, more, order = items_of(table, roles, loaded, times, n)
     notes += more
-    extra = {name: _covariate(loaded[name], name, table) for name in covariates}
+    extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
     if roles.layout == "columns":
         parts = [_numbers(table, loaded[name], name) for name in roles.targets]
         for part in parts:
@@ -109,7 +111,7 @@ def _numbers(table: Table, column: pa.ChunkedArray, name: str) -> tuple[np.ndarr
     return found.values, list(found.notes)
 
 
-def _covariate(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
+def covariate_column(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
     """Numbers where every cell is one, else text."""
     try:
         return parse_numbers(column, name, table.where, decimal=table.decimal or ".", sure=table.sure).values
@@ -118,7 +120,8 @@ def _covariate(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
         return np.array(texts.to_pylist(), dtype=object)
 
 
-def _times(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
+def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
+    """When each of ``n`` rows was; their order where there is no column of times."""
     if not roles.time:
         note = Note("warning", "no time column was found: rows are taken in their order as steps")
         return Instants(np.arange(n), np.ones(n, bool), "", True, "order of rows", (note,))
@@ -182,7 +185,7 @@ def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return out, names
 
 
-def _items(
+def items_of(
     table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], list[Note], Order | None]:
     """(columns used, [N] codes, names, notes, order of the rows where it came up).
@@ -318,3 +321,20 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         np.repeat(codes, width)[keep], tuple(labels[i] for i in order), times, values.ravel()[keep], {},
         np.repeat(np.arange(n), width)[keep], (*notes, *stamps.notes), ",".join(roles.items) or "row", "value",
     )  # fmt: skip
+
+
+def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
+    """Microseconds (UTC where zoned) or steps as an index in the zone of ``times``."""
+    if times.steps:
+        return pd.Index(instants, dtype="int64")
+    index = pd.DatetimeIndex(instants.astype("datetime64[us]"))
+    return index.tz_localize("UTC").tz_convert(_zone(times.tz)) if times.tz else index
+
+
+def _zone(tz: str) -> Any:
+    """A zone of pandas; ``UTC+02:00`` is a fixed offset."""
+    if tz.startswith("UTC") and len(tz) > 3:
+        sign = -1 if tz[3] == "-" else 1
+        hours, minutes = int(tz[4:6]), int(tz[7:9])
+        return dt.timezone(sign * dt.timedelta(hours=hours, minutes=minutes))
+    return tz
