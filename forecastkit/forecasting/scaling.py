@@ -14,8 +14,9 @@ __all__ = ["InstanceScale"]
 ROUNDING = 1e-12
 """A spread below this share of the level is rounding: the context counts as constant."""
 
-LEAST_SHARE = 1e-6
-"""Of a window's level: what a value at or below 0 counts as, where the window is read in logarithms."""
+FAR_BELOW, FAR_SPREADS = 7.0, 10.0
+"""Where a window is read in logarithms, a lower value (0, for one) counts as so far below its level: in logarithms, and in
+spreads, whichever is more."""
 
 MOST_EXPONENT = 700.0
 """Beyond it a float64 overflows."""
@@ -79,8 +80,9 @@ class InstanceScale:
         centre = self.centre.reshape(shape)
         if self.log is not None:
             log = self.log.reshape(shape)
-            least = np.where(log, np.exp(np.minimum(centre, MOST_EXPONENT)) * LEAST_SHARE, 1.0)
-            values = np.where(log, np.log(np.maximum(values, least, where=log, out=np.ones(values.shape))), values)
+            least = centre - np.maximum(FAR_BELOW, FAR_SPREADS * self.spread.reshape(shape))
+            logarithm = np.log(values, where=log & (values > 0), out=np.full(values.shape, -np.inf))
+            values = np.where(log, np.maximum(logarithm, least), values)
         return (values - centre) / self.divisor.reshape(shape)
 
     def inverse(self, scaled: np.ndarray) -> np.ndarray:

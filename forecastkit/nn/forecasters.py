@@ -5,12 +5,14 @@ Shapes: B batch, T context_length, C channels, H horizon, N states of the encode
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from forecastkit.nn.heads import zero_start_head
 from forecastkit.nn.inputs import Draw, Inputs
-from forecastkit.nn.recurrent import RecurrentEncoder
+from forecastkit.nn.recurrent import RecurrentEncoder, repeated
 from forecastkit.nn.residual import add_bases, naive_base, with_static
 
 __all__ = ["Direct", "RecursiveNet", "as_segments"]
@@ -115,10 +117,11 @@ class RecursiveNet(nn.Module):
         out: Tensor = self.head(with_static(states, static))
         return out
 
-    def _context(self, x: Inputs) -> tuple[Tensor, object]:
+    def _context(self, x: Inputs) -> tuple[Tensor, Any]:
         n = x.past.shape[1]
         known = None if x.known is None else x.known[:, 1 : n + 1]
-        return self.encoder(self._read(x.past, x.observed, known, self._lagged(x.past[:, :, 0])))
+        out: tuple[Tensor, Any] = self.encoder(self._read(x.past, x.observed, known, self._lagged(x.past[:, :, 0])))
+        return out
 
     def forward(self, x: Inputs) -> Tensor:
         """[B, H, P] after the last step; where the forecast lies is fed back."""
@@ -132,10 +135,8 @@ class RecursiveNet(nn.Module):
         static, known = x.static, x.known
         values, observed, held = x.past[:, :, 0], x.observed[:, -1:], x.past[:, -1:, 1:]
         if n_paths > 1:
-            raw, values, observed, held = (
-                v.repeat_interleave(n_paths, dim=0) for v in (raw, values, observed, held)
-            )
-            state = _repeated(state, n_paths)
+            raw, values, observed, held = (v.repeat_interleave(n_paths, dim=0) for v in (raw, values, observed, held))
+            state = repeated(state, n_paths)
             static = None if static is None else static.repeat_interleave(n_paths, dim=0)
             known = None if known is None else known[:, n:].repeat_interleave(n_paths, dim=0)
         elif known is not None:
@@ -171,10 +172,3 @@ class RecursiveNet(nn.Module):
         if not self.season_length:
             return raw
         return add_bases(raw, raw[..., :0], [naive_base(x.past[:, :, 0], 1, self.season_length)[:, start:]])
-
-
-def _repeated(state: object, n: int) -> object:
-    """A recurrent state [L, B, N], or a pair, with each row ``n`` times."""
-    if isinstance(state, tuple):
-        return tuple(s.repeat_interleave(n, dim=1) for s in state)
-    return state.repeat_interleave(n, dim=1) if isinstance(state, Tensor) else state

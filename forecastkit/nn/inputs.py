@@ -79,6 +79,11 @@ class WithCategories(nn.Module):
         out: tuple[Tensor, Tensor] = self.core.paths(self.embedded(x), draw, n_paths)  # type: ignore[operator]
         return out
 
+    def taught(self, x: Inputs, target: Tensor, observed: Tensor, share: float) -> Tensor:
+        """See the core's own."""
+        out: Tensor = self.core.taught(self.embedded(x), target, observed, share)  # type: ignore[operator]
+        return out
+
     def embedded(self, x: Inputs) -> Inputs:
         """The same inputs with codes as numbers; the static codes stay for networks with numbers of their own for them."""
         past = _joined(x.past, x.past_cat, self.past)

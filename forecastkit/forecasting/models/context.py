@@ -30,20 +30,21 @@ def default_context(frame: SeriesFrame, horizon: int) -> int:
 
 
 def season_segments(
-    frame: SeriesFrame, horizon: int, *, context_length: int | None, segment: int | None = None
+    frame: SeriesFrame, horizon: int, *, context_length: int | None, segment: int | None = None, least: int = 1
 ) -> tuple[int, int]:
     """(rows of the context, rows read as one step): up to fourteen seasons, each of them one step.
 
     Args:
         context_length, segment: as the user wants them; None = found. The context is a multiple of the segment.
+        least: rows of a segment where there is no season to read as one.
     """
     season, most = frame.season_length, most_context(frame, horizon)
     if segment is None:
         room = context_length or most
         fits = FEWEST_SEGMENT <= season <= LONGEST_READ and room >= 2 * season
-        segment = season if fits else 1
+        segment = season if fits else min(least, max(1, room // 2))
     if context_length is not None:
         return max(segment, context_length - context_length % segment), segment
-    if segment > 1:
+    if segment > 1 and segment == season:
         return segment * max(2, min(MOST_SEGMENTS, most // segment)), segment
-    return default_context(frame, horizon), 1
+    return segment * -(-default_context(frame, horizon) // segment), segment

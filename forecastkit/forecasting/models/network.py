@@ -175,6 +175,10 @@ class NetworkForecaster:
     def _scale_rows(self, length: int, segment: int, horizon: int) -> int | None:
         return None
 
+    def _corrects(self, task: NetTask) -> str:
+        """What it begins as, in words."""
+        return ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in task.bases) or "none"
+
     def _rules(self, bases: tuple[int, ...]) -> tuple[int, ...]:
         """The naive rules that the network takes of those that fit."""
         return bases
@@ -227,7 +231,7 @@ class NetworkForecaster:
             "n_windows": len(train),
             "context_length": length,
             "segment": segment,
-            "corrects": ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in bases) or "none",
+            "corrects": self._corrects(task),
             "seconds": time.perf_counter() - started,
             "note": note,
         }
@@ -365,10 +369,14 @@ class NetworkForecaster:
 
     def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
+        return self._loss_of(lambda net, batch: net(batch.inputs))
+
+    def _loss_of(self, forecast: Callable[[Any, Any], Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """(network, batch) -> sums of losses and weights, where ``forecast`` gives [B, H, P] of them."""
         head = self.head_of()
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
-            losses = head.loss(net(batch.inputs), batch.target, batch.units) * batch.target_observed
+            losses = head.loss(forecast(net, batch), batch.target, batch.units) * batch.target_observed
             if head.power:
                 losses = losses * batch.weight**head.power
             return losses.sum(), batch.target_observed.sum()

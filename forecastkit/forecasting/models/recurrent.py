@@ -28,7 +28,7 @@ class RecurrentForecaster(NetworkForecaster):
         activation: of the plain RNN, ``tanh`` or ``relu``.
         segment: rows read as one step, with ``direct``; None = a season where the context holds two, else 1.
         supervise: ``all``: every step of the second half of the context forecasts (segment 1, nothing known ahead);
-            ``last``: its end only.
+            ``last``: its end only. A distribution that was trained on one step (``all``) is fed back as sample paths.
 
     Raises:
         ConfigError: a value breaks its rule.
@@ -75,7 +75,7 @@ class RecurrentForecaster(NetworkForecaster):
     @property
     def draws_paths(self) -> bool:
         """See ``NetworkForecaster``."""
-        return self.strategy == "recursive" and self.head != "point"
+        return self.strategy == "recursive" and self.supervise == "all" and self.head != "point"
 
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
         segment = self.segment if self.strategy == "direct" and self.supervise == "last" else 1
