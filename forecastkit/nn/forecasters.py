@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from forecastkit.nn.heads import zero_start_head
 from forecastkit.nn.inputs import Draw, Inputs
-from forecastkit.nn.recurrent import RecurrentEncoder, repeated
+from forecastkit.nn.recurrent import RecurrentEncoder, State
 from forecastkit.nn.residual import add_bases, naive_base, with_static
 
-__all__ = ["Direct", "RecursiveNet", "as_segments"]
+__all__ = ["Direct", "RecursiveNet", "as_segments", "repeated"]
 
 
 def as_segments(x: Inputs, segment: int, n_time: int) -> Tensor:
@@ -172,3 +172,10 @@ class RecursiveNet(nn.Module):
         if not self.season_length:
             return raw
         return add_bases(raw, raw[..., :0], [naive_base(x.past[:, :, 0], 1, self.season_length)[:, start:]])
+
+
+def repeated(state: State, n: int) -> State:
+    """A state [L, B, N], or a pair, with each of the B rows ``n`` times: [L, B * n, N]."""
+    if isinstance(state, tuple):
+        return tuple(s.repeat_interleave(n, dim=1) for s in state)
+    return state.repeat_interleave(n, dim=1)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from forecastkit.nn.dilated import DilatedEncoder
 from forecastkit.nn.forecasters import as_segments
 from forecastkit.nn.heads import zero_start_head
 from forecastkit.nn.inputs import Inputs
-from forecastkit.nn.recurrent import DilatedEncoder
 from forecastkit.nn.residual import with_static
 
 __all__ = ["SmoothedNet", "smooth"]

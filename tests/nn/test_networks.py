@@ -9,11 +9,12 @@ from torch import nn
 
 from forecastkit.nn.cells import gru_cell, lstm_cell
 from forecastkit.nn.decoder import BlockDecoder, teacher_share
+from forecastkit.nn.dilated import DilatedEncoder
 from forecastkit.nn.encoders import LagEncoder, MeanOfPatches, PatchEncoder, TemporalConvEncoder
 from forecastkit.nn.forecasters import Direct, RecursiveNet
 from forecastkit.nn.hierarchy import HierarchicalNet, interpolated
 from forecastkit.nn.inputs import Inputs
-from forecastkit.nn.recurrent import DilatedEncoder, RecurrentEncoder
+from forecastkit.nn.recurrent import RecurrentEncoder
 from forecastkit.nn.residual import Residual
 from forecastkit.nn.segments import SegmentNet
 from forecastkit.nn.smoothing import SmoothedNet, smooth
