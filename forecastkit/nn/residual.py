@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from forecastkit.nn.heads import zero_start_head
 from forecastkit.nn.inputs import Inputs
+from forecastkit.nn.rules import rule_rows
 
 __all__ = ["Core", "KnownAhead", "Residual", "add_bases", "last_base", "naive_base", "with_static"]
 
@@ -35,10 +36,7 @@ def naive_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
 
 def last_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
     """``naive_base`` after the last step of y [B, T, ...] alone: [B, H, ...]."""
-    n = y.shape[1]
-    h = torch.arange(1, horizon + 1, device=y.device)
-    at = n - 1 + h - season_length * ((h + season_length - 1) // season_length)
-    return y[:, torch.where(at >= 0, at, n - 1)]
+    return y[:, torch.from_numpy(rule_rows(y.shape[1], horizon, season_length)).to(y.device)]
 
 
 def add_bases(raw: Tensor, mix: Tensor, bases: list[Tensor]) -> Tensor:

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit.forecasting.covariates import CovariateEncoder
-from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, Store
-from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.forecasting.models.windowed import CHUNK, forecasts
+from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
+from forecastkit.forecasting.windows import Batch, Windows
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.models.network import NetworkForecaster
 
 __all__ = ["FittedNetwork", "NetTask"]
-
-PREDICT_CHUNK = 4096
-"""Windows that are forecast at once."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class FittedNetwork:
             paths = self._paths(frame, cutoffs, self.forecaster.paths, 1)
             return paths.mean(axis=2) if self.forecaster.point == "mean" else np.median(paths, axis=2)
         head = self.forecaster.head_of()
-        return self._passes(frame, cutoffs, lambda x, units, _: head.point(self.net(x).float(), units), ())
+        return self._passes(frame, cutoffs, lambda x, units, _: head.point(self.net(x).float(), units), (self.horizon,))
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray | None:
         """See ``Fitted.quantiles_at``; those of sample paths where a distribution is fed back."""
@@ -121,7 +119,7 @@ class FittedNetwork:
         def read(x: Any, units: Any, _: Windows) -> Any:
             return head.quantiles(self.net(x).float(), levels, units)
 
-        return self._passes(frame, cutoffs, read, (len(QUANTILES),))
+        return self._passes(frame, cutoffs, read, (self.horizon, len(QUANTILES)))
 
     def samples_at(self, frame: SeriesFrame, cutoffs: np.ndarray, n: int, *, seed: int = 1) -> np.ndarray | None:
         """Sample paths [n_cutoffs, n_items, n, horizon] in target units; None where the model has none.
@@ -146,59 +144,36 @@ class FittedNetwork:
             _, values = self.net.paths(x, lambda raw, step: head.draw(raw.float(), chance[:, step, None], own), n)
             return values.reshape(-1, n, horizon)
 
-        return self._passes(frame, cutoffs, read, (n,), steps_last=True, chunk=max(1, PREDICT_CHUNK // n))
+        return self._passes(frame, cutoffs, read, (n, horizon), chunk=max(1, CHUNK // n))
 
     def _passes(
         self,
         frame: SeriesFrame,
         cutoffs: np.ndarray,
         read: Callable[[Any, Any, Windows], Any],
-        more: tuple[int, ...],
+        shape: tuple[int, ...],
         *,
-        steps_last: bool = False,
-        chunk: int = PREDICT_CHUNK,
+        chunk: int = CHUNK,
     ) -> np.ndarray:
-        """[n_cutoffs, n_items, horizon, *more] in target units; ``read`` gives scaled values of (inputs, units, windows).
-
-        Args:
-            steps_last: the horizon comes after ``more``.
-        """
-        store = frame.store
-        at = np.asarray(cutoffs, dtype=np.int64)
-        item = np.tile(np.arange(len(store)), len(at))
-        row = (at[:, None] - store.starts[None, :]).ravel()
-        shape = (*more, self.horizon) if steps_last else (self.horizon, *more)
-        out = np.full((len(item), *shape), np.nan)
-        some = np.flatnonzero(_has_observed(store, item, row))
-        encoded = None if self.encoder.is_empty else self.encoder.encode(frame, self.horizon)
-        for start in range(0, len(some), chunk):
-            part = some[start : start + chunk]
-            out[part] = self._forward(store, Windows(item[part], row[part]), encoded, read)
-        return out.reshape(len(at), len(store), *shape)
-
-    def _forward(
-        self, store: Store, windows: Windows, encoded: Any, read: Callable[[Any, Any, Windows], Any]
-    ) -> np.ndarray:
+        """[n_cutoffs, n_items, *shape] in target units; ``read`` gives scaled values of (inputs, units, windows)."""
         import torch
 
         from forecastkit.forecasting.datamodule import units_of
+        from forecastkit.nn.heads import Units
         from forecastkit.nn.inputs import as_inputs
 
         where = next(self.net.parameters()).device
-        batch = gather(
-            store, windows, self.task.context_length, 0, scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows,
-            covariates=encoded, ahead=self.horizon, elapsed=self.task.elapsed,
+
+        def forward(batch: Batch, windows: Windows) -> np.ndarray:
+            units = Units(*(v.to(where) for v in units_of(batch.scale)))
+            with torch.inference_mode():
+                out: np.ndarray = read(as_inputs(batch.slots, where), units, windows).float().cpu().numpy()
+            return out
+
+        return forecasts(
+            frame, cutoffs, self.encoder, forward, shape, context_length=self.task.context_length, horizon=self.horizon,
+            scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, elapsed=self.task.elapsed, chunk=chunk,
         )  # fmt: skip
-        units = type(u := units_of(batch.scale))(*(v.to(where) for v in u))
-        with torch.inference_mode():
-            scaled = read(as_inputs(batch.slots, where), units, windows).float().cpu().numpy().astype(np.float64)
-        out = batch.scale.inverse(scaled)
-        gone = ~batch.observed.any(axis=(1, 2))
-        for w in np.flatnonzero(gone):
-            # Nothing observed within the context: the last value there was.
-            y = store.series(int(windows.item[w]))[: int(windows.row[w]) + 1]
-            out[w] = y[np.flatnonzero(np.isfinite(y))[-1]]
-        return out
 
     def update(self, frame: SeriesFrame) -> FittedNetwork:
         """See ``Fitted.update``."""
@@ -208,14 +183,6 @@ class FittedNetwork:
         """See ``Fitted.state``."""
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
         return arrays, {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-
-
-def _has_observed(store: Store, item: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Whether the item has an observed row at or before ``row``."""
-    total = np.r_[0, np.cumsum(store.observed)]
-    lo, hi = store.offsets[item], store.offsets[item + 1]
-    upto = np.clip(lo + row + 1, lo, hi)
-    return np.asarray(total[upto] > total[lo])
 
 
 def _chances(seed: int, names: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:

@@ -16,18 +16,15 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
-from forecastkit.forecasting.models.context import FEWEST_SEGMENT, default_context
+from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.windows import Windows, gather, window_ends
+from forecastkit.forecasting.windows import Windows
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
-VALID_SHARE = 0.15
-MOST_VALID = 1024
-"""Validation windows; more change the stopping step little and cost as much as training."""
-FEWEST_TRAIN = 8
 LARGE = 256 * 128
 """Units times windows a step from which the matrix products are worth sharing among threads."""
 MOST_REACH = 48
@@ -205,23 +202,23 @@ class NetworkForecaster:
         started = time.perf_counter()
         about = context or FitContext()
         length, segment = self._shape(frame, horizon)
-        train, valid, note = self._windows(frame, horizon, length, about)
+        train, valid, note = training_windows(frame, horizon, length, about, label=self.label)
         encoder = CovariateEncoder.fit(frame, clock=self.clock, identity=self.identity)
+        bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
-            length, horizon, self._rules(self._bases(frame, train, horizon, length)), segment,
+            length, horizon, self._rules(bases), segment,
             self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.observed.all(),
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip
         source = WindowSource(
             frame.store, length, horizon, self.scaling, task.scale_rows,
-            _item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
+            item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
         net, trained, retried_at = self._train_twice(source, task, train, valid, about)
         if retried_at:
             note = "; ".join([*([note] if note else []), f"diverged at first, retried at learning rate {retried_at:g}"])
-        bases = task.bases
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
@@ -235,7 +232,7 @@ class NetworkForecaster:
             "seconds": time.perf_counter() - started,
             "note": note,
         }
-        if trained.best_step == 0 and bases:
+        if trained.best_step == 0 and task.bases:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
@@ -259,65 +256,6 @@ class NetworkForecaster:
                 rule=f"training diverged, also at a learning rate of {lr:g}",
                 remedy=f"Lower models.{self.label}.lr.",
             ) from None
-
-    def _windows(
-        self, frame: SeriesFrame, horizon: int, length: int, about: FitContext
-    ) -> tuple[Windows, Windows, str]:
-        """Training windows, validation windows from the tail of the same rows, and what was done otherwise."""
-        store = frame.store
-        last = len(frame.calendar) - 1
-        least = max(2, min(length // 2, 10))
-        none = Windows(np.zeros(0, np.int64), np.zeros(0, np.int64))
-        if about.n_steps is None:
-            first = int(store.starts.min()) if len(store) else 0
-            tail = max(horizon, math.ceil(VALID_SHARE * (last - first + 1)))
-            train = window_ends(store, horizon, 0, last - tail, least=least)
-            valid = window_ends(store, horizon, last - tail + 1, last, least=least)
-            if len(train) >= FEWEST_TRAIN and len(valid):
-                some = np.linspace(0, len(valid) - 1, min(MOST_VALID, len(valid))).astype(np.int64)
-                return train, valid.take(some), ""
-        train = window_ends(store, horizon, 0, last, least=least)
-        if not len(train):
-            rows = int(store.lengths.max()) if len(store) else 0
-            raise FitError(
-                place=f"model {self.label}",
-                value=f"{rows} rows",
-                rule=f"no window of {least} rows and {horizon} steps fits",
-                remedy="Shorten the horizon.",
-            )
-        note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
-        return train, none, note
-
-    def _bases(self, frame: SeriesFrame, train: Windows, horizon: int, length: int) -> tuple[int, ...]:
-        """Seasons of the rules that are corrected, the best on training windows first; 1 = the last value."""
-        season = frame.season_length
-        if self.residual == "none":
-            return ()
-        if self.residual == "last" or season == 1 or season > length:
-            return (1,)
-        if self.residual == "season":
-            return (season,)
-        week = 7 * season
-        options = [1, season, *([week] if season > FEWEST_SEGMENT * 2 and week <= length and season % 7 else [])]
-        errors = self._rule_errors(frame, train, horizon, length, options)
-        best = sorted(range(len(options)), key=lambda k: errors[k])
-        return tuple(options[k] for k in best)
-
-    def _rule_errors(
-        self, frame: SeriesFrame, train: Windows, horizon: int, length: int, seasons: list[int]
-    ) -> list[float]:
-        import torch
-
-        from forecastkit.nn.residual import last_base
-
-        some = np.linspace(0, len(train) - 1, min(MOST_VALID, len(train))).astype(np.int64)
-        batch = gather(frame.store, train.take(some), length, horizon, scaling=self.scaling)
-        past = torch.from_numpy(batch.past_num[:, :, 0])
-        errors = []
-        for m in seasons:
-            apart = np.abs(last_base(past, horizon, m).numpy() - batch.target[:, :, 0])
-            errors.append(float((apart * batch.target_observed[:, :, 0]).sum()))
-        return errors
 
     def _train(
         self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext, lr: float
@@ -428,13 +366,3 @@ def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, n
             # One row between the two was never used.
             out[f"core.{name}"], out[name.replace("head.", "mix.", 1)] = value[: -n_mixed - 1], value[-n_mixed:]
     return out
-
-
-def _item_scales(frame: SeriesFrame) -> np.ndarray:
-    """[I] mean absolute seasonal change of each series; the median of the others where it has none."""
-    from forecastkit.forecasting.scores import scales
-
-    last = np.array([len(frame.calendar) - 1])
-    own = scales(frame, last).mase[0]
-    known = own[np.isfinite(own)]
-    return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
