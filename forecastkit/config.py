@@ -45,7 +45,11 @@ class DataConfig(_Strict):
 
 
 class EvaluationConfig(_Strict):
-    """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate."""
+    """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate.
+
+    Args:
+        intervals: ``split`` learns their width from calibrate folds alone; ``adaptive`` from later answers too, as they come.
+    """
 
     n_report: int | None = Field(default=None, ge=1)
     n_select: int | None = Field(default=None, ge=0)
@@ -57,6 +61,7 @@ class EvaluationConfig(_Strict):
     window_length: int | None = Field(default=None, ge=2)
     align: Literal["calendar", "end"] | None = None
     min_train: int | None = Field(default=None, ge=2)
+    intervals: Literal["adaptive", "split"] = "adaptive"
     metrics: tuple[str, ...] = ()
 
     @field_validator("refit")

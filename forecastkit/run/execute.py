@@ -345,7 +345,8 @@ def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: 
         "error": one.error,
         "lag": lag,
     }
-    artifacts.save_model(folder.part(one.model, one.seed), {"points": one.points}, meta)
+    arrays = {"points": one.points} | ({} if one.quantiles is None else {"quantiles": one.quantiles})
+    artifacts.save_model(folder.part(one.model, one.seed), arrays, meta)
 
 
 def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
@@ -363,6 +364,7 @@ def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[Model
         name,
         seed,
         arrays["points"],
+        arrays.get("quantiles"),
         seconds_fit=meta["seconds_fit"],
         seconds_predict=meta["seconds_predict"],
         info=meta["info"],
@@ -392,8 +394,9 @@ def _conclude(
     watch.phase("comparing")
     skipped = {name: "interrupted before its turn" for name in prepared.models if name not in backtests}
     evaluation = evaluate(
-        prepared.frame, prepared.folds, backtests, prepared.models, metrics=prepared.plan.metrics, skipped=skipped
-    )
+        prepared.frame, prepared.folds, backtests, prepared.models, metrics=prepared.plan.metrics, skipped=skipped,
+        intervals=prepared.config.evaluation.intervals,
+    )  # fmt: skip
     _write_scores(folder, evaluation, backtests)
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
     _write_worth(prepared, folder, evaluation)
