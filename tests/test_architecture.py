@@ -15,7 +15,18 @@ ROOT = Path(forecastkit.__file__).parent
 BORDER = ("forecastkit.forecasting.schema", "forecastkit.forecasting.calendar", "forecastkit.forecasting.protocol")
 ORDER = [
     {"errors"},
-    {"registry", "strict_yaml", "config", "runtime", "parallel", "artifacts", "cards", "download", "catalog"},
+    {
+        "registry",
+        "strict_yaml",
+        "config",
+        "runtime",
+        "parallel",
+        "artifacts",
+        "cards",
+        "download",
+        "catalog",
+        "probabilities",
+    },
     {"reading"},
     {"nn"},
     {"training"},

@@ -101,12 +101,12 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
 
 
-def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None) -> None:
+def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None, future: str | None) -> None:
     """Forecast from a saved run to a file or to standard output."""
     from forecastkit import artifacts
     from forecastkit.api import predict
 
-    forecast = predict(run, data, horizon=horizon)
+    forecast = predict(run, data, horizon=horizon, future=future)
     if out is None:
         print(artifacts.to_csv_text(forecast), end="")
         return
@@ -126,10 +126,9 @@ def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
         raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
     folder = RunFolder.open(run)
     facts = folder.facts()
-    task, about = facts.get("task", "forecasting"), facts.get("data")
-    # Classified texts name their column; classified sequences do not.
-    if task in ("ecg", "classify") and not (isinstance(about, dict) and "text" in about):
-        from forecastkit.run.classify import write_labels_page
+    task = facts.get("task", "forecasting")
+    if facts.get("page") == "labels":
+        from forecastkit.run.classify_page import write_labels_page
 
         print(write_labels_page(folder, out, lang=lang))
         return

@@ -83,6 +83,7 @@ def backtest_model(
     fitted: Fitted | None = None
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
+    unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
     try:
@@ -94,7 +95,7 @@ def backtest_model(
                 started = time.perf_counter()
                 fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
                 seconds_fit += time.perf_counter() - started
-                info = {**info, **fitted.info}
+                info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
                 curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
                 started = time.perf_counter()
                 cutoffs = at[np.ix_(rows, items)]
@@ -125,6 +126,21 @@ def backtest_model(
         curves=curves,
         fitted=fitted,
     )
+
+
+def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
+    """Which covariates of the frame the model does not read, in words."""
+    can = forecaster.capabilities
+    roles = {"past": frame.past, "known": frame.known, "static": frame.static}
+    unused = [name for role, names in roles.items() if not getattr(can, role) for name in names]
+    if not can.categorical:
+        unused += [n for n in frame.covariates if n not in unused and frame.data[n].dtype == object]
+    if frame.country and not can.known:
+        unused.append("holidays")
+    if not unused:
+        return ""
+    everything = len(unused) == len(frame.covariates) + bool(frame.country)
+    return "without covariates" if everything else f"without {', '.join(unused)}"
 
 
 def _refit_groups(n_folds: int, refit: str | int) -> Iterator[np.ndarray]:

@@ -16,7 +16,7 @@ import pandas as pd
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.calendar import Calendar
 
-__all__ = ["TimeFeatures", "holiday_days"]
+__all__ = ["TimeFeatures", "check_country", "holiday_days"]
 
 DAY, WEEK, YEAR = "day", "week", "year"
 WAVES = {DAY: 3, WEEK: 3, YEAR: 2}
