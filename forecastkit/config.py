@@ -102,6 +102,8 @@ class RunConfig(_Strict):
         baseline_seconds: time budget of each statistical baseline.
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
+        ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
+            weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; results do not depend on it.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
@@ -119,6 +121,7 @@ class RunConfig(_Strict):
     final: str = "recommended"
     seed: int = Field(default=1, ge=0, lt=2**32)
     seeds: int = Field(default=1, ge=1, le=100)
+    ensemble: Literal["auto", "best", "median", "greedy", "steps", "none"] = "auto"
     n_jobs: int = Field(default=1, ge=1)
     threads: int | None = Field(default=None, ge=1)
     lang: Literal["en", "es"] = "en"

@@ -53,6 +53,9 @@ MODELS: dict[str, Entry] = {
     "rnn": Entry(_RECURRENT, "recurrent network with plain tanh or ReLU cells", {"cell": "rnn"}),
     "gru": Entry(_RECURRENT, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),
+    "ensemble": Entry(
+        "forecastkit.forecasting.ensemble:EnsembleForecaster", "several models as one; made by every run"
+    ),
 }
 
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
