@@ -75,6 +75,9 @@ MODELS: dict[str, Entry] = {
     "tcn": Entry(f"{_MODELS}.tcn:Tcn", "dilated causal convolutions"),
     "nhits": Entry(f"{_MODELS}.nhits:NHits", "blocks of layers at several rates (N-HiTS)"),
     "patchtst": Entry(f"{_MODELS}.patchtst:PatchTst", "transformer over patches (PatchTST)"),
+    "ensemble": Entry(
+        "forecastkit.forecasting.ensemble:EnsembleForecaster", "several models as one; made by every run"
+    ),
 }
 
 EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}
