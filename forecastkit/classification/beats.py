@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
-from forecastkit.classification.record import AAMI, Record
+from forecastkit.classification.record import AAMI, DS1, DS2, Record
 from forecastkit.classification.records import annotated, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
 from forecastkit.classification.schema import OTHER, Sequences, concatenate
@@ -31,15 +31,6 @@ MOST_NEAREST = 20_000
 """Beats up to which the nearest neighbour is a baseline too."""
 PAUSE = 2.0
 """Seconds without a beat that the summary counts as a pause."""
-DS1 = (
-    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
-    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
-)  # fmt: skip
-DS2 = (
-    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
-    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
-)  # fmt: skip
-"""Records of MIT-BIH to learn from and to test on. Source: de Chazal et al. (2004), doi:10.1109/TBME.2004.827359."""
 TWINS = {"202": "201"}
 """Records of MIT-BIH that are of one patient, as its directory says."""
 
