@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forecastkit.run.foreign import ForeignEvaluation
     from forecastkit.run.outcome import ForecastOutcome
 
-__all__ = ["Result", "backtest", "evaluate", "fit", "load", "predict", "score"]
+__all__ = ["Result", "backtest", "evaluate", "fit", "future_frame", "load", "predict", "score"]
 
 
 class Result:
@@ -94,9 +94,9 @@ class Result:
         """The HTML report."""
         return self.folder / "report.html"
 
-    def predict(self, data: Any = None, *, horizon: int | None = None) -> pd.DataFrame:
+    def predict(self, data: Any = None, *, horizon: int | None = None, future: Any = None) -> pd.DataFrame:
         """Forecast with the saved model, after newer rows where given. See ``predict``."""
-        return predict(self.folder, data, horizon=horizon)
+        return predict(self.folder, data, horizon=horizon, future=future)
 
     def plot(self, item: str | None = None) -> Figure:
         """History and forecast of one series (default: the first), with 80 and 95 % bands."""
@@ -173,6 +173,11 @@ def fit(
     item: str | None = None,
     freq: str | None = None,
     season_length: int | None = None,
+    known: Iterable[str] | str | None = None,
+    past: Iterable[str] | str | None = None,
+    static: Iterable[str] | str | None = None,
+    holidays: str | None = None,
+    future: Any = None,
     models: Iterable[str] | Mapping[str, Mapping[str, Any]] | str | None = None,
     config: str | Path | RunConfig | None = None,
     overrides: Iterable[str] = (),
@@ -186,6 +191,9 @@ def fit(
         data: path, ``"dataset:NAME"``, or a frame of pandas, polars or Arrow; it is not changed.
         horizon: steps ahead; None = by frequency.
         target, time, item, freq, season_length: None = found.
+        known, past, static: columns of covariates: known ahead, known up to the cutoff, the same all along.
+        holidays: country whose public holidays matter, as ``"ES"`` or ``"AU-VIC"``.
+        future: known covariates of the time to come, a path or a frame, where the data do not go on with them.
         models: names, or name -> options; baselines are added. None = lstm and gru.
         config: YAML file or ``RunConfig``; the other arguments win over it.
         overrides: words such as ``"models.lstm.hidden=128"``.
@@ -196,9 +204,28 @@ def fit(
     Raises:
         ForecastkitError: says place, value, rule and remedy.
     """
-    reading = {"target": target, "time": time, "item": item, "freq": freq, "season_length": season_length}
+    reading = {
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length,
+        **_covariates(known, past, static, holidays),
+    }  # fmt: skip
+    if isinstance(future, (str, Path)):
+        reading["future"], future = str(future), None
     values = _values(models, reading, {"horizon": horizon, "seed": seed, "seeds": seeds})
-    return _execute(data, config, values, overrides, out, final=True)
+    return _execute(data, config, values, overrides, out, final=True, future=future)
+
+
+def _covariates(
+    known: Iterable[str] | str | None,
+    past: Iterable[str] | str | None,
+    static: Iterable[str] | str | None,
+    holidays: str | None,
+) -> dict[str, Any]:
+    """As keys of ``data``; a text is a comma-separated list."""
+    names = {"known": known, "past": past, "static": static}
+    return {
+        **{k: v if v is None or isinstance(v, str) else tuple(v) for k, v in names.items()},
+        "holidays": holidays,
+    }
 
 
 def backtest(
@@ -211,6 +238,10 @@ def backtest(
     item: str | None = None,
     freq: str | None = None,
     season_length: int | None = None,
+    known: Iterable[str] | str | None = None,
+    past: Iterable[str] | str | None = None,
+    static: Iterable[str] | str | None = None,
+    holidays: str | None = None,
     config: str | Path | RunConfig | None = None,
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
@@ -219,11 +250,15 @@ def backtest(
 
     Args:
         plan: None = by the length of the history.
+        known, past, static, holidays: as ``fit``; known ones need not go on after the data.
 
     Raises:
         ForecastkitError: as ``fit``.
     """
-    reading = {"target": target, "time": time, "item": item, "freq": freq, "season_length": season_length}
+    reading = {
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length,
+        **_covariates(known, past, static, holidays),
+    }  # fmt: skip
     values = _values(models, reading, {})
     if plan is not None:
         values |= plan_values(plan)
@@ -256,17 +291,18 @@ def _execute(
     out: str | Path | None,
     *,
     final: bool,
+    future: Any = None,
 ) -> Result:
     from forecastkit.run.execute import execute
 
     settings, source = _config(data, config, values, overrides)
-    outcome = execute(settings, source=source, out=None if out is None else Path(out), final=final)
+    outcome = execute(settings, source=source, future=future, out=None if out is None else Path(out), final=final)
     if outcome.interrupted:
         raise KeyboardInterrupt
     return Result(outcome.folder.path)
 
 
-def predict(run: str | Path, data: Any = None, *, horizon: int | None = None) -> pd.DataFrame:
+def predict(run: str | Path, data: Any = None, *, horizon: int | None = None, future: Any = None) -> pd.DataFrame:
     """Forecast with the model of a run; torch is imported for networks only, Lightning never.
 
     Args:
@@ -274,6 +310,7 @@ def predict(run: str | Path, data: Any = None, *, horizon: int | None = None) ->
         data: newer rows, a path or a frame with the columns of the file that was fitted; older rows in it are
             allowed and win over the stored ones. None = forecast from the stored history.
         horizon: fewer steps than the run's.
+        future: known covariates of the time to come, a path or a frame; rows of ``data`` without a target count too.
 
     Returns:
         Forecast frame.
@@ -290,7 +327,30 @@ def predict(run: str | Path, data: Any = None, *, horizon: int | None = None) ->
         from forecastkit.run.newer import read_newer
 
         model = model.with_newer(read_newer(folder, model, data))
+    if future is not None:
+        from forecastkit.run.newer import read_future
+
+        model = read_future(folder, model, future)
     return model.forecast(horizon)
+
+
+def future_frame(source: Any, horizon: int | None = None, **reading: Any) -> pd.DataFrame:
+    """The rows of the future that a forecast with known covariates needs, with empty cells to fill in.
+
+    Args:
+        source: run folder, or data as for ``fit`` with ``known=...`` among ``reading``.
+        horizon: steps; None = those of the run, or by frequency.
+        reading: how to read the data, where ``source`` is no run.
+
+    Returns:
+        Columns of series and time as in the data, then the known covariates; what is known already is filled in.
+
+    Raises:
+        ForecastkitError: says place, value, rule and remedy.
+    """
+    from forecastkit.run.ahead import rows_to_fill
+
+    return rows_to_fill(source, horizon, reading)
 
 
 def evaluate(

@@ -26,7 +26,11 @@ class _Strict(BaseModel):
 
 
 class DataConfig(_Strict):
-    """Where the series are and how to read them; every None is detected and said."""
+    """Where the series are and how to read them; every None is detected and said.
+
+    Args:
+        future: file with the known covariates of the instants to come, where the data do not go on with them.
+    """
 
     path: str = ""
     target: str | None = None
@@ -43,6 +47,17 @@ class DataConfig(_Strict):
     duplicates: Literal["error", "first", "last", "mean", "sum"] = "error"
     fill: Literal["none", "forward", "interpolate", "zero"] = "none"
     resample: str | None = None
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    holidays: str = ""
+    future: str = ""
+
+    @field_validator("known", "past", "static", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        # `known: temperature,holiday` as on the command line.
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class EvaluationConfig(_Strict):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
+from forecastkit.cli.reading_options import NOTHING, with_reading
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
@@ -31,28 +33,13 @@ app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
 DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
-TargetOption = Annotated[str | None, typer.Option("--target", help="Column to forecast; found if not given.")]
-TimeOption = Annotated[str | None, typer.Option("--time", help="Column of times; found if not given.")]
-ItemOption = Annotated[str | None, typer.Option("--item", help="Column that tells series apart; found if not given.")]
-FreqOption = Annotated[str | None, typer.Option("--freq", help="Frequency, such as B, D, h, 30min, W-SUN, MS.")]
-SeasonOption = Annotated[int | None, typer.Option("--season", help="Steps in one season; found if not given.")]
-SepOption = Annotated[str | None, typer.Option("--sep", help="Column separator; found if not given.")]
-DecimalOption = Annotated[str | None, typer.Option("--decimal", help="Decimal sign, '.' or ','; found if not given.")]
-EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Text encoding; found if not given.")]
-SkipRowsOption = Annotated[int | None, typer.Option("--skip-rows", help="Lines before the header; found if not given.")]
-DateFormatOption = Annotated[str | None, typer.Option("--date-format", help="Such as %d/%m/%Y; found if not given.")]
-TzOption = Annotated[str | None, typer.Option("--tz", help="Time zone of times without one, such as Europe/Madrid.")]
-DuplicatesOption = Annotated[
-    str, typer.Option("--duplicates", help="Two rows at one time: error, first, last, mean, sum.")
-]
-FillOption = Annotated[str, typer.Option("--fill", help="Missing values: none, forward, interpolate, zero.")]
-ResampleOption = Annotated[
-    str | None, typer.Option("--resample", help="With --freq: bring the data to it by sum, mean, last, ...")
-]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
 ]
 FileOption = Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")]
+FutureOption = Annotated[
+    str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
+]
 HorizonOption = Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")]
 ModelsOption = Annotated[
     str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
@@ -88,14 +75,12 @@ def _root(
 
 
 @app.command()
+@with_reading
 def fit(
     overrides: OverridesArgument = None,
     data: FileOption = None,
-    target: TargetOption = None,
-    time: TimeOption = None,
-    item: ItemOption = None,
-    freq: FreqOption = None,
-    season: SeasonOption = None,
+    reading: Mapping[str, Any] = NOTHING,
+    future: FutureOption = None,
     horizon: HorizonOption = None,
     models: ModelsOption = None,
     config: ConfigOption = None,
@@ -104,15 +89,6 @@ def fit(
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
-    sep: SepOption = None,
-    decimal: DecimalOption = None,
-    encoding: EncodingOption = None,
-    skip_rows: SkipRowsOption = None,
-    date_format: DateFormatOption = None,
-    tz: TzOption = None,
-    duplicates: DuplicatesOption = "error",
-    fill: FillOption = "none",
-    resample: ResampleOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
     quiet: QuietOption = False,
@@ -122,14 +98,8 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    reading = {
-        "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
-        "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
-        "duplicates": duplicates if duplicates != "error" else None, "fill": fill if fill != "none" else None,
-        "resample": resample, "path": data,
-    }  # fmt: skip
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
-        "data": _given(reading)
+        "data": {**reading, **_given({"path": data, "future": future})}
     }
     if models is not None:
         values["models"] = _names(models)
@@ -137,14 +107,11 @@ def fit(
 
 
 @app.command()
+@with_reading
 def backtest(
     overrides: OverridesArgument = None,
     data: FileOption = None,
-    target: TargetOption = None,
-    time: TimeOption = None,
-    item: ItemOption = None,
-    freq: FreqOption = None,
-    season: SeasonOption = None,
+    reading: Mapping[str, Any] = NOTHING,
     horizon: HorizonOption = None,
     models: ModelsOption = None,
     n_folds: Annotated[int | None, typer.Option("--n-folds", help="Test forecasts [default: up to 30].")] = None,
@@ -169,10 +136,9 @@ def backtest(
     as_json: VerdictOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Compare models on past cutoffs, without a forecast of the future. Reading options as in fit, as data.NAME=VALUE."""
+    """Compare models on past cutoffs, without a forecast of the future."""
     from forecastkit.cli.fitting import run_fit
 
-    reading = {"path": data, "target": target, "time": time, "item": item, "freq": freq, "season_length": season}
     plan: dict[str, Any] = {"n_report": n_folds, "step": step, "gap": gap, "window_length": window}
     if window is not None:
         plan["window"] = "sliding"
@@ -181,7 +147,7 @@ def backtest(
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= {"data": _given(reading), "evaluation": _given(plan)}
+    values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)
     return run_fit(
@@ -204,31 +170,20 @@ def predict(
     data: Annotated[str | None, typer.Option("--data", help="Newer rows: a file like the one of fit.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Fewer steps than the run's horizon.")] = None,
+    future: FutureOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Forecast from a saved run, on newer rows too."""
     from forecastkit.cli.fitting import run_predict
 
-    run_predict(run, data=data, out=out, horizon=horizon)
+    run_predict(run, data=data, out=out, horizon=horizon, future=future)
 
 
 @app.command()
+@with_reading
 def profile(
     file: Annotated[str, typer.Argument(help="CSV or Parquet file, or dataset:NAME.")],
-    target: TargetOption = None,
-    time: TimeOption = None,
-    item: ItemOption = None,
-    freq: FreqOption = None,
-    season: SeasonOption = None,
-    sep: SepOption = None,
-    decimal: DecimalOption = None,
-    encoding: EncodingOption = None,
-    skip_rows: SkipRowsOption = None,
-    date_format: DateFormatOption = None,
-    tz: TzOption = None,
-    duplicates: DuplicatesOption = "error",
-    fill: FillOption = "none",
-    resample: ResampleOption = None,
+    reading: Mapping[str, Any] = NOTHING,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -237,11 +192,7 @@ def profile(
 
     run_profile(
         file,
-        {
-            "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
-            "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
-            "duplicates": duplicates, "fill": fill, "resample": resample,
-        },
+        reading,
         as_json=as_json,
     )  # fmt: skip
 
@@ -260,30 +211,14 @@ def report(
 
 
 @app.command()
+@with_reading
 def audit(
     data: FileOption = None,
+    reading: Mapping[str, Any] = NOTHING,
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated. Default: naive,lstm.")] = None,
-    past: Annotated[
-        str | None, typer.Option("--past", help="Covariates known up to the cutoff, comma-separated.")
-    ] = None,
-    known: Annotated[str | None, typer.Option("--known", help="Covariates known ahead, comma-separated.")] = None,
-    target: TargetOption = None,
-    time: TimeOption = None,
-    item: ItemOption = None,
-    freq: FreqOption = None,
-    season: SeasonOption = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Steps ahead [default: up to 10].")] = None,
     n_cutoffs: Annotated[int, typer.Option("--n-cutoffs", help="Cutoffs to look at.")] = 3,
     seed: Annotated[int, typer.Option("--seed", help="Of the networks and of the scrambled values.")] = 1,
-    sep: SepOption = None,
-    decimal: DecimalOption = None,
-    encoding: EncodingOption = None,
-    skip_rows: SkipRowsOption = None,
-    date_format: DateFormatOption = None,
-    tz: TzOption = None,
-    duplicates: DuplicatesOption = "error",
-    fill: FillOption = "none",
-    resample: ResampleOption = None,
     full: Annotated[bool, typer.Option("--full", help="Train as in a real run, not for a few steps.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     debug: DebugOption = False,
@@ -291,18 +226,14 @@ def audit(
     """Look for leaks of the future in models and data; exit status 1 where there is one."""
     from forecastkit.cli.auditing import run_audit
 
-    reading = {
-        "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
-        "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
-        "duplicates": duplicates, "fill": fill, "resample": resample,
-    }  # fmt: skip
     return run_audit(
-        data, models, reading, past=past, known=known, horizon=horizon, n_cutoffs=n_cutoffs, seed=seed, full=full,
+        data, models, reading, horizon=horizon, n_cutoffs=n_cutoffs, seed=seed, full=full,
         as_json=as_json,
     )  # fmt: skip
 
 
 @app.command()
+@with_reading
 def evaluate(
     forecasts: Annotated[
         str,
@@ -313,22 +244,9 @@ def evaluate(
         ),
     ],
     data: DataOption,
+    reading: Mapping[str, Any] = NOTHING,
     cost: Annotated[str | None, typer.Option("--cost", help="Cost of a unit, such as over=1,under=4.")] = None,
     fee: Annotated[float | None, typer.Option("--fee", help="For prices: basis points a trade, such as 10.")] = None,
-    target: TargetOption = None,
-    time: TimeOption = None,
-    item: ItemOption = None,
-    freq: FreqOption = None,
-    season: SeasonOption = None,
-    sep: SepOption = None,
-    decimal: DecimalOption = None,
-    encoding: EncodingOption = None,
-    skip_rows: SkipRowsOption = None,
-    date_format: DateFormatOption = None,
-    tz: TzOption = None,
-    duplicates: DuplicatesOption = "error",
-    fill: FillOption = "none",
-    resample: ResampleOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for leaderboard, scores and verdict.")] = None,
     lang: Annotated[str, typer.Option("--lang", help="Language of the words: en or es.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print verdict and leaderboard as JSON.")] = False,
@@ -339,11 +257,7 @@ def evaluate(
 
     run_evaluate(
         forecasts,
-        {
-            "target": target, "time": time, "item": item, "freq": freq, "season_length": season, "sep": sep,
-            "decimal": decimal, "encoding": encoding, "skip_rows": skip_rows, "date_format": date_format, "tz": tz,
-            "duplicates": duplicates, "fill": fill, "resample": resample,
-        },
+        reading,
         data=data, cost=cost, fee=fee, out=out, lang=lang, as_json=as_json,
     )  # fmt: skip
 

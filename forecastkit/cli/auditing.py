@@ -7,8 +7,10 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from forecastkit.cli.reading_options import split_names
 from forecastkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,10 +24,8 @@ RED_BOLD, YELLOW, GREY, OFF = "\x1b[1;31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 def run_audit(
     data: str | None,
     models: str | None,
-    reading: dict[str, Any],
+    reading: Mapping[str, Any],
     *,
-    past: str | None,
-    known: str | None,
     horizon: int | None,
     n_cutoffs: int,
     seed: int,
@@ -49,7 +49,7 @@ def run_audit(
 
     for name in names:
         registry.create_model(name)  # an unknown name is said before anything is read
-    options = ReadOptions(**reading, past=split_names(past), known=split_names(known))
+    options = ReadOptions(**reading)
     watched = sys.stderr.isatty() and not as_json
     report = _audited(data, names, options, horizon, n_cutoffs, seed, full, watched)
     if as_json:
@@ -59,15 +59,6 @@ def run_audit(
         for line in audit_lines(report, width=min(shutil.get_terminal_size().columns, 120), color=color):
             print(line)
     return report.exit_status
-
-
-def split_names(words: str | None) -> tuple[str, ...]:
-    """Names of a comma-separated list.
-
-    >>> split_names("a, b,,a")
-    ('a', 'b')
-    """
-    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
 
 
 def _audited(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def show_dataset(name: str) -> None:
     print(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=100), end="")
 
 
-def run_profile(file: str, options: dict[str, Any], *, as_json: bool) -> None:
+def run_profile(file: str, options: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what a file holds and what is wrong with it."""
     from forecastkit.reading import ReadOptions, read
 
@@ -91,7 +92,7 @@ def sparkline(values: np.ndarray, width: int = 60) -> str:
     return "".join(" " if not np.isfinite(m) else BLOCKS[int((m - low) / span * 7.001)] for m in means)
 
 
-def suggestion(file: str, profile: Profile, options: dict[str, Any]) -> str:
+def suggestion(file: str, profile: Profile, options: Mapping[str, Any]) -> str:
     """The command that fits what was found, every choice written out."""
     import shlex
 
@@ -102,5 +103,12 @@ def suggestion(file: str, profile: Profile, options: dict[str, Any]) -> str:
     given = {key: value for key, value in options.items() if value not in (None, "error", "none")}
     for key, value in {**found, **given}.items():
         if value:
-            words += [f"--{key.replace('_length', '').replace('_', '-')}", str(value)]
+            words += [
+                f"--{key.replace('_length', '').replace('_', '-')}",
+                value
+                if isinstance(value, str)
+                else ",".join(map(str, value))
+                if isinstance(value, tuple)
+                else str(value),
+            ]
     return shlex.join([*words, "--horizon", str(default_horizon(profile.freq))])

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def _say(label: str, text: str) -> None:
 
 def run_evaluate(
     forecasts: str,
-    reading: dict[str, Any],
+    reading: Mapping[str, Any],
     *,
     data: str,
     cost: str | None,

@@ -53,8 +53,8 @@ def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> 
     keep = frame.positions <= at[row_item]
     if first is not None:
         keep &= frame.positions >= first[row_item]
-    last = int(at.max())
-    return replace(frame, data=frame.data[keep].reset_index(drop=True), calendar=frame.calendar.upto(last))
+    data = frame.data[keep].reset_index(drop=True)
+    return replace(frame, data=data, calendar=frame.calendar.upto(int(at.max())), future=None)
 
 
 def backtest_model(
@@ -80,6 +80,7 @@ def backtest_model(
     fitted: Fitted | None = None
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
+    unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
     try:
@@ -91,7 +92,7 @@ def backtest_model(
                 started = time.perf_counter()
                 fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
                 seconds_fit += time.perf_counter() - started
-                info = {**info, **fitted.info}
+                info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
                 curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
                 started = time.perf_counter()
                 points[np.ix_(rows, items)] = _predict(fitted, part, at[np.ix_(rows, items)])[..., plan.gap :]
@@ -116,6 +117,21 @@ def backtest_model(
         curves=curves,
         fitted=fitted,
     )
+
+
+def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
+    """Which covariates of the frame the model does not read, in words."""
+    can = forecaster.capabilities
+    roles = {"past": frame.past, "known": frame.known, "static": frame.static}
+    unused = [name for role, names in roles.items() if not getattr(can, role) for name in names]
+    if not can.categorical:
+        unused += [n for n in frame.covariates if n not in unused and frame.data[n].dtype == object]
+    if frame.country and not can.known:
+        unused.append("holidays")
+    if not unused:
+        return ""
+    everything = len(unused) == len(frame.covariates) + bool(frame.country)
+    return "without covariates" if everything else f"without {', '.join(unused)}"
 
 
 def _refit_groups(n_folds: int, refit: str | int) -> Iterator[np.ndarray]:

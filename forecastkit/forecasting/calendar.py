@@ -7,7 +7,7 @@ in the calendar, so that trading days, hours and plain steps need no different c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,11 +32,13 @@ class Calendar:
         instants: strictly increasing ``DatetimeIndex`` (naive or zoned) or int64 ``Index``.
         sessions: for calendars with closed hours, the valid wall-clock ``(weekday, second of the day)``
             pairs in order; empty where ``freq`` alone says what comes next.
+        ahead: valid instants after the last one that a file of the future names; empty = the rule says what comes.
     """
 
     freq: str
     instants: pd.Index
     sessions: tuple[tuple[int, int], ...] = ()
+    ahead: pd.Index = field(default_factory=lambda: pd.Index([]))
 
     def __len__(self) -> int:
         return len(self.instants)
@@ -89,11 +91,16 @@ class Calendar:
         missing = n - len(known)
         if missing <= 0:
             return known
+        named = self.ahead[:missing]
+        missing -= len(named)
+        known = known.append(named) if len(named) else known
+        if not missing:
+            return known
         beyond = self._beyond(missing)
         return known.append(beyond) if len(known) else beyond
 
     def _beyond(self, n: int) -> pd.Index:
-        last = self.instants[-1]
+        last = self.ahead[-1] if len(self.ahead) else self.instants[-1]
         if self.is_integer:
             return pd.Index(last + self._step * np.arange(1, n + 1), dtype="int64")
         if self.sessions:

@@ -11,8 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from forecastkit.forecasting.covariates import Encoded
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.nn.inputs import Inputs, as_inputs
 
 __all__ = ["ForecastDataModule", "TensorBatch", "WindowSource"]
 
@@ -20,13 +22,12 @@ VALID_BATCH = 512
 
 
 class TensorBatch(NamedTuple):
-    """A ``Batch`` on its way into a network: [B, T, C], [B, T, C], [B, H], [B, H].
+    """A ``Batch`` on its way into a network; target and target_observed are [B, H].
 
     ``weight`` [B, 1] brings errors of scaled units into units of the loss.
     """
 
-    past: Tensor
-    observed: Tensor
+    inputs: Inputs
     target: Tensor
     target_observed: Tensor
     weight: Tensor
@@ -38,6 +39,8 @@ class WindowSource:
 
     Args:
         item_scale: [I] target units that an error of each item counts in; None = those of the window's own scale.
+        covariates: of the store's frame; None = there are none.
+        elapsed: see ``gather``.
     """
 
     store: Store
@@ -46,6 +49,8 @@ class WindowSource:
     scaling: str = "instance"
     scale_rows: int | None = None
     item_scale: np.ndarray | None = None
+    covariates: Encoded | None = None
+    elapsed: bool = False
 
     def batch(self, windows: Windows) -> TensorBatch:
         """Gathered tensors, float32."""
@@ -56,14 +61,15 @@ class WindowSource:
             self.horizon,
             scaling=self.scaling,
             scale_rows=self.scale_rows,
+            covariates=self.covariates,
+            elapsed=self.elapsed,
         )
         weight = np.ones(len(windows), np.float32)
         if self.item_scale is not None:
             # A window far quieter or louder than its series must not decide the training.
             weight = np.clip(b.scale.divisor / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
         return TensorBatch(
-            torch.from_numpy(b.past_num),
-            torch.from_numpy(b.observed),
+            as_inputs(b.slots),
             torch.from_numpy(b.target[:, :, 0]),
             torch.from_numpy(b.target_observed[:, :, 0]),
             torch.from_numpy(weight)[:, None],

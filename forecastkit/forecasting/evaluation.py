@@ -204,22 +204,10 @@ def evaluate(
         progress=progress,
     )
     board = _with_costs(board, backtests, skipped or {})
-    if frame.known or frame.past or frame.static:
-        blind = board["model"].map(lambda name: _ignores_covariates(frame, models.get(name)))
-        board["note"] = board["note"].where(~blind, (board["note"] + "; without covariates").str.removeprefix("; "))
     if outcome.tested is not None and len(outcome.word):
         # The one test that was chosen beforehand, on select folds, needs no correction for the others.
         board.loc[board["model"] == outcome.tested, "word"] = outcome.word
     return Evaluation(frame, folds, board, choice, outcome, seeds, losses, at, known, tuple(notes))
-
-
-def _ignores_covariates(frame: SeriesFrame, model: Forecaster | None) -> bool:
-    """Whether a model leaves out what the user gave beside the target."""
-    if model is None:
-        return False
-    can = model.capabilities
-    wanted = ((frame.known, can.known), (frame.past, can.past), (frame.static, can.static))
-    return any(columns and not able for columns, able in wanted)
 
 
 def _score(run: ModelBacktest, folds: Folds, y: np.ndarray, known: Scales, size: np.ndarray) -> ScoredSeed:

@@ -67,12 +67,16 @@ class Fitted(Protocol):
     info: Mapping[str, Any]
     curves: list[dict[str, float]]
 
-    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray, *, known: SeriesFrame | None = None) -> np.ndarray:
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """Point forecasts [n_cutoffs, n_items, horizon] in target units, after calendar positions ``cutoffs``.
 
-        Parameters stay as fitted; each forecast uses the frame's rows at or before its cutoff. NaN rows for
-        items without any observation at or before a cutoff.
+        Parameters stay as fitted; each forecast uses the frame's rows at or before its cutoff, and known covariates
+        within the horizon. NaN rows for items without any observation at or before a cutoff.
         """
+        ...
+
+    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray | None:
+        """The model's own quantiles [n_cutoffs, n_items, horizon, len(QUANTILES)]; None where it has a point alone."""
         ...
 
     def update(self, frame: SeriesFrame) -> Fitted:

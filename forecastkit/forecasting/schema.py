@@ -86,6 +86,9 @@ class SeriesFrame:
         past: covariate columns known up to the cutoff only.
         known: covariate columns known ahead.
         static: covariate columns that never change within an item.
+        future: ``item_id``, ``timestamp`` and the known columns for instants after each item's last row, without a
+            hole, in the order of the items; None = nothing is known ahead.
+        country: ISO code whose public holidays a model may read; empty = none.
     """
 
     data: pd.DataFrame
@@ -95,7 +98,14 @@ class SeriesFrame:
     past: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    future: pd.DataFrame | None = None
+    country: str = ""
     name: str = field(default="data", compare=False)
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """All covariate columns."""
+        return (*self.known, *self.past, *self.static)
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -131,9 +141,13 @@ class SeriesFrame:
     def upto(self, position: int) -> SeriesFrame:
         """The frame as it was known at calendar ``position`` (inclusive); items that start later are absent."""
         keep = self.positions <= position
-        return replace(self, data=self.data[keep].reset_index(drop=True), calendar=self.calendar.upto(position))
+        data = self.data[keep].reset_index(drop=True)
+        return replace(self, data=data, calendar=self.calendar.upto(position), future=None)
 
     def select(self, items: tuple[str, ...]) -> SeriesFrame:
         """The frame of some items only; the calendar stays."""
-        keep = self.data["item_id"].isin(items)
-        return replace(self, data=self.data[keep].reset_index(drop=True))
+        data = self.data[self.data["item_id"].isin(items)].reset_index(drop=True)
+        future = self.future
+        if future is not None:
+            future = future[future["item_id"].isin(items)].reset_index(drop=True)
+        return replace(self, data=data, future=future)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from forecastkit.forecasting.covariates import Encoded
 from forecastkit.forecasting.scaling import InstanceScale
 from forecastkit.forecasting.schema import Store
 
@@ -20,13 +21,18 @@ class Batch(NamedTuple):
     """What a forecasting network is given; slots that are not used are None.
 
     Args:
-        past_num: [B, T, C] float32, scaled; unobserved rows hold the last observed value.
-        observed: [B, T, C] float32, 1 where observed.
+        past_num: [B, T, C] float32: the target, scaled, an unobserved row holding the last observed value; then the
+            steps since it was observed, where asked for; then past covariates.
+        observed: [B, T, 1] float32, 1 where the target was observed.
         target: [B, H, K] float32, scaled like the context; 0 where unobserved.
         target_observed: [B, H, K] float32.
         item_index: [B] int64.
         scale: level and spread of each window.
-        past_cat, known_num, known_cat, static_num, static_cat, delta_t: [B, T, ...], [B, T + H, F], [B, ...], [B, T].
+        past_cat: [B, T, Cp] int64.
+        known_num: [B, T + H, F] float32: time features, then known covariates.
+        known_cat: [B, T + H, Ck] int64.
+        static_num: [B, S] float32.
+        static_cat: [B, Cs] int64.
     """
 
     past_num: np.ndarray
@@ -40,7 +46,13 @@ class Batch(NamedTuple):
     known_cat: np.ndarray | None = None
     static_num: np.ndarray | None = None
     static_cat: np.ndarray | None = None
-    delta_t: np.ndarray | None = None
+
+    @property
+    def slots(self) -> tuple[np.ndarray | None, ...]:
+        """What a network reads, in the order of ``nn.inputs.Inputs``."""
+        return (
+            self.past_num, self.observed, self.known_num, self.static_num, self.past_cat, self.known_cat, self.static_cat,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +105,17 @@ def gather(
     *,
     scaling: str = "instance",
     scale_rows: int | None = None,
+    covariates: Encoded | None = None,
+    ahead: int | None = None,
+    elapsed: bool = False,
 ) -> Batch:
     """Contexts and targets of some windows, left-padded with unobserved rows where history is short.
 
     Args:
         scale_rows: last rows of the context that level and spread come from; None = all.
+        covariates: of the frame that ``store`` was made from.
+        ahead: rows after the context for which known covariates are read; None = ``horizon``.
+        elapsed: a second column of ``past_num``: log(1 + steps since the target was observed).
     """
     steps = np.arange(1 - context_length, horizon + 1)
     row = windows.row[:, None] + steps
@@ -115,15 +133,76 @@ def gather(
     else:
         scale = InstanceScale.none(len(windows))
     target = np.where(future, scale.transform(values[:, context_length:]), 0.0)
+    channels = [scale.transform(filled).astype(np.float32)[:, :, None]]
+    if elapsed:
+        channels.append(_elapsed(past)[:, :, None])
+    more: dict[str, np.ndarray] = {}
+    if covariates is not None:
+        past_rows = at[:, :context_length], inside[:, :context_length]
+        channels.append(_past(covariates, *past_rows))
+        if covariates.past_cat.shape[1]:
+            more["past_cat"] = np.where(past_rows[1][:, :, None], covariates.past_cat[past_rows[0]], 0)
+        more |= _known(covariates, store, windows, context_length, horizon if ahead is None else ahead)
+        more |= _static(covariates, windows)
     return Batch(
-        past_num=scale.transform(filled).astype(np.float32)[:, :, None],
+        past_num=np.concatenate(channels, axis=2) if len(channels) > 1 else channels[0],
         observed=past.astype(np.float32)[:, :, None],
         target=target.astype(np.float32)[:, :, None],
         # A constant context has no scale to learn in.
         target_observed=(future & (scale.spread > 0)[:, None]).astype(np.float32)[:, :, None],
         item_index=windows.item,
         scale=scale,
+        **more,
     )
+
+
+def _elapsed(observed: np.ndarray) -> np.ndarray:
+    """[B, T] log(1 + steps since the last observed row); before the first one they count from the window's start."""
+    n = observed.shape[1]
+    last = np.maximum.accumulate(np.where(observed, np.arange(n), -1), axis=1)
+    return np.log1p(np.arange(n) - last).astype(np.float32)
+
+
+def _past(covariates: Encoded, at: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """[B, T, Fp] float32; rows before an item's first are 0, the mean."""
+    out = np.where(inside[:, :, None], covariates.past[at], 0.0)
+    for k in np.flatnonzero(covariates.local):
+        scale = InstanceScale.fit(out[:, :, k], inside)
+        out[:, :, k] = np.where(inside, scale.transform(out[:, :, k]), 0.0)
+    return out.astype(np.float32)
+
+
+def _known(
+    covariates: Encoded, store: Store, windows: Windows, context_length: int, ahead: int
+) -> dict[str, np.ndarray]:
+    """Time features and known covariates over context and horizon; rows that do not exist are 0."""
+    out: dict[str, np.ndarray] = {}
+    row = windows.row[:, None] + np.arange(1 - context_length, ahead + 1)
+    parts = []
+    if covariates.time.shape[1]:
+        position = row + store.starts[windows.item][:, None]
+        parts.append(covariates.time[np.clip(position, 0, len(covariates.time) - 1)])
+    if covariates.known.shape[1] or covariates.known_cat.shape[1]:
+        first = covariates.known_offsets[windows.item][:, None]
+        end = covariates.known_offsets[windows.item + 1][:, None]
+        at = np.clip(first + row, first, np.maximum(end - 1, first))
+        there = ((row >= 0) & (first + row < end))[:, :, None]
+        if covariates.known.shape[1]:
+            parts.append(np.where(there, covariates.known[at], 0).astype(np.float32))
+        if covariates.known_cat.shape[1]:
+            out["known_cat"] = np.where(there, covariates.known_cat[at], 0)
+    if parts:
+        out["known_num"] = np.concatenate(parts, axis=2)
+    return out
+
+
+def _static(covariates: Encoded, windows: Windows) -> dict[str, np.ndarray]:
+    out = {}
+    if covariates.static.shape[1]:
+        out["static_num"] = covariates.static[windows.item]
+    if covariates.static_cat.shape[1]:
+        out["static_cat"] = covariates.static_cat[windows.item]
+    return out
 
 
 def _filled(values: np.ndarray, observed: np.ndarray) -> np.ndarray:

@@ -19,12 +19,14 @@ _PUBLIC = {
     "as_frame": "forecastkit.reading.build:as_frame",
     "find_season": "forecastkit.reading.season:find_season",
     "read": "forecastkit.reading.build:read",
+    "with_future": "forecastkit.reading.future:with_future",
 }
 
-__all__ = ["Profile", "ReadOptions", "Reading", "as_frame", "find_season", "read"]
+__all__ = ["Profile", "ReadOptions", "Reading", "as_frame", "find_season", "read", "with_future"]
 
 if TYPE_CHECKING:
     from forecastkit.reading.build import Reading, as_frame, read
+    from forecastkit.reading.future import with_future
     from forecastkit.reading.options import ReadOptions
     from forecastkit.reading.profile import Profile
     from forecastkit.reading.season import find_season

@@ -38,6 +38,7 @@ class ReadOptions:
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
+        holidays: country whose public holidays are known ahead, as ``ES`` or ``AU-VIC``; empty = none.
         min_rows: items with fewer observed rows are set aside and listed.
 
     Raises:
@@ -61,6 +62,7 @@ class ReadOptions:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    holidays: str = ""
     min_rows: int = 3
 
     def __post_init__(self) -> None:

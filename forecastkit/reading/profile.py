@@ -9,7 +9,7 @@ from typing import Any
 
 from forecastkit.reading.values import Note, several
 
-__all__ = ["Note", "Profile"]
+__all__ = ["Note", "Profile", "moment_text"]
 
 LABEL = 13
 MOST_NAMES = 500
@@ -31,6 +31,8 @@ class Profile:
         gaps: the longest, each with item, start, end and n.
         jumps: rows that look like a split, with item, timestamp and factor.
         set_aside: series left out -> reason.
+        covariates: role (known, past, static, holidays) -> columns, or the country.
+        n_ahead: instants after the last observed row for which known covariates are there.
         items: a row a series: item_id, n, start, end, min, mean, max.
         fingerprint: SHA-256 over series, times and values.
     """
@@ -66,6 +68,8 @@ class Profile:
     spikes: tuple[dict[str, Any], ...] = ()
     constant: tuple[str, ...] = ()
     set_aside: dict[str, str] = field(default_factory=dict)
+    covariates: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    n_ahead: int = 0
     items: tuple[dict[str, Any], ...] = ()
     notes: tuple[Note, ...] = ()
 
@@ -96,8 +100,24 @@ class Profile:
             what.append(f"ragged {' and '.join(words)}")
         what.append(self.season_text)
         lines.append(f"{'':<{LABEL}} {', '.join(w for w in what if w)}")
+        if self.covariates:
+            said = [f"{role} {', '.join(names)}" for role, names in self.covariates.items()]
+            ahead = f" ({several(self.n_ahead, 'instant')} ahead)" if self.n_ahead else ""
+            lines.append(f"{'':<{LABEL}} covariates: {'; '.join(said)}{ahead}")
         warnings = [n for n in self.notes if n.level == "warning"]
         lines += [f"{'':<{LABEL}} {n.text}{f' ({n.where})' if n.where else ''}" for n in warnings[:6]]
         if len(warnings) > 6:
             lines.append(f"{'':<{LABEL}} and {len(warnings) - 6} more remarks: see the profile in the report")
         return lines
+
+
+def moment_text(moment: Any) -> str:
+    """An instant as people write it: a date at midnight, else with the clock; a step as it is."""
+    import pandas as pd
+
+    if not isinstance(moment, pd.Timestamp):
+        return str(moment)
+    wall = moment.tz_localize(None)
+    if wall == wall.normalize():
+        return str(moment.date())
+    return moment.isoformat(sep=" ", timespec="minutes" if not moment.second else "seconds")

@@ -26,8 +26,11 @@ from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
+from forecastkit.forecasting.time_features import check_country
 from forecastkit.forecasting.trading import positive_prices
-from forecastkit.reading import Profile, Reading, ReadOptions, read
+from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
+from forecastkit.reading.ahead import steps_ahead
+from forecastkit.run.ahead import FILL_IN, leak_notes, require_future
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.model_card import model_card, write_model_card
 from forecastkit.run.page import diagnostics, write_page
@@ -119,13 +122,14 @@ def default_horizon(freq: str) -> int:
 
 def read_options(config: RunConfig) -> ReadOptions:
     """How to read the data of a configuration."""
-    return ReadOptions(**config.data.model_dump(exclude={"path"}))
+    return ReadOptions(**config.data.model_dump(exclude={"path", "future"}))
 
 
 def execute(
     config: RunConfig,
     *,
     source: Any = None,
+    future: Any = None,
     out: Path | None = None,
     resume: RunFolder | None = None,
     observer: Observer | None = None,
@@ -138,6 +142,7 @@ def execute(
 
     Args:
         source: a frame instead of ``config.data.path``.
+        future: a frame instead of ``config.data.future``.
         resume: an unfinished run to go on with; finished models are taken from it.
         final: fit the recommended model on all rows and forecast; False for a backtest alone.
         command: how the user called it, for run.yaml.
@@ -150,7 +155,7 @@ def execute(
     """
     watch = observer or Observer()
     started = time.perf_counter()
-    prepared = prepared or prepare(config, source=source, observer=watch)
+    prepared = prepared or prepare(config, source=source, future=future, observer=watch, final=final)
     folder = resume or RunFolder.create(prepared.reading.profile.name, out)
     facts = {"kind": FIT if final else BACKTEST, **_facts(prepared, command)}
     if resume is not None:
@@ -179,8 +184,19 @@ def execute(
     return outcome
 
 
-def prepare(config: RunConfig, *, source: Any = None, observer: Observer | None = None) -> Prepared:
-    """Read the data, make models and folds; every mistake of the user shows here, before anything is trained."""
+def prepare(
+    config: RunConfig,
+    *,
+    source: Any = None,
+    future: Any = None,
+    observer: Observer | None = None,
+    final: bool = True,
+) -> Prepared:
+    """Read the data, make models and folds; every mistake of the user shows here, before anything is trained.
+
+    Args:
+        final: the time after the data will be forecast, so that known covariates must reach over the horizon.
+    """
     watch = observer or Observer()
     if source is None and not config.data.path:
         raise ConfigError(
@@ -198,13 +214,22 @@ def prepare(config: RunConfig, *, source: Any = None, observer: Observer | None 
         )
     if config.cost:
         Cost.parse(config.cost)
+    check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
+    ahead = config.data.future if future is None else future
+    if not (isinstance(ahead, str) and not ahead):
+        frame = with_future(reading.frame, ahead, read_options(config), reading.profile)
+        profile = replace(reading.profile, n_ahead=steps_ahead(frame))
+        reading = replace(reading, frame=frame, profile=profile)
     watch.read(reading.profile)
     if config.fee is not None:
         positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
+    notes += leak_notes(reading.frame, folds.plan.horizon)
+    if final:
+        require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)
     watch.plan(prepared)
     return prepared
@@ -221,7 +246,7 @@ def _models(config: RunConfig) -> dict[str, Forecaster]:
 
 def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...]]:
     e = config.evaluation
-    horizon = config.horizon or _card_horizon(config) or default_horizon(frame.calendar.freq)
+    horizon = config.horizon or _card_horizon(config) or _usual_horizon(frame)
     notes: tuple[str, ...] = ()
     while True:
         plan = EvalPlan(
@@ -247,6 +272,12 @@ def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...
                 raise
             horizon = max(1, horizon // 2)
             notes = (f"Horizon {horizon}: the history is too short for more.",)
+
+
+def _usual_horizon(frame: SeriesFrame) -> int:
+    """By frequency, but not beyond what is known ahead of every series."""
+    usual = default_horizon(frame.calendar.freq)
+    return min(usual, steps_ahead(frame) or usual)
 
 
 def _card_horizon(config: RunConfig) -> int | None:

@@ -62,7 +62,7 @@ def rerun(
         "versions": _versions(facts),
         "files": [],
     }
-    prepared = prepare(config, observer=observer)
+    prepared = prepare(config, observer=observer, final=final)
     now = prepared.reading.profile.fingerprint
     if now != facts.get("fingerprint"):
         # Other data give other numbers: there is nothing to compare.

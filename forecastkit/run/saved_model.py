@@ -21,6 +21,7 @@ from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.intervals import ResidualIntervals, recent_scale
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.run.ahead import FILL_IN, require_future
 
 __all__ = ["SavedModel"]
 
@@ -46,6 +47,7 @@ class SavedModel:
     intervals: ResidualIntervals | None
     season_length: int
     facts: dict[str, Any] = field(default_factory=dict)
+    fill_in: str = FILL_IN
 
     def forecast(self, horizon: int | None = None) -> pd.DataFrame:
         """The forecast frame from each series' own last row.
@@ -61,6 +63,7 @@ class SavedModel:
                 rule=f"this model forecasts 1 to {self.horizon} steps",
                 remedy=f"Fit again with --horizon {steps}." if steps > self.horizon else "",
             )
+        require_future(self.frame, steps + self.gap, self.fill_in)
         points, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
         points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
         quantiles = None
@@ -72,7 +75,8 @@ class SavedModel:
         """Write the three files."""
         arrays, state = self.fitted.state()
         calendar = self.frame.calendar
-        stamps, instants_of = _pack(calendar.instants)
+        whole = calendar.instants.append(calendar.ahead) if len(calendar.ahead) else calendar.instants
+        stamps, instants_of = _pack(whole)
         meta = {
             "name": self.name,
             "options": self.options,
@@ -88,11 +92,18 @@ class SavedModel:
                 "freq": calendar.freq,
                 "sessions": [list(s) for s in calendar.sessions],
                 "instants": instants_of,
+                "known": list(self.frame.known),
+                "past": list(self.frame.past),
+                "static": list(self.frame.static),
+                "country": self.frame.country,
+                "n_ahead": len(calendar.ahead),
             },
             "facts": self.facts,
         }
-        history = self.frame.data[["item_id", "timestamp", "target"]]
+        history = self.frame.data[["item_id", "timestamp", "target", *self.frame.covariates]]
         meta["history_sha256"] = artifacts.write_parquet(folder / "history.parquet", history)
+        if self.frame.future is not None:
+            meta["future_sha256"] = artifacts.write_parquet(folder / "future.parquet", self.frame.future)
         packed = {f"state.{key}": value for key, value in arrays.items()}
         artifacts.save_model(folder, {**packed, "calendar": stamps}, meta)
 
@@ -105,7 +116,7 @@ class SavedModel:
         """
         arrays, meta = artifacts.load_model(folder)
         try:
-            frame = _frame(folder, arrays["calendar"], meta["frame"], meta.get("history_sha256"))
+            frame = _frame(folder, arrays["calendar"], meta)
             model = registry.create_model(meta["name"], **meta["options"])
             state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
             fitted = model.restore(state, meta["state"])
@@ -149,8 +160,9 @@ class SavedModel:
                 rule=f"{self.name} was fitted to each series and does not know this one",
                 remedy=near(unknown[0], old.items),
             )
-        columns = ["item_id", "timestamp", "target"]
-        tables = [old.data[columns], newer.data[columns]]
+        columns = ["item_id", "timestamp", "target", *old.covariates]
+        # Rows of the future have no target; a row that was observed since then counts instead.
+        tables = [f for f in (old.future, newer.future, old.data[columns], newer.data[columns]) if f is not None]
         rows = pd.concat(tables, ignore_index=True).drop_duplicates(["item_id", "timestamp"], keep="last")
         options = ReadOptions(
             target="target",
@@ -159,6 +171,10 @@ class SavedModel:
             freq=None if old.calendar.sessions else old.calendar.freq,
             season_length=old.season_length,
             min_rows=1,
+            known=old.known,
+            past=old.past,
+            static=old.static,
+            holidays=old.country,
         )
         merged = read(rows, options).frame
         merged = replace(merged, target_name=old.target_name, name=old.name)
@@ -183,7 +199,8 @@ def _pack(instants: pd.Index) -> tuple[np.ndarray, dict[str, Any]]:
     return instants.to_numpy(np.int64), {}
 
 
-def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any], digest: str | None) -> SeriesFrame:
+def _frame(folder: Path, stamps: np.ndarray, meta: dict[str, Any]) -> SeriesFrame:
+    facts = meta["frame"]
     how = facts["instants"]
     instants: pd.Index
     if how:
@@ -192,23 +209,33 @@ def _frame(folder: Path, stamps: np.ndarray, facts: dict[str, Any], digest: str 
             instants = instants.tz_localize("UTC").tz_convert(how["tz"])
     else:
         instants = pd.Index(stamps, dtype="int64")
-    calendar = Calendar(str(facts["freq"]), instants, tuple((int(a), int(b)) for a, b in facts["sessions"]))
+    n = len(instants) - int(facts.get("n_ahead", 0))
+    sessions = tuple((int(a), int(b)) for a, b in facts["sessions"])
+    calendar = Calendar(str(facts["freq"]), instants[:n], sessions, instants[n:])
     calendar.future(1)  # a frequency that is none shows here, not in the first forecast
-    path = folder / "history.parquet"
+    future = meta.get("future_sha256")
+    return SeriesFrame(
+        # Models of the first days have no checksum of their history.
+        _table(folder / "history.parquet", meta.get("history_sha256")),
+        calendar,
+        season_length=int(facts["season_length"]),
+        target_name=str(facts["target_name"]),
+        known=tuple(facts.get("known", ())),
+        past=tuple(facts.get("past", ())),
+        static=tuple(facts.get("static", ())),
+        future=None if future is None else _table(folder / "future.parquet", future),
+        country=str(facts.get("country", "")),
+        name=str(facts["name"]),
+    )
+
+
+def _table(path: Path, digest: str | None) -> pd.DataFrame:
     try:
         content = path.read_bytes()
-        # Models of the first days have no checksum of their history.
         if digest is not None and hashlib.sha256(content).hexdigest() != digest:
             raise ValueError("its checksum is not the one in model.json")
-        history = pd.read_parquet(io.BytesIO(content))
+        return pd.read_parquet(io.BytesIO(content))
     except FileNotFoundError:
         raise ModelFileError(place=str(path), rule="missing", remedy="Run fit again.") from None
     except (OSError, ValueError, NotImplementedError, MemoryError) as error:
         raise ModelFileError(place=str(path), value=str(error)[:120], rule="damaged", remedy="Run fit again.") from None
-    return SeriesFrame(
-        history,
-        calendar,
-        season_length=int(facts["season_length"]),
-        target_name=str(facts["target_name"]),
-        name=str(facts["name"]),
-    )

@@ -19,11 +19,13 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "run_of_task", "versions"]
+__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "longer", "run_of_task", "versions"]
 
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"gru": {}}
 MOST_MISTAKES = 40
 Progress = Callable[[str, int, int], None]
+Say = Callable[[str, str], None]
+"""(label, what was found) as soon as it is known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,17 @@ class TextOutcome:
     leaderboard: pd.DataFrame
     verdict: dict[str, Any]
     seconds: float
+
+
+def longer(name: str, fitted: Any) -> dict[str, str]:
+    """What to say of a network that ran out of its time; nothing where it did not."""
+    if not fitted.info.get("out_of_time"):
+        return {}
+    word = f"models.{name}.minutes=30"
+    return {
+        "en": f"{name} was still learning when its {fitted.model.minutes:g} minutes ended: {word} trains longer.",
+        "es": f"{name} aún aprendía al acabar sus {fitted.model.minutes:g} minutos: {word} entrena más tiempo.",
+    }
 
 
 def versions() -> dict[str, str]:
@@ -55,9 +68,10 @@ def fit_classifier(
     n_folds: int = 1,
     seed: int = 1,
     unlabelled: str | Path | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
+    say: Say = lambda label, text: None,
 ) -> TextOutcome:
     """Read, compare with the baselines, fit on all rows what is recommended, write the run folder.
 
@@ -79,7 +93,8 @@ def fit_classifier(
         create("classify", name, **options)  # said before anything is read
     table = read_texts(_resolved(source), text=text, label=label)
     more = tuple(line for line in read_book(unlabelled).split("\n") if line.strip()) if unlabelled else ()
-    folder = RunFolder.create(table.name, out)
+    say(Path(table.name).name, table.said())
+    folder = RunFolder.create(table.name, Path(out) if out is not None else None)
     e = evaluation.evaluate(table, wanted, n_folds=n_folds, seed=seed, unlabelled=more, progress=progress)
     verdict = evaluation.verdict_of(e)
     import pandas as pd

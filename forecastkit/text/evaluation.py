@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -133,13 +133,9 @@ def _one(
     steps = []
     for k, fold in enumerate(folds):
         progress(name, k, len(folds))
-        valid = table.take(fold.calibrate)
-        about = FitAbout(seed=seed + 100 * k, valid=valid, unlabelled=unlabelled)
+        about = FitAbout(seed=seed + 100 * k, unlabelled=unlabelled)
         try:
-            fitted = model.fit(table.take(fold.train), about)
-            t, _ = fit_temperature(fitted.predict(valid.texts), valid.labels)
-            if model.family == "baseline":
-                fitted = model.fit(table.take(np.sort(np.r_[fold.train, fold.calibrate])), about)
+            fitted, t = _fitted(model, table, fold, about)
         except FitError as error:
             return ModelScores(
                 name, model.family, np.zeros((0, 0)), np.zeros((0, 0)), [], time.perf_counter() - started, reason=str(error)
@@ -153,6 +149,18 @@ def _one(
     info = {**info, "best_step": int(np.median(steps))}
     p, q = np.concatenate(report), np.concatenate(chosen)
     return ModelScores(name, model.family, p, q, temperatures, time.perf_counter() - started, info, curves)
+
+
+def _fitted(model: Any, table: TextTable, fold: Fold, about: FitAbout) -> tuple[Any, float]:
+    """(fitted model, temperature); what stops by itself, or needs no stopping, also learns from the calibrate rows."""
+    both = table.take(np.sort(np.r_[fold.train, fold.calibrate]))
+    if getattr(model, "stops_by_itself", False):
+        fitted = model.fit(both, about)
+        return fitted, fit_temperature(*fitted.held_out)[0]
+    valid = table.take(fold.calibrate)
+    fitted = model.fit(table.take(fold.train), replace(about, valid=valid))
+    t, _ = fit_temperature(fitted.predict(valid.texts), valid.labels)
+    return (model.fit(both, about) if model.family == "baseline" else fitted), t
 
 
 def blend(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ Shapes: N texts, K classes.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from forecastkit.probabilities import calibration, confusion, macro_f1, roc_curv
 __all__ = [
     "McNemar",
     "bits",
-    "bleu",
-    "chrf",
     "mcnemar",
     "paired_bootstrap",
     "scores",
+    "sentence_chrf",
+    "translation_scores",
 ]
 
 
@@ -92,70 +92,29 @@ def bits(nats: float) -> float:
     return nats / math.log(2)
 
 
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(tokens[k : k + n]) for k in range(len(tokens) - n + 1))
-
-
-def bleu(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
-    """Corpus BLEU of 0 to 100 over 1- to 4-grams of given tokens, closest reference length, exponential smoothing.
+def translation_scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Corpus ``bleu`` and ``chrf`` of 0 to 100 by sacrebleu with its default tokeniser.
 
     Args:
-        references: several of each hypothesis.
+        references: one or more of each sentence.
 
-    Source: Papineni et al. (2002), doi:10.3115/1073083.1073135; smoothing as in sacrebleu (Post 2018,
-    doi:10.18653/v1/W18-6319), with which a test compares.
+    Sources: Papineni et al. (2002), doi:10.3115/1073083.1073135; Popović (2015), doi:10.18653/v1/W15-3049; Post (2018),
+    doi:10.18653/v1/W18-6319.
     """
-    hits, total = [0] * 4, [0] * 4
-    said = wanted = 0
-    for hypothesis, own in zip(hypotheses, references):
-        said += len(hypothesis)
-        wanted += min((abs(len(r) - len(hypothesis)), len(r)) for r in own)[1]
-        for n in range(1, 5):
-            got = _ngrams(hypothesis, n)
-            most: Counter[tuple[str, ...]] = Counter()
-            for reference in own:
-                most |= _ngrams(reference, n)
-            hits[n - 1] += sum((got & most).values())
-            total[n - 1] += sum(got.values())
-    logs, smooth = 0.0, 1.0
-    for hit, of in zip(hits, total):
-        if not of:
-            return 0.0
-        if not hit:
-            smooth *= 2
-            logs += math.log(1 / (smooth * of))
-        else:
-            logs += math.log(hit / of)
-    if not hits[0]:
-        return 0.0
-    return 100 * math.exp(logs / 4 + min(0.0, 1 - wanted / said))
+    import sacrebleu
+
+    most = max(len(own) for own in references)
+    # sacrebleu wants the first reference of all sentences, then the second; None = this sentence has no more.
+    columns: Any = [[own[k] if k < len(own) else None for own in references] for k in range(most)]
+    return {
+        "bleu": float(sacrebleu.corpus_bleu(said, columns).score),
+        "chrf": float(sacrebleu.corpus_chrf(said, columns).score),
+    }
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, order: int = 6, beta: float = 2.0) -> float:
-    """Corpus chrF of 0 to 100 over 1- to 6-grams of characters without blanks; the best reference of each sentence counts.
+def sentence_chrf(said: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """[N] chrF of each sentence: units of a bootstrap."""
+    from sacrebleu.metrics import CHRF
 
-    Source: Popović (2015), doi:10.18653/v1/W15-3049.
-    """
-    sums = np.zeros((order, 3))
-    for hypothesis, own in zip(hypotheses, references):
-        best = max((_chrf_counts(hypothesis, r, order) for r in own), key=lambda c: _chrf_of(c, beta))
-        sums += best
-    return _chrf_of(sums, beta)
-
-
-def _chrf_counts(hypothesis: str, reference: str, order: int) -> np.ndarray:
-    h, r = "".join(hypothesis.split()), "".join(reference.split())
-    out = np.zeros((order, 3))
-    for n in range(1, order + 1):
-        a, b = _ngrams(h, n), _ngrams(r, n)
-        out[n - 1] = sum((a & b).values()), sum(a.values()), sum(b.values())
-    return out
-
-
-def _chrf_of(counts: np.ndarray, beta: float) -> float:
-    scores_: list[float] = []
-    for hit, said, wanted in counts:
-        if said and wanted:
-            p, r = hit / said, hit / wanted
-            scores_.append((1 + beta**2) * p * r / (beta**2 * p + r) if p + r else 0.0)
-    return 100 * float(np.mean(scores_)) if scores_ else 0.0
+    metric = CHRF()
+    return np.array([metric.sentence_score(s, own).score for s, own in zip(said, references)])

@@ -25,7 +25,9 @@ def read_sounds(folder: Path) -> Labelled:
     words, speakers = zip(*(p.stem.split("_")[:2] for p in paths))
     classes = tuple(sorted(set(words)))
     data = _sequences(paths, classes, [classes.index(w) for w in words], list(speakers))
-    return Labelled("sounds", "sounds", data, "speaker", plan={"classes": list(classes)}, said=(data.counts(),), medical=False)
+    return Labelled(
+        "sounds", "sounds", data, "speaker", plan={"classes": list(classes)}, said=(data.counts(),), medical=False
+    )
 
 
 def read_new_sounds(paths: list[Path], plan: dict) -> Unlabelled:
@@ -71,7 +73,16 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_new_task_has_everything(sounds, tmp_path):
-    quick = {"convolutions": 0, "hidden": 12, "lr": 0.02, "max_steps": 75, "noise": 0.1, "shift": 0, "dropout": 0.1, "batch_size": 64}
+    quick = {
+        "convolutions": 0,
+        "hidden": 12,
+        "lr": 0.02,
+        "max_steps": 75,
+        "noise": 0.1,
+        "shift": 0,
+        "dropout": 0.1,
+        "batch_size": 64,
+    }
     options = ClassifyOptions(models={"gru": quick}, split="folds")
     run = fit(read_sounds(sounds), options, out=tmp_path / "run")
     board = run.table("leaderboard.csv").set_index("model")
@@ -92,7 +103,9 @@ def test_a_new_task_has_everything(sounds, tmp_path):
 def test_its_saved_run_tells_new_ones(sounds, tmp_path):
     run = fit(read_sounds(sounds), ClassifyOptions(models={"majority": {}}), out=tmp_path / "run")
     paths = sorted(sounds.glob("up_s00_*.npy"))
-    table, summary = predict(RunFolder.open(run.path), "sounds", lambda plan: read_new_sounds(paths, plan), model="boosting")
+    table, summary = predict(
+        RunFolder.open(run.path), "sounds", lambda plan: read_new_sounds(paths, plan), model="boosting"
+    )
     assert table["file"].tolist() == [p.name for p in paths]
     np.testing.assert_allclose(table[["p_down", "p_up"]].sum(axis=1), 1, atol=1e-5)
     assert summary["model"] == "boosting"

@@ -70,7 +70,9 @@ class TestDs1Ds2:
         assert read_beats(tmp_path).halves is None
 
     def test_not_for_others(self, records, tmp_path, capsys):
-        line = said(capsys, ["ecg", "fit", "--records", str(records), "--split", "ds1-ds2", "--out", str(tmp_path / "o")])
+        line = said(
+            capsys, ["ecg", "fit", "--records", str(records), "--split", "ds1-ds2", "--out", str(tmp_path / "o")]
+        )
         assert "records of DS1 and of DS2 are needed" in line
 
 
@@ -98,7 +100,9 @@ class TestAssumedBeats:
         x, samples, _ = make_ecg(3, share=0)
         k = len(samples) // 2
         lo, hi = samples[k] + 100, samples[k + 3] - 60
-        x[lo:hi] = 0.15 * np.sin(2 * np.pi * 0.2 * np.arange(lo, hi) / 250) + np.random.default_rng(0).normal(0, 0.02, hi - lo)
+        x[lo:hi] = 0.15 * np.sin(2 * np.pi * 0.2 * np.arange(lo, hi) / 250) + np.random.default_rng(0).normal(
+            0, 0.02, hi - lo
+        )
         assert not find_beats(x, 250).assumed.any()
 
 
@@ -111,7 +115,9 @@ class TestWindows:
         rows = []
         for k in range(240):
             ventricular = k % 6 == 0
-            wave = np.exp(-((t / (0.5 if ventricular else 0.12)) ** 2)) * rng.uniform(0.8, 1.2) + rng.normal(0, 0.05, 60)
+            wave = np.exp(-((t / (0.5 if ventricular else 0.12)) ** 2)) * rng.uniform(0.8, 1.2) + rng.normal(
+                0, 0.05, 60
+            )
             rows.append([f"r{k % 5}", k * 200, int(ventricular), *np.round(wave, 3)])
         path = tmp_path_factory.mktemp("windows") / "windows.csv"
         names = ["record", "sample", "pvc", *(f"t{k:03d}" for k in range(60))]
@@ -177,7 +183,9 @@ class TestRhythm:
         assert "fewer than 5 patients count as other: Rare 0 1, Rare 1 1" in (run / "run.yaml").read_text()
 
     def test_each_ten_seconds_of_a_long_record_are_told(self, run, tmp_path, capsys):
-        x = np.concatenate([lead(90, fibrillates=False).signal, lead(91, fibrillates=True).signal, lead(92, fibrillates=False).signal])
+        x = np.concatenate(
+            [lead(90, fibrillates=False).signal, lead(91, fibrillates=True).signal, lead(92, fibrillates=False).signal]
+        )
         write_record(tmp_path, "long", x[:, None], 500, ["II"], fmt="16")
         main(["ecg", "predict", str(run), "--record", str(tmp_path / "long.hea"), "--out", str(tmp_path / "p.csv")])
         told = pd.read_csv(tmp_path / "p.csv")
@@ -191,7 +199,18 @@ class TestRhythm:
 
     def test_one_class_against_all_others(self, leads, tmp_path):
         out = tmp_path / "run"
-        words = ["ecg", "fit", "--task", "rhythm", "--records", str(leads), "--classes", "Atrial fibrillation", "--out", str(out)]
+        words = [
+            "ecg",
+            "fit",
+            "--task",
+            "rhythm",
+            "--records",
+            str(leads),
+            "--classes",
+            "Atrial fibrillation",
+            "--out",
+            str(out),
+        ]
         assert main([*words, *FEW]) == 0
         assert (out / "run.yaml").read_text().count("- other") >= 1
         assert json.loads((out / "verdict.json").read_text())["n_groups_rare"] == 10
@@ -202,7 +221,17 @@ class TestRhythm:
             parts = [lead(10 * k + j, fibrillates=j == 1).signal for j in range(3)]
             texts = ["(N", "(AFIB", "(N"]
             at = np.array([5, 5005, 10_005])
-            write_record(tmp_path / "r", f"a{k}", np.concatenate(parts)[:, None], 500, ["II"], fmt="16", samples=at, symbols=["+"] * 3, texts=texts)
+            write_record(
+                tmp_path / "r",
+                f"a{k}",
+                np.concatenate(parts)[:, None],
+                500,
+                ["II"],
+                fmt="16",
+                samples=at,
+                symbols=["+"] * 3,
+                texts=texts,
+            )
         assert read_rhythms(tmp_path / "r" / "a0.atr") == [(5, "N"), (5005, "AFIB"), (10_005, "N")]
         out = tmp_path / "run"
         assert main(["ecg", "fit", "--task", "rhythm", "--records", str(tmp_path / "r"), "--out", str(out), *FEW]) == 0
@@ -214,7 +243,15 @@ class TestRhythm:
         for k in range(10):
             name = "Atrial fibrillation" if k % 2 else "Sinus rhythm"
             record = lead(k, fibrillates=bool(k % 2))
-            write_record(tmp_path / "r", f"a{k}", record.signal[:, None], 500, ["II"], fmt="16", comments=["<age>: 50", f"Rhythm: {name}."])
+            write_record(
+                tmp_path / "r",
+                f"a{k}",
+                record.signal[:, None],
+                500,
+                ["II"],
+                fmt="16",
+                comments=["<age>: 50", f"Rhythm: {name}."],
+            )
         out = tmp_path / "run"
         assert main(["ecg", "fit", "--task", "rhythm", "--records", str(tmp_path / "r"), "--out", str(out), *FEW]) == 0
         assert json.loads((out / "verdict.json").read_text())["rare"] == "Atrial fibrillation"
@@ -245,7 +282,9 @@ class TestRhythm:
         table.loc[1000:2000, "p03"] = np.nan
         table.to_csv(tmp_path / "lead_500hz_uV.csv", index=False)
         (tmp_path / "labels.csv").write_bytes((leads / "labels.csv").read_bytes())
-        assert "p03, samples 1,000 to 2,000" in said(capsys, ["ecg", "fit", "--task", "rhythm", "--records", str(tmp_path)])
+        assert "p03, samples 1,000 to 2,000" in said(
+            capsys, ["ecg", "fit", "--task", "rhythm", "--records", str(tmp_path)]
+        )
 
 
 class TestAnomalies:
@@ -257,13 +296,18 @@ class TestAnomalies:
             x, _, _ = make_ecg(k, seconds=60, share=0.05)
             write_record(tmp_path / "r", f"r{k}", x[:, None], 250, ["II"])
         out = tmp_path / "run"
-        assert main(["ecg", "fit", "--task", "anomaly", "--records", str(tmp_path / "r"), "--out", str(out), *self.PCA]) == 0
+        assert (
+            main(["ecg", "fit", "--task", "anomaly", "--records", str(tmp_path / "r"), "--out", str(out), *self.PCA])
+            == 0
+        )
         assert "Nothing is labelled" in capsys.readouterr().out
         board = pd.read_csv(out / "leaderboard.csv").set_index("model")
         assert list(board.index) == ["pca"]
         x, samples, symbols = make_ecg(7, seconds=60, share=0.1)
         write_record(tmp_path / "n", "new", x[:, None], 250, ["II"])
-        main(["ecg", "predict", str(out), "--record", str(tmp_path / "n" / "new.hea"), "--out", str(tmp_path / "p.csv")])
+        main(
+            ["ecg", "predict", str(out), "--record", str(tmp_path / "n" / "new.hea"), "--out", str(tmp_path / "p.csv")]
+        )
         told = pd.read_csv(tmp_path / "p.csv")
         v = np.array([np.abs(samples[np.array(symbols) == "V"] - s).min() < 20 for s in told["sample"]])
         assert told.loc[v, "strange"].mean() > 0.8
@@ -278,7 +322,19 @@ class TestAnomalies:
         assert board.loc["pca", "roc_auc"] > 0.95
         verdict = json.loads((out / "verdict.json").read_text())
         assert (verdict["use"], verdict["word"]) == ("pca", "too few to tell")
-        main(["ecg", "predict", str(out), "--record", str(records / "p1.hea"), "--model", "gru", "--out", str(tmp_path / "p.csv")])
+        main(
+            [
+                "ecg",
+                "predict",
+                str(out),
+                "--record",
+                str(records / "p1.hea"),
+                "--model",
+                "gru",
+                "--out",
+                str(tmp_path / "p.csv"),
+            ]
+        )
         assert np.isfinite(pd.read_csv(tmp_path / "p.csv")["strangeness"]).all()
 
     def test_histories_of_different_lengths(self, tmp_path):
@@ -309,9 +365,25 @@ class TestAnomalies:
 
     def test_a_run_of_another_task_is_said(self, records, tmp_path, capsys):
         out = tmp_path / "run"
-        main(["ecg", "fit", "--task", "anomaly", "--records", str(records), "--out", str(out), "--models", "pca", "--quiet"])
+        main(
+            [
+                "ecg",
+                "fit",
+                "--task",
+                "anomaly",
+                "--records",
+                str(records),
+                "--out",
+                str(out),
+                "--models",
+                "pca",
+                "--quiet",
+            ]
+        )
         capsys.readouterr()
-        assert "a run of ecg-anomaly; a run of sequences is needed" in said(capsys, ["classify", "predict", str(out), "--data", "x.csv"])
+        assert "a run of ecg-anomaly; a run of sequences is needed" in said(
+            capsys, ["classify", "predict", str(out), "--data", "x.csv"]
+        )
 
 
 def test_annotations_with_texts_are_read_by_the_reference_reader(tmp_path):
@@ -327,7 +399,16 @@ def test_annotations_with_texts_are_read_by_the_reference_reader(tmp_path):
 def test_settings_from_yaml(records, tmp_path, capsys):
     (tmp_path / "ecg.yaml").write_text(f"records: {records}\nmodels:\n  majority:\nsplit: folds\nsensitivity: 0.9\n")
     out = tmp_path / "run"
-    words = ["ecg", "fit", "--config", str(tmp_path / "ecg.yaml"), "models.boosting.n_trees=5", "--out", str(out), "--quiet"]
+    words = [
+        "ecg",
+        "fit",
+        "--config",
+        str(tmp_path / "ecg.yaml"),
+        "models.boosting.n_trees=5",
+        "--out",
+        str(out),
+        "--quiet",
+    ]
     assert main(words) == 0
     assert "folds of whole patients" in (out / "run.yaml").read_text()
     (tmp_path / "bad.yaml").write_text("recrods: x\n")

@@ -98,10 +98,19 @@ def test_summaries_are_those_of_a_slow_loop():
     at = data.channels.index("creatinine")
     for i, (a, b) in enumerate(zip(data.offsets, data.offsets[1:])):
         seen = [v for v in data.values[a:b, at].tolist() if v == v]
-        own = {n: data.features[i, data.feature_names.index(f"creatinine.{n}")] for n in ("last", "mean", "min", "max", "change", "seen")}
+        own = {
+            n: data.features[i, data.feature_names.index(f"creatinine.{n}")]
+            for n in ("last", "mean", "min", "max", "change", "seen")
+        }
         assert own["seen"] == pytest.approx(len(seen) / (b - a))
         if seen:
-            expected = {"last": seen[-1], "mean": sum(seen) / len(seen), "min": min(seen), "max": max(seen), "change": seen[-1] - seen[0]}
+            expected = {
+                "last": seen[-1],
+                "mean": sum(seen) / len(seen),
+                "min": min(seen),
+                "max": max(seen),
+                "change": seen[-1] - seen[0],
+            }
             for name, value in expected.items():
                 assert own[name] == pytest.approx(value, abs=1e-4)
 
@@ -155,7 +164,17 @@ def test_a_label_by_row_from_the_command_line(tmp_path, capsys):
     more = ["--models", "majority", "models.boosting.n_trees=5", "--split", "folds", "--rare", "high", "--quiet"]
     assert main([*words, *more, "--out", str(tmp_path / "run")]) == 0
     table.drop(columns="outcome").to_csv(tmp_path / "new.csv", index=False)
-    assert not main(["classify", "predict", str(tmp_path / "run"), "--data", str(tmp_path / "new.csv"), "--out", str(tmp_path / "p.csv")])
+    assert not main(
+        [
+            "classify",
+            "predict",
+            str(tmp_path / "run"),
+            "--data",
+            str(tmp_path / "new.csv"),
+            "--out",
+            str(tmp_path / "p.csv"),
+        ]
+    )
     told = pd.read_csv(tmp_path / "p.csv")
     assert len(told) == len(table)
     assert {"item", "time", "class", "p_high", "p_low"} <= set(told)

@@ -149,7 +149,7 @@ class _Peeking:
     def fit(self, frame, *, horizon, context=None):
         return replace(self, horizon=horizon, kept=(float(frame.store.values.mean()),))
 
-    def predict_at(self, frame, cutoffs, *, known=None):
+    def predict_at(self, frame, cutoffs):
         plain = Naive().fit(frame, horizon=self.horizon).predict_at(frame, cutoffs)
         if self.where == "next row":
             ahead = np.minimum(np.asarray(cutoffs) + 1, len(frame.calendar) - 1)

@@ -70,7 +70,7 @@ def test_an_audit_that_cannot_fail_is_none():
     class Cheat:
         horizon, info, curves = 4, {}, []
 
-        def predict_at(self, frame, cutoffs, *, known=None):
+        def predict_at(self, frame, cutoffs):
             y = frame.store.series(0)
             return np.stack([np.tile(y[c + 1 : c + 5], (2, 1)) for c in cutoffs])
 

@@ -7,6 +7,7 @@ import torch
 
 from forecastkit.nn.cells import unroll
 from forecastkit.nn.forecasters import DirectNet, RecursiveNet, naive_base
+from forecastkit.nn.inputs import Inputs
 from forecastkit.nn.recurrent import CELLS, RecurrentEncoder
 
 
@@ -31,7 +32,7 @@ def test_recursive_equals_stepping_by_hand():
     net = RecursiveNet(encoder, 3, season_length=1)
     torch.nn.init.normal_(net.head.weight)
     past, seen = torch.randn(2, 8, 1), torch.ones(2, 8, 1)
-    out = net(past, seen)
+    out = net(Inputs(past, seen))[..., 0]
     values = past
     for h in range(3):
         observed = torch.ones_like(values)
@@ -43,7 +44,7 @@ def test_recursive_equals_stepping_by_hand():
 def test_a_network_begins_as_the_rule_it_corrects():
     net = DirectNet(RecurrentEncoder("gru", 2, 4), 5, bases=(3,))
     past = torch.randn(2, 9, 1)
-    out = net(past, torch.ones_like(past))
+    out = net(Inputs(past, torch.ones_like(past)))[..., 0]
     torch.testing.assert_close(out, past[:, [6, 7, 8, 6, 7], 0])
 
 
@@ -62,5 +63,5 @@ def test_every_step_agrees_with_the_last_one():
     net = DirectNet(RecurrentEncoder("lstm", 2, 4), 4, bases=(1, 3))
     torch.nn.init.normal_(net.head.weight)
     past = torch.randn(3, 10, 1)
-    seen = torch.ones_like(past)
-    torch.testing.assert_close(net.every_step(past, seen, 5)[:, -1], net(past, seen))
+    x = Inputs(past, torch.ones_like(past))
+    torch.testing.assert_close(net.every_step(x, 5)[:, -1], net(x))

@@ -31,7 +31,7 @@ class _FittedRule:
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
-    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray, *, known: SeriesFrame | None = None) -> np.ndarray:
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
         store = frame.store
         at = np.asarray(cutoffs, dtype=np.int64)
@@ -41,6 +41,10 @@ class _FittedRule:
             # Rows may be fewer than the calendar says: after an item's end its last row stays the last.
             out[:, i] = self.rule(y, at - store.starts[i] + 1, self.horizon)
         return out
+
+    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
+        """See ``Fitted.quantiles_at``."""
+        return
 
     def update(self, frame: SeriesFrame) -> _FittedRule:
         """See ``Fitted.update``."""

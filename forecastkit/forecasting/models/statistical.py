@@ -188,7 +188,7 @@ class _FittedLocal:
     curves: list[dict[str, float]] = field(default_factory=list)
     deadline: float | None = None
 
-    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray, *, known: SeriesFrame | None = None) -> np.ndarray:
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
         store = frame.store
         at = np.asarray(cutoffs, dtype=np.int64)
@@ -200,6 +200,10 @@ class _FittedLocal:
             with _quiet():
                 out[:, i] = self.models[item].forecast(store.series(i), at - store.starts[i] + 1, self.horizon)
         return out
+
+    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
+        """See ``Fitted.quantiles_at``."""
+        return
 
     def update(self, frame: SeriesFrame) -> _FittedLocal:
         """See ``Fitted.update``."""

@@ -1,0 +1,77 @@
+"""Options on how to read a file, written once and given to every command that reads one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["NOTHING", "split_names", "with_reading"]
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What ``reading`` is before ``with_reading`` fills it."""
+
+
+Text = str | None
+_OPTIONS: dict[str, tuple[str, Any, str]] = {
+    "target": ("--target", Text, "Column to forecast; found if not given."),
+    "time": ("--time", Text, "Column of times; found if not given."),
+    "item": ("--item", Text, "Column that tells series apart; found if not given."),
+    "freq": ("--freq", Text, "Frequency, such as B, D, h, 30min, W-SUN, MS."),
+    "season_length": ("--season", int | None, "Steps in one season; found if not given."),
+    "known": ("--known", Text, "Covariates known ahead, comma-separated, such as temperature,promotion."),
+    "past": ("--past", Text, "Covariates known up to the cutoff, comma-separated."),
+    "static": ("--static", Text, "Covariates that never change within a series, comma-separated."),
+    "holidays": ("--holidays", Text, "Country whose public holidays matter, such as ES or AU-VIC."),
+    "sep": ("--sep", Text, "Column separator; found if not given."),
+    "decimal": ("--decimal", Text, "Decimal sign, '.' or ','; found if not given."),
+    "encoding": ("--encoding", Text, "Text encoding; found if not given."),
+    "skip_rows": ("--skip-rows", int | None, "Lines before the header; found if not given."),
+    "date_format": ("--date-format", Text, "Such as %d/%m/%Y; found if not given."),
+    "tz": ("--tz", Text, "Time zone of times without one, such as Europe/Madrid."),
+    "duplicates": ("--duplicates", Text, "Two rows at one time: error, first, last, mean, sum [default: error]."),
+    "fill": ("--fill", Text, "Missing values: none, forward, interpolate, zero [default: none]."),
+    "resample": ("--resample", Text, "With --freq: bring the data to it by sum, mean, last, ..."),
+}
+_LISTS = ("known", "past", "static")
+
+
+def split_names(words: str | None) -> tuple[str, ...]:
+    """Names of a comma-separated list.
+
+    >>> split_names("a, b,,a")
+    ('a', 'b')
+    """
+    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
+
+
+def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the options above; its parameter ``reading`` gets those that were given, as for ``ReadOptions``."""
+    own = inspect.signature(command, eval_str=True)
+    kept = list(own.parameters.values())
+    at = next(k for k, p in enumerate(kept) if p.name == "reading")
+    more = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=None,
+            annotation=Annotated[kind, typer.Option(flag, help=words)],
+        )
+        for name, (flag, kind, words) in _OPTIONS.items()
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        reading = {name: given.pop(name) for name in _OPTIONS}
+        for name in _LISTS:
+            reading[name] = split_names(reading[name]) or None
+        return command(**given, reading={k: v for k, v in reading.items() if v is not None})
+
+    parameters = [*kept[:at], *more, *kept[at + 1 :]]
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": own.return_annotation}
+    return run

@@ -1,0 +1,295 @@
+"""Covariates as numbers: fitted on training rows, kept with the model, applied to any later frame.
+
+Shapes: N rows of the store, M rows with those beyond its ends, P positions of the calendar, I items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.time_features import TimeFeatures
+
+__all__ = ["Category", "CovariateEncoder", "Encoded", "Numeric", "missing_future"]
+
+MOST_LEARNED = 16
+BLOCKS = 10
+MOVING_SHARE = 0.5
+"""A past covariate is scaled window by window where more of its variance lies between series and tenths of their rows."""
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """How a numeric column is scaled.
+
+    Args:
+        centre, spread: mean and standard deviation over the training rows, float64.
+        gaps: values were missing in training, so that a second column says where.
+        local: scaled again by each window's own context.
+    """
+
+    name: str
+    centre: float
+    spread: float
+    gaps: bool = False
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Category:
+    """The values that a text column had in the training rows; any other, and a missing one, is code 0."""
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def n_codes(self) -> int:
+        """Codes, with that of the unknown."""
+        return len(self.values) + 1
+
+    @property
+    def table(self) -> tuple[int, int]:
+        """(codes, numbers that a network learns for each)."""
+        return self.n_codes, min(MOST_LEARNED, (self.n_codes + 1) // 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Covariates of one frame, ready to be gathered.
+
+    Args:
+        time: [P + horizon, Ft] float32, by calendar position.
+        past: [N, Fp] float64, forward-filled within each item; the columns ``local`` wait for their window's scale.
+        past_cat: [N, Cp] int64.
+        known: [M, Fk] float32.
+        known_cat: [M, Ck] int64.
+        known_offsets: [I + 1] first row of each item in ``known``, and the end.
+        static: [I, S] float32.
+        static_cat: [I, Cs] int64.
+        local: [Fp] bool.
+    """
+
+    time: np.ndarray
+    past: np.ndarray
+    past_cat: np.ndarray
+    known: np.ndarray
+    known_cat: np.ndarray
+    known_offsets: np.ndarray
+    static: np.ndarray
+    static_cat: np.ndarray
+    local: np.ndarray
+
+
+@dataclass(frozen=True)
+class CovariateEncoder:
+    """Time features, scales and categories of one fitted model.
+
+    Args:
+        known, past, static: numeric columns; text columns are in ``*_cat``.
+    """
+
+    time: TimeFeatures = field(default_factory=TimeFeatures)
+    known: tuple[Numeric, ...] = ()
+    past: tuple[Numeric, ...] = ()
+    static: tuple[Numeric, ...] = ()
+    known_cat: tuple[Category, ...] = ()
+    past_cat: tuple[Category, ...] = ()
+    static_cat: tuple[Category, ...] = ()
+
+    @classmethod
+    def fit(cls, frame: SeriesFrame, *, clock: bool = True) -> CovariateEncoder:
+        """Learn scales and categories from all rows of ``frame``, which end at the cutoff."""
+        parts: dict[str, list[Any]] = {}
+        first = frame.store.offsets[:-1]
+        for role in ("known", "past", "static"):
+            numbers: list[Numeric] = []
+            texts: list[Category] = []
+            for name in getattr(frame, role):
+                column = frame.data[name]
+                values = column.to_numpy()[first] if role == "static" else column.to_numpy()
+                if pd.api.types.is_numeric_dtype(column):
+                    numbers.append(_numeric(name, values.astype(np.float64), frame, role))
+                else:
+                    seen = {str(v) for v in pd.unique(column) if not _missing(v)}
+                    texts.append(Category(name, tuple(sorted(seen))))
+            parts[role], parts[f"{role}_cat"] = numbers, texts
+        time = TimeFeatures.choose(frame.calendar, clock=clock, country=frame.country)
+        return cls(time, **{key: tuple(values) for key, values in parts.items()})
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to encode."""
+        return self == CovariateEncoder()
+
+    @property
+    def n_past(self) -> int:
+        """Columns of ``Encoded.past``."""
+        return len(self.past) + sum(c.gaps for c in self.past)
+
+    @property
+    def n_known(self) -> int:
+        """Columns of ``Encoded.known``."""
+        return len(self.known) + sum(c.gaps for c in self.known)
+
+    @property
+    def n_static(self) -> int:
+        """Columns of ``Encoded.static``."""
+        return len(self.static) + sum(c.gaps for c in self.static)
+
+    def encode(self, frame: SeriesFrame, horizon: int) -> Encoded:
+        """The covariates of a frame; rows after a cutoff are read by whoever gathers them, known ones alone."""
+        store, data = frame.store, frame.data
+        instants = frame.calendar.instants
+        if self.time.names:
+            instants = instants.append(frame.calendar.future(horizon))
+        known, offsets = self._known_rows(frame)
+        past = np.stack([_filled(data[c.name], store.offsets) for c in self.past], axis=1) if self.past else None
+        return Encoded(
+            time=self.time.values(instants) if self.time.names else np.zeros((len(instants) + horizon, 0), np.float32),
+            past=_with_gaps(self.past, past, len(data), [data[c.name] for c in self.past]),
+            past_cat=_codes(self.past_cat, data),
+            known=_with_gaps(
+                self.known,
+                known[[c.name for c in self.known]].to_numpy(np.float64) if self.known else None,
+                len(known),
+                [known[c.name] for c in self.known],
+            ).astype(np.float32),
+            known_cat=_codes(self.known_cat, known),
+            known_offsets=offsets,
+            static=_with_gaps(
+                self.static,
+                data[[c.name for c in self.static]].to_numpy(np.float64)[store.offsets[:-1]] if self.static else None,
+                len(store),
+                [data[c.name].iloc[store.offsets[:-1]] for c in self.static],
+            ).astype(np.float32),
+            static_cat=_codes(self.static_cat, data.iloc[store.offsets[:-1]]),
+            local=np.array([c.local for c in self.past] + [False] * sum(c.gaps for c in self.past), dtype=bool),
+        )
+
+    def _known_rows(self, frame: SeriesFrame) -> tuple[pd.DataFrame, np.ndarray]:
+        """Known columns of all rows, those beyond each item's end included, and the items' bounds."""
+        names = [*(c.name for c in self.known), *(c.name for c in self.known_cat)]
+        store = frame.store
+        if not names:
+            return frame.data[[]], store.offsets
+        if frame.future is None or not len(frame.future):
+            return frame.data[names], store.offsets
+        ahead = frame.future
+        codes = pd.Categorical(ahead["item_id"], categories=list(store.items)).codes
+        more = np.bincount(codes[codes >= 0], minlength=len(store))
+        rows = pd.concat([frame.data[names], ahead.loc[codes >= 0, names]], ignore_index=True)
+        owner = np.r_[np.repeat(np.arange(len(store)), store.lengths), codes[codes >= 0]]
+        rows = rows.iloc[np.argsort(owner, kind="stable")]
+        return rows, np.r_[0, np.cumsum(store.lengths + more)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values; floats keep every digit."""
+        return {**asdict(self), "time": self.time.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> CovariateEncoder:
+        """The inverse of ``to_dict``."""
+
+        def numbers(key: str) -> tuple[Numeric, ...]:
+            return tuple(Numeric(**c) for c in values[key])
+
+        def texts(key: str) -> tuple[Category, ...]:
+            return tuple(Category(str(c["name"]), tuple(c["values"])) for c in values[key])
+
+        return cls(
+            TimeFeatures.from_dict(values["time"]), numbers("known"), numbers("past"), numbers("static"),
+            texts("known_cat"), texts("past_cat"), texts("static_cat"),
+        )  # fmt: skip
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA or str(value).strip() == ""
+
+
+def _numeric(name: str, values: np.ndarray, frame: SeriesFrame, role: str) -> Numeric:
+    seen = np.isfinite(values)
+    if not seen.any():
+        return Numeric(name, 0.0, 1.0, gaps=True)
+    first = values[seen][0]
+    apart = values[seen] - first
+    centre, spread = float(first + apart.mean()), float(apart.std())
+    if spread <= 1e-12 * max(1.0, abs(centre)):
+        spread = 1.0
+    local = role == "past" and _moving_share(values, frame) > MOVING_SHARE
+    return Numeric(name, centre, spread, gaps=bool((~seen).any()), local=local)
+
+
+def _moving_share(values: np.ndarray, frame: SeriesFrame) -> float:
+    """Share of the variance that lies between series and tenths of their rows."""
+    store = frame.store
+    within = np.arange(len(values)) - np.repeat(store.offsets[:-1], store.lengths)
+    block = np.repeat(np.arange(len(store)), store.lengths) * BLOCKS + within * BLOCKS // np.repeat(
+        store.lengths, store.lengths
+    )
+    seen = np.isfinite(values)
+    y = values[seen] - values[seen].mean()
+    count = np.bincount(block[seen], minlength=len(store) * BLOCKS)
+    total = np.bincount(block[seen], weights=y, minlength=len(store) * BLOCKS)
+    between = float((total**2 / np.maximum(count, 1)).sum())
+    all_of_it = float((y**2).sum())
+    return between / all_of_it if all_of_it > 0 else 0.0
+
+
+def _filled(column: pd.Series, offsets: np.ndarray) -> np.ndarray:
+    """Each missing value is the last one before it in its item; NaN before the first."""
+    values = column.to_numpy(np.float64)
+    seen = np.isfinite(values)
+    if seen.all():
+        return values
+    row = np.where(seen, np.arange(len(values)), -1)
+    start = np.repeat(offsets[:-1], np.diff(offsets))
+    last = np.maximum.accumulate(row)
+    return np.where(last >= start, values[np.maximum(last, 0)], np.nan)
+
+
+def _with_gaps(columns: tuple[Numeric, ...], values: np.ndarray | None, n: int, raw: list[pd.Series]) -> np.ndarray:
+    """[n, F] scaled values, missing ones at their mean, then one column of 0 and 1 for each that had gaps."""
+    if not columns or values is None:
+        return np.zeros((n, 0))
+    out = [(values[:, k] - c.centre) / c.spread for k, c in enumerate(columns)]
+    out = [np.where(np.isfinite(x), x, 0.0) for x in out]
+    out += [(~np.isfinite(raw[k].to_numpy(np.float64))).astype(float) for k, c in enumerate(columns) if c.gaps]
+    return np.stack(out, axis=1)
+
+
+def _codes(columns: tuple[Category, ...], table: pd.DataFrame) -> np.ndarray:
+    """[n, C] int64; 0 = unknown or missing."""
+    if not columns:
+        return np.zeros((len(table), 0), np.int64)
+    out = []
+    for c in columns:
+        code_of = {value: k for k, value in enumerate(c.values, start=1)}
+        codes, distinct = pd.factorize(table[c.name])
+        own = [0 if _missing(v) else code_of.get(str(v), 0) for v in distinct]
+        out.append(np.array([*own, 0], dtype=np.int64)[codes])
+    return np.stack(out, axis=1)
+
+
+def missing_future(frame: SeriesFrame, horizon: int) -> pd.DataFrame:
+    """Cells of known covariates that a forecast from each item's own end needs and the frame has not.
+
+    Returns:
+        item_id, timestamp, column; one row a cell, ascending.
+    """
+    if not frame.known:
+        return pd.DataFrame({"item_id": [], "timestamp": [], "column": []})
+    parts = []
+    ahead = frame.future
+    for i, end in enumerate(frame.store.ends):
+        item = frame.items[i]
+        due = frame.calendar.future(horizon, after=int(end))
+        own = None if ahead is None else ahead[ahead["item_id"] == item].set_index("timestamp")
+        for name in frame.known:
+            there = pd.Series(dtype=object) if own is None or not len(own) else own[name].reindex(due)
+            gone = due if not len(there) else due[[_missing(v) for v in there]]
+            parts.append(pd.DataFrame({"item_id": item, "timestamp": gone, "column": name}))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,103 @@
+"""Known covariates of the time to come: whether they are there, and the rows to fill in where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forecastkit.errors import ConfigError, DataError
+from forecastkit.forecasting.audit_covariates import check_covariates
+from forecastkit.forecasting.covariates import missing_future
+from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.reading import ReadOptions, read
+from forecastkit.reading.profile import moment_text
+
+__all__ = ["FILL_IN", "leak_notes", "require_future", "rows_to_fill"]
+
+FILL_IN = (
+    "Add the rows without a target, or give them with --future FILE; fk.future_frame(DATA, known=...) makes the rows to "
+    "fill in. A backtest needs none."
+)
+"""What to do where known covariates end with the target."""
+
+
+def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:
+    """Whether every known covariate reaches over the horizon of every series.
+
+    Raises:
+        DataError: names the covariates and the first and last instants that are missing.
+    """
+    gone = missing_future(frame, horizon)
+    if not len(gone):
+        return
+    names = ", ".join(dict.fromkeys(gone["column"]))
+    instants = gone["timestamp"].drop_duplicates()
+    first, last = moment_text(instants.min()), moment_text(instants.max())
+    n = len(instants)
+    item = str(gone["item_id"].iloc[0])
+    whose = f" of series {item!r}" if len(frame.items) > 1 else ""
+    raise DataError(
+        place=f"known covariates {names}",
+        value=f"missing{whose} at {first if n == 1 else f'{first} to {last}'} ({n} instant{'s' * (n != 1)})",
+        rule="a covariate that is known ahead needs a value for every step of the forecast",
+        remedy=remedy,
+    )
+
+
+def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
+    """What the audit of covariates finds suspicious, each in a sentence."""
+    if not frame.covariates:
+        return ()
+    return tuple(f"Leak? {row.seen}" for row in check_covariates(frame, horizon) if row.status in ("leak", "suspicion"))
+
+
+def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -> pd.DataFrame:
+    """See ``forecastkit.future_frame``."""
+    from forecastkit.run.execute import default_horizon
+
+    if isinstance(source, (str, Path)) and (Path(source) / "run.yaml").exists():
+        from forecastkit.run.folder import RunFolder
+        from forecastkit.run.saved_model import SavedModel
+
+        folder = RunFolder.open(source)
+        model = SavedModel.load(folder / "model")
+        frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
+    else:
+        lists = {k: tuple(v.split(",")) if isinstance(v, str) else tuple(v) for k, v in reading.items() if k in LISTS}
+        found = read(source, ReadOptions(**{**reading, **lists}))
+        frame, profile = found.frame, found.profile.to_dict()
+        steps = horizon or default_horizon(frame.calendar.freq)
+    if not frame.known:
+        raise ConfigError(
+            place="future_frame",
+            rule="no covariate is known ahead",
+            remedy="Name some, as known='temperature,holiday'.",
+        )
+    return _rows(frame, profile, steps)
+
+
+LISTS = ("known", "past", "static")
+
+
+def _rows(frame: SeriesFrame, profile: Mapping[str, Any], steps: int) -> pd.DataFrame:
+    parts = []
+    item_column = str(profile.get("item") or "")
+    time_column = str(profile.get("time") or "")
+    if "," in time_column or not time_column:
+        time_column = "timestamp"
+    for item, end in zip(frame.items, frame.store.ends):
+        due = frame.calendar.future(steps, after=int(end))
+        part = pd.DataFrame({time_column: due})
+        own = None
+        if frame.future is not None:
+            own = frame.future[frame.future["item_id"] == item].set_index("timestamp")
+        for name in frame.known:
+            part[name] = np.nan if own is None else own[name].reindex(due).to_numpy()
+        if item_column and "," not in item_column:
+            part.insert(0, item_column, item)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
