@@ -259,7 +259,7 @@ class TestRhythm:
     @pytest.mark.parametrize(
         ("words", "part"),
         [
-            (["--labels", "none.csv"], "not a readable table"),
+            (["--labels", "none.csv"], "no such file"),
             (["--label", "rythm"], "Did you mean 'rhythm'?"),
             (["--classes", "Atrial flutter"], "no such class"),
             (["--classes", "other"], "no class named"),

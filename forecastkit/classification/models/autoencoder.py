@@ -42,10 +42,10 @@ class RecurrentAutoencoder:
     def __post_init__(self) -> None:
         for name in ("hidden", "bottleneck", "batch_size", "max_steps"):
             if not 1 <= getattr(self, name) <= 100_000:
-                place = f"models.{self.cell}.{name}"
+                place = f"model {self.cell}, option {name}"
                 raise ConfigError(place=place, value=str(getattr(self, name)), rule="from 1 to 100000")
         if not self.lr > 0:
-            raise ConfigError(place=f"models.{self.cell}.lr", value=str(self.lr), rule="above 0")
+            raise ConfigError(place=f"model {self.cell}, option lr", value=str(self.lr), rule="above 0")
 
     def fit(self, usual: Sequences, about: FitAbout | None = None) -> _FittedAutoencoder:
         """Learn from usual sequences, for ``max_steps``.

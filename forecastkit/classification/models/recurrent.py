@@ -66,20 +66,18 @@ class RecurrentClassifier:
     family: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
-        small = {
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "batch_size": self.batch_size,
-            "max_steps": self.max_steps,
-            "seeds": self.seeds,
-        }
-        for name, value in small.items():
-            if not 1 <= value <= 100_000:
-                raise ConfigError(place=f"models.{self.cell}.{name}", value=str(value), rule="from 1 to 100000")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(place=f"models.{self.cell}.dropout", value=str(self.dropout), rule="from 0 to below 1")
-        if not 0 <= self.convolutions <= 6 or not self.lr > 0:
-            raise ConfigError(place=f"models.{self.cell}", rule="convolutions are 0 to 6 and lr is above 0")
+        counts = dict.fromkeys(("hidden", "layers", "filters", "batch_size", "max_steps", "seeds"), (1, 100_000))
+        ranges: dict[str, tuple[float, float]] = {
+            **counts, "convolutions": (0, 6), "patience": (1, 10_000), "lr": (1e-9, 10.0), "weight_decay": (0.0, 1e3), "balance": (0.0, 2.0),
+            "group_balance": (0.0, 2.0), "focal": (0.0, 10.0), "noise": (0.0, 10.0), "shift": (0, 1000), "scale": (0.0, 3.0),
+            "feature_noise": (0.0, 10.0), "dropout": (0.0, 0.95),
+        }  # fmt: skip
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(
+                    place=f"model {self.cell}, option {name}", value=str(value), rule=f"from {low:g} to {high:g}"
+                )
 
     def net(self, n_channels: int, n_features: int, n_classes: int) -> Any:
         """An untrained network."""
