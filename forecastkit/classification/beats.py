@@ -17,6 +17,7 @@ from forecastkit.classification.schema import OTHER, Sequences, concatenate
 from forecastkit.classification.splits import Split
 from forecastkit.classification.strips import beat_strips
 from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.words import BEAT_WORDS
 from forecastkit.errors import ConfigError, DataError
 
 __all__ = [
@@ -84,7 +85,7 @@ def read_beats(
     return Labelled(
         "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
         config={"records": str(folder), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
-        facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept)},
+        facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept), "feature_words": BEAT_WORDS},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
         hide=lambda rows, n_parts: hidden_parts(data, kept, rows, n_parts),
     )  # fmt: skip

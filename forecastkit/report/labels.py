@@ -306,7 +306,13 @@ def _mattered(data: LabelReport) -> list[dict[str, Any]]:
         found = data.models[name].get("mattered")
         if not found:
             continue
-        rows = [(str(key), percent(_float(v), data.lang, sign=True)) for key, v in found["features"].items()]
+        words = data.diagnostics.get("feature_words") or {}
+        k = ("en", "es").index(data.lang)
+        called = {key: f"{pair[k]} ({key})" for key, pair in words.items()}
+        rows = [
+            (called.get(str(key), str(key)), percent(_float(v), data.lang, sign=True))
+            for key, v in found["features"].items()
+        ]
         chart: Markup | str = ""
         if found.get("rare_mean") and max(map(_float, found["steps"])) > 0.0005:
             pair = (str(data.verdict["rare"]), str(found["usual"]))
