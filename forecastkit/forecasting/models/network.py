@@ -40,7 +40,8 @@ class NetworkForecaster:
         residual: the naive rule that is corrected: ``auto`` (all that the context holds: last value, last season, for
             hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
-        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen twice.
+        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
+            twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -66,7 +67,7 @@ class NetworkForecaster:
 
     context_length: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
-    clock: bool = False
+    clock: bool | None = None
     identity: bool = False
     head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
     loss: Literal["mae", "mse", "huber", "pinball"] = "mae"
