@@ -167,7 +167,7 @@ class Boosting:
         train, valid, note = training_windows(frame, horizon, length, about, label="boosting")
         rules = ranked_rules(frame, train, horizon, length)
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
-        task = _Task(length, horizon, rules, frame.season_length, not frame.store.observed.all())
+        task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
         cells = _Cells(frame, task, encoder, 1 if self.loss == "mae" else 2)
         x, y, w = cells.some(train, MOST_CELLS, about.seed)
         n_trees = (

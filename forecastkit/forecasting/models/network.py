@@ -207,7 +207,7 @@ class NetworkForecaster:
         bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
             length, horizon, self._rules(bases), segment,
-            self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.observed.all(),
+            self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.is_full,
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip

@@ -154,7 +154,7 @@ class Ridge:
         train = _full(train, length)
         rules = ranked_rules(frame, train, horizon, length)
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
-        task = _Task(length, horizon, rules, frame.season_length, not frame.store.observed.all())
+        task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
         data = _Data(frame, task, encoder)
         sums = data.sums(train)
         alphas = (self.alpha,) if self.alpha is not None else ALPHAS if len(valid) else (USUAL_ALPHA,)
@@ -207,7 +207,7 @@ class _Data:
 
     def sums(self, windows: Windows) -> _Sums:
         """Of products, over windows evenly chosen."""
-        full = bool(self.frame.store.observed.all())
+        full = self.frame.store.is_full
         parts = self.parts(evenly(windows, MOST_WINDOWS if full else MOST_WITH_HOLES))
         return reduce(_Sums.plus, (_Sums.of(*part, alike=full) for part in parts))
 

@@ -143,9 +143,7 @@ def _chunks(store: Store, at: np.ndarray, chunk: int) -> Iterator[tuple[np.ndarr
     """(places in [n_cutoffs * n_items], windows) of all cutoffs and series with an observed row."""
     item = np.tile(np.arange(len(store)), len(at))
     row = (at[:, None] - store.starts[None, :]).ravel()
-    total = np.r_[0, np.cumsum(store.observed)]
-    lo, hi = store.offsets[item], store.offsets[item + 1]
-    some = np.flatnonzero(total[np.clip(lo + row + 1, lo, hi)] > total[lo])
+    some = np.flatnonzero(row >= store.begins[item])
     for start in range(0, len(some), chunk):
         part = some[start : start + chunk]
         yield part, Windows(item[part], row[part])
