@@ -63,6 +63,12 @@ MODELS: dict[str, Entry] = {
     "auto_ets": Entry(f"{_STATISTICAL}:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
     "theta": Entry(f"{_STATISTICAL}:Theta", "the theta method (statsforecast)"),
     "arima": Entry(f"{_STATISTICAL}:Arima", "ARIMA of a fixed order (statsmodels)"),
+    "croston": Entry(
+        f"{_MODELS}.intermittent:Croston", "demand with many zeros: size over time between two (statsforecast)"
+    ),
+    "tsb": Entry(f"{_MODELS}.intermittent:Tsb", "demand with many zeros: size times probability (statsforecast)"),
+    "ridge": Entry(f"{_MODELS}.ridge:Ridge", "ridge regression over lags and covariates, one for all series"),
+    "boosting": Entry(f"{_MODELS}.boosting:Boosting", "gradient boosted trees over lags and covariates (scikit-learn)"),
     "rnn": Entry(_RECURRENT, "recurrent network with plain tanh or ReLU cells", {"cell": "rnn"}),
     "gru": Entry(_RECURRENT, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),

@@ -18,7 +18,7 @@ from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
-from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, training_windows
+from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 from forecastkit.forecasting.windows import Windows
@@ -51,7 +51,8 @@ class NetworkForecaster:
             each window's spread; a squared error is divided by the square.
         average: decay of the running mean of the weights that is validated and kept (Polyak averaging); 0 = none.
         scaling: ``instance``: mean and standard deviation of each context; ``log``: the same in logarithms, where a
-            context has values above 0 alone; ``none``.
+            context has values above 0 alone; ``item``: the mean of each context and the standard deviation of all training
+            rows of its series, so that quiet stretches stay quiet; ``none``.
         paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
@@ -74,7 +75,7 @@ class NetworkForecaster:
     level: float = 0.5
     scale_loss: bool = True
     average: float = 0.99
-    scaling: Literal["instance", "log", "none"] = "instance"
+    scaling: Literal["instance", "log", "item", "none"] = "instance"
     paths: int = 100
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
@@ -212,8 +213,9 @@ class NetworkForecaster:
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip
+        spreads = item_spreads(frame) if self.scaling == "item" else None
         source = WindowSource(
-            frame.store, length, horizon, self.scaling, task.scale_rows,
+            frame.store, length, horizon, self.scaling, task.scale_rows, spreads,
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
@@ -237,7 +239,8 @@ class NetworkForecaster:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
-        return FittedNetwork(self, net, task, encoder, info, trained.curves)
+        own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
+        return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
 
     def _train_twice(
         self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext
@@ -354,7 +357,8 @@ class NetworkForecaster:
             arrays = _of_this_format(arrays, task)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
-        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})))
+        spreads = {str(item): float("nan") if s is None else float(s) for item, s in meta.get("spreads", {}).items()}
+        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads)
 
 
 def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, np.ndarray]:
