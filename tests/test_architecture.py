@@ -18,6 +18,7 @@ ORDER = [
     {
         "registry",
         "strict_yaml",
+        "presets",
         "config",
         "runtime",
         "parallel",

@@ -50,6 +50,12 @@ SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each netwo
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
 LangOption = Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
+]
+TimeLimitOption = Annotated[
+    str | None, typer.Option("--time-limit", help="Of the whole run, shared out over the models, such as 10m.")
+]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
@@ -86,6 +92,8 @@ def fit(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -98,9 +106,9 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
-        "data": {**reading, **_given({"path": data, "future": future})}
-    }
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= _given({"preset": preset, "time_limit": time_limit})
+    values["data"] = {**reading, **_given({"path": data, "future": future})}
     if models is not None:
         values["models"] = _names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -127,6 +135,8 @@ def backtest(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -147,6 +157,7 @@ def backtest(
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= _given({"preset": preset, "time_limit": time_limit})
     values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)

@@ -205,6 +205,8 @@ class Member:
         weights: [H] shares by step; a single one counts for all steps.
         seeds: fits whose mean is the member; empty = the seed of the run.
         n_steps: training steps of its final fit; None = by early stopping.
+        most_steps: where the schedule of its training ended; None = at its own end.
+        kind: of the registry, where ``name`` is another; empty = ``name``.
     """
 
     name: str
@@ -212,6 +214,8 @@ class Member:
     weights: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = ()
     n_steps: int | None = None
+    most_steps: int | None = None
+    kind: str = ""
 
 
 DEFAULT_MEMBERS = (Member("theta"), Member("auto_ets"), Member("seasonal_naive"))
@@ -253,7 +257,7 @@ class EnsembleForecaster:
             seeds = member.seeds or (about.seed,)
             try:
                 steps = about.n_steps if member.n_steps is None else member.n_steps
-                own = [replace(about, seed=s, n_steps=steps) for s in seeds]
+                own = [replace(about, seed=s, n_steps=steps, most_steps=member.most_steps) for s in seeds]
                 runs = [_model(member).fit(frame, horizon=horizon, context=c) for c in own]
             except FitError as error:
                 reason = f"{member.name}: {error.rule}"
@@ -269,9 +273,9 @@ class EnsembleForecaster:
         for k, (kept, states) in enumerate(zip(meta["members"], meta["states"], strict=True)):
             member = Member(
                 str(kept["name"]), dict(kept["options"]), tuple(float(w) for w in kept["weights"]), tuple(kept["seeds"]),
-                kept["n_steps"],
+                kept["n_steps"], kept["most_steps"], str(kept["kind"]),
             )  # fmt: skip
-            if member.name == NAME:
+            if NAME in (member.name, member.kind):
                 raise ValueError("an ensemble cannot be its own member")
             runs = []
             for s, state in enumerate(states):
@@ -283,7 +287,7 @@ class EnsembleForecaster:
 
 
 def _model(member: Member) -> Forecaster:
-    return registry.create_model(member.name, **member.options)
+    return registry.create_model(member.kind or member.name, **member.options)
 
 
 def said(method: str, members: Sequence[Member]) -> str:

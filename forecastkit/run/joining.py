@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from forecastkit.config import RunConfig
     from forecastkit.run.execute import Prepared
 
-__all__ = ["check_ensemble", "training_steps", "with_ensemble"]
+__all__ = ["check_ensemble", "kind_of", "schedule_end", "training_steps", "with_ensemble"]
 
 
 def check_ensemble(config: RunConfig) -> None:
@@ -63,6 +63,8 @@ def with_ensemble(
             tuple(float(w) for w in weights),
             tuple(r.seed for r in good[name]),
             training_steps(good[name]),
+            schedule_end(good[name]),
+            kind_of(prepared.config, name),
         )
         for name, weights in zip(names, mix.weights)
     )
@@ -79,6 +81,17 @@ def with_ensemble(
     kept = [asdict(m) for m in members]
     forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method)
     return replace(prepared, models={**prepared.models, ensemble.NAME: forecaster}), out
+
+
+def kind_of(config: RunConfig, name: str) -> str:
+    """The registry's name of a model that the configuration may call otherwise."""
+    return str(config.models.get(name, {}).get("model", name))
+
+
+def schedule_end(runs: Sequence[ModelBacktest]) -> int | None:
+    """Steps over which a time limit laid the learning rate's schedule; None = there was none."""
+    ends = [int(r.info["most_steps"]) for r in runs if r.info.get("most_steps") is not None]
+    return round(statistics.median(ends)) if ends else None
 
 
 def training_steps(runs: Sequence[ModelBacktest]) -> int | None:

@@ -45,7 +45,9 @@ def steps_in_time(module: TrainingModule, data: Any, seconds: float, *, most: in
             (total / weight.clamp_min(1.0)).backward()
             optimizer.step()
             took.append(time.perf_counter() - started)
-        step = sum(took[WARM_UP:]) / max(1, len(took) - WARM_UP) if len(took) > WARM_UP else sum(took) / max(1, len(took))
+        step = (
+            sum(took[WARM_UP:]) / max(1, len(took) - WARM_UP) if len(took) > WARM_UP else sum(took) / max(1, len(took))
+        )
         started = time.perf_counter()
         trial.net.eval()
         with torch.no_grad():
