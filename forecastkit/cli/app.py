@@ -58,6 +58,12 @@ TimeLimitOption = Annotated[
 ]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
+TransformOption = Annotated[
+    str | None,
+    typer.Option("--transform", help="Of the target: auto, log, log1p, box_cox, difference, ... [default: none]."),
+]
+NonNegativeOption = Annotated[bool, typer.Option("--non-negative", help="No forecast is below 0.")]
+WholeOption = Annotated[bool, typer.Option("--whole", help="Forecasts are whole numbers.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
 VerdictOption = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -99,6 +105,9 @@ def fit(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -107,7 +116,8 @@ def fit(
     from forecastkit.cli.fitting import run_fit
 
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= _given({"preset": preset, "time_limit": time_limit})
+    values |= _given({"preset": preset, "time_limit": time_limit, "transform": transform})
+    values |= _given({"non_negative": non_negative or None, "whole": whole or None})
     values["data"] = {**reading, **_given({"path": data, "future": future})}
     if models is not None:
         values["models"] = _names(models)
@@ -142,6 +152,9 @@ def backtest(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -157,7 +170,8 @@ def backtest(
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= _given({"preset": preset, "time_limit": time_limit})
+    values |= _given({"preset": preset, "time_limit": time_limit, "transform": transform})
+    values |= _given({"non_negative": non_negative or None, "whole": whole or None})
     values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)

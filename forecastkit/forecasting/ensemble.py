@@ -217,6 +217,14 @@ class Member:
     most_steps: int | None = None
     kind: str = ""
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Member:
+        """The inverse of ``dataclasses.asdict``, of what came from JSON too."""
+        return cls(
+            str(values["name"]), dict(values["options"]), tuple(float(w) for w in values["weights"]),
+            tuple(int(s) for s in values["seeds"]), values["n_steps"], values["most_steps"], str(values["kind"]),
+        )  # fmt: skip
+
 
 DEFAULT_MEMBERS = (Member("theta"), Member("auto_ets"), Member("seasonal_naive"))
 """Where nothing was learned: three kinds that need no training."""
@@ -271,10 +279,7 @@ class EnsembleForecaster:
         """See ``Forecaster.restore``."""
         fitted = []
         for k, (kept, states) in enumerate(zip(meta["members"], meta["states"], strict=True)):
-            member = Member(
-                str(kept["name"]), dict(kept["options"]), tuple(float(w) for w in kept["weights"]), tuple(kept["seeds"]),
-                kept["n_steps"], kept["most_steps"], str(kept["kind"]),
-            )  # fmt: skip
+            member = Member.from_dict(kept)
             if NAME in (member.name, member.kind):
                 raise ValueError("an ensemble cannot be its own member")
             runs = []

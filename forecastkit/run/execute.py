@@ -259,7 +259,8 @@ def _model(config: RunConfig, name: str) -> Forecaster:
         )
     if kind == ENSEMBLE and name != ENSEMBLE:
         raise ConfigError(place=f"models.{name}", value=kind, rule="a run has one ensemble, made from its other models")
-    return registry.create_model(kind, **options)
+    every = {"transform": config.transform, "non_negative": config.non_negative, "whole": config.whole}
+    return registry.create_model(kind, **every | options)
 
 
 def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...]]:

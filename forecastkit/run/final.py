@@ -11,7 +11,7 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import FitError
 from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
-from forecastkit.forecasting.ensemble import EnsembleForecaster, Member
+from forecastkit.forecasting.ensemble import Member
 from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.run.budget import Budget, affordable
 from forecastkit.run.joining import kind_of, schedule_end, training_steps
@@ -44,7 +44,7 @@ def fit_final(
     _check_tested(evaluation, name)
     scored = evaluation.seeds[name]
     tested = {n: [s.backtest for s in seeds] for n, seeds in evaluation.seeds.items()}
-    model, used = _within(prepared.models[name], tested, budget)
+    model, used = _within(name, prepared.models[name], tested, budget)
     seed, n_steps = prepared.config.seed, training_steps(tested[name])
     gap, horizon = prepared.plan.gap, prepared.plan.horizon
     fitted = model.fit(
@@ -87,18 +87,19 @@ def _check_tested(evaluation: Evaluation, name: str) -> None:
 
 
 def _within(
-    model: Forecaster, tested: Mapping[str, Sequence[ModelBacktest]], budget: Budget
+    name: str, model: Forecaster, tested: Mapping[str, Sequence[ModelBacktest]], budget: Budget
 ) -> tuple[Forecaster, dict[str, Any]]:
     """An ensemble without what its time does not allow, and which seeds of which members are left."""
-    if not isinstance(model, EnsembleForecaster):
+    if name != ENSEMBLE:
         return model, {}
-    members: tuple[Member, ...] = model.members
+    options = registry.options_of(model)
+    every = members = tuple(Member.from_dict(m) for m in options["members"])
     if budget.replay is not None and "members" in budget.replay.used.get("final", {}):
         kept = budget.replay.used["final"]["members"]
         members = tuple(replace(m, seeds=tuple(kept[m.name])) for m in members if m.name in kept)
     elif budget.end is not None:
         members = affordable(members, tested, budget.end - time.monotonic())
-    if members == model.members:
+    if members == every:
         return model, {}
-    smaller = registry.create_model(ENSEMBLE, members=[asdict(m) for m in members], method=model.method)
+    smaller = registry.create_model(ENSEMBLE, **{**options, "members": [asdict(m) for m in members]})
     return smaller, {"members": {m.name: list(m.seeds) for m in members}}

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from forecastkit import registry
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting import ensemble
@@ -72,14 +74,15 @@ def with_ensemble(
     one = ModelBacktest(
         ensemble.NAME,
         prepared.config.seed,
-        points,
+        np.rint(points) + 0.0 if prepared.config.whole else points,
         seconds_fit=sum(r.seconds_fit for r in runs),
         seconds_predict=sum(r.seconds_predict for r in runs),
         info={"note": f"{ensemble.said(mix.method, members)}; time is that of its members", "tried": tried},
     )
     out[ensemble.NAME] = [one]
+    shape = {"non_negative": prepared.config.non_negative, "whole": prepared.config.whole}
     kept = [asdict(m) for m in members]
-    forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method)
+    forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method, **shape)
     return replace(prepared, models={**prepared.models, ensemble.NAME: forecaster}), out
 
 
