@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, UnknownNameError, near
-from forecastkit.presets import seconds_in, with_preset
+from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -110,6 +110,7 @@ class RunConfig(_Strict):
         n_jobs: processes for statistical models; results do not depend on it.
         preset: where settings that are not given come from: ``presets.PRESETS``.
         time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
+        tune: trials of a search for each network's options, a whole number, or its time, as ``5m``; None = no search.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
         threads: torch threads; None = one for small networks, else all cores.
@@ -134,6 +135,7 @@ class RunConfig(_Strict):
     threads: int | None = Field(default=None, ge=1)
     preset: Literal["fast", "default", "best"] = "default"
     time_limit: float | None = None
+    tune: int | float | None = None
     lang: Literal["en", "es"] = "en"
     cost: str = ""
     fee: float | None = Field(default=None, ge=0, le=10_000)
@@ -152,6 +154,11 @@ class RunConfig(_Strict):
     @classmethod
     def _time_limit(cls, value: Any) -> Any:
         return value if value is None else seconds_in(value)
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _tune(cls, value: Any) -> Any:
+        return value if value is None else trials_or_seconds(value)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-__all__ = ["PRESETS", "seconds_in", "with_preset"]
+__all__ = ["PRESETS", "seconds_in", "trials_or_seconds", "with_preset"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     # One network, briefly, and baselines that are over soon: a first look.
@@ -26,6 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 LEAST_SECONDS = 5.0
+MOST_TRIALS = 10_000
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -64,3 +65,26 @@ def seconds_in(text: Any) -> float:
     if not LEAST_SECONDS <= seconds < 1e8:
         raise ValueError(f"a run needs {LEAST_SECONDS:g} seconds at least")
     return seconds
+
+
+def trials_or_seconds(value: Any) -> int | float:
+    """A whole number of trials, or seconds as a float.
+
+    Raises:
+        ValueError: neither, or none.
+
+    >>> trials_or_seconds("20"), trials_or_seconds("5m"), trials_or_seconds(300.0)
+    (20, 300.0, 300.0)
+    """
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MOST_TRIALS:
+            raise ValueError(f"a search has 1 to {MOST_TRIALS} trials")
+        return value
+    try:
+        return seconds_in(value)
+    except ValueError as error:
+        raise ValueError(
+            str(error).replace("a time limit is a number of seconds", "a search is a number of trials")
+        ) from None

@@ -56,6 +56,9 @@ PresetOption = Annotated[
 TimeLimitOption = Annotated[
     str | None, typer.Option("--time-limit", help="Of the whole run, shared out over the models, such as 10m.")
 ]
+TuneOption = Annotated[
+    str | None, typer.Option("--tune", help="Search the networks' options: number of trials, or time such as 5m.")
+]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
 TransformOption = Annotated[
@@ -100,6 +103,7 @@ def fit(
     seeds: SeedsOption = None,
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -116,7 +120,7 @@ def fit(
     from forecastkit.cli.fitting import run_fit
 
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= _given({"preset": preset, "time_limit": time_limit, "transform": transform})
+    values |= _given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= _given({"non_negative": non_negative or None, "whole": whole or None})
     values["data"] = {**reading, **_given({"path": data, "future": future})}
     if models is not None:
@@ -147,6 +151,7 @@ def backtest(
     seeds: SeedsOption = None,
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -170,7 +175,7 @@ def backtest(
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= _given({"preset": preset, "time_limit": time_limit, "transform": transform})
+    values |= _given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= _given({"non_negative": non_negative or None, "whole": whole or None})
     values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:

@@ -44,10 +44,12 @@ class Replay:
     Args:
         left_out: models that had no time -> the reason that the leaderboard gave.
         used: ``budget`` of its run.yaml; empty where it had no limit.
+        tuned: network -> options that its search found.
     """
 
     left_out: Mapping[str, str] = field(default_factory=dict)
     used: Mapping[str, Any] = field(default_factory=dict)
+    tuned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Budget:

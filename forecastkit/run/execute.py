@@ -34,6 +34,7 @@ from forecastkit.run.final import fit_final
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.joining import check_ensemble, with_ensemble
 from forecastkit.run.page import diagnostics, write_page
+from forecastkit.run.tune import check_tuning, tune
 
 __all__ = ["Observer", "Outcome", "default_horizon", "execute"]
 
@@ -58,6 +59,9 @@ class Observer:
 
     def advance(self, done: int, total: int, note: str) -> None:
         """``done`` of ``total`` folds, or of training steps where ``note`` says so."""
+
+    def tuned(self, model: str, n_trials: int, best: float | None, first: float | None) -> None:
+        """A search for options has ended: its lowest error on select folds, and that of the options as given."""
 
     def finish(self, backtest: ModelBacktest) -> None:
         """A model has ended, well or not."""
@@ -170,6 +174,11 @@ def execute(
     budget = Budget(config.time_limit, config.baseline_seconds, final=final, replay=replay, started=begun)
     with _threads(prepared):
         try:
+            if config.tune is not None:
+                prepared = tune(prepared, folder, watch, budget)
+                facts["tuned"] = {
+                    name: registry.options_of(m) for name, m in prepared.models.items() if m.family == "network"
+                }
             for name, one, lag in run_backtests(prepared, folder, watch, budget):
                 backtests.setdefault(name, []).append(one)
                 if lag:
@@ -232,6 +241,8 @@ def prepare(
     if final:
         require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)
+    if config.tune is not None:
+        check_tuning(prepared)
     watch.plan(prepared)
     return prepared
 

@@ -39,7 +39,7 @@ def rerun(
     """Carry out a run again with its data, configuration and seeds, and compare the tables.
 
     Models that ran out of their time budget then are left out now; a time limit is not measured again, but its numbers of
-    steps, seeds and members are taken.
+    steps, seeds and members are taken. A search for options is not made again either; what it found is taken.
 
     Args:
         data: where the data are now; None = where they were.
@@ -71,7 +71,7 @@ def rerun(
         return {**found, "data": {"then": facts.get("fingerprint"), "now": now}}
     outcome = execute(
         config, out=out, observer=observer, final=final, command=command, prepared=prepared,
-        replay=Replay(_left_out(first), facts.get("budget") or {}),
+        replay=Replay(_left_out(first), facts.get("budget") or {}, facts.get("tuned") or {}),
     )  # fmt: skip
     if outcome.interrupted:
         raise KeyboardInterrupt
