@@ -151,7 +151,8 @@ class TrainingModule(pl.LightningModule):
             self.grad_norms.append(float(norm))
             late = self.deadline is not None and time.monotonic() > self.deadline
             self.out_of_time = late or (self.halt is not None and self.n_steps >= self.halt)
-            if self.stop_requested or self.out_of_time:
+            enough = self.n_steps >= self.options.max_steps
+            if self.stop_requested or self.out_of_time or enough:
                 self.trainer.should_stop = True
                 return
 
