@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -25,6 +25,8 @@ from forecastkit.forecasting.windows import Windows
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
+FEW_STEPS = 200
+"""Steps where no rows are left to say when to stop."""
 LARGE = 256 * 128
 """Units times windows a step from which the matrix products are worth sharing among threads."""
 MOST_REACH = 48
@@ -219,6 +221,7 @@ class NetworkForecaster:
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
+        about = self._paced(source, task, train, valid, about)
         net, trained, retried_at = self._train_twice(source, task, train, valid, about)
         if retried_at:
             note = "; ".join([*([note] if note else []), f"diverged at first, retried at learning rate {retried_at:g}"])
@@ -226,6 +229,8 @@ class NetworkForecaster:
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
             "early_stopped": trained.early_stopped,
+            "most_steps": about.most_steps,
+            "out_of_time": trained.out_of_time,
             "retried": bool(retried_at),
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
@@ -271,11 +276,10 @@ class NetworkForecaster:
         from forecastkit.training.trainer import train as run
 
         where = runtime.device(self.device)
-        short = self.max_steps if len(valid) else min(self.max_steps, 200)
+        most = min(self.max_steps, about.most_steps or self.max_steps)
+        short = most if len(valid) else min(most, FEW_STEPS)
         n_steps = about.n_steps if about.n_steps is not None else short
-        options = OptimizerOptions(
-            self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps, self.average
-        )
+        options = OptimizerOptions(self.optimizer, lr, self.weight_decay, self.schedule, self.clip, most, self.average)
         with runtime.seeded(about.seed):
             net = self.net_of(task)
             if n_steps == 0:
@@ -286,6 +290,7 @@ class NetworkForecaster:
                 self._last_objective(),
                 options,
                 deadline=about.deadline,
+                halt=about.halt,
                 dtype=runtime.dtype_of(self.precision, where),
             )
             every = min(self.val_every, n_steps)
@@ -308,6 +313,28 @@ class NetworkForecaster:
                 progress=about.progress,
             )
         return net.cpu(), trained
+
+    def _paced(self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext) -> FitContext:
+        """With a deadline: the same with the number of steps that fit before it."""
+        if about.deadline is None or about.n_steps is not None or about.most_steps is not None:
+            return about
+        from forecastkit import runtime
+        from forecastkit.forecasting.datamodule import ForecastDataModule
+        from forecastkit.training.module import OptimizerOptions, TrainingModule
+        from forecastkit.training.pace import steps_in_time
+
+        where = runtime.device(self.device)
+        most = self.max_steps if len(valid) else min(self.max_steps, FEW_STEPS)
+        every = min(self.val_every, most)
+        with runtime.seeded(about.seed):
+            module = TrainingModule(
+                self.net_of(task).to(where), self._objective(task), self._last_objective(),
+                OptimizerOptions(self.optimizer, self.lr), dtype=runtime.dtype_of(self.precision, where),
+            )  # fmt: skip
+            data = ForecastDataModule(source, train, valid, batch_size=self.batch_size, steps_per_epoch=every)
+            left = about.deadline - time.monotonic()
+            steps = steps_in_time(module, data, left, most=most, steps_per_epoch=every)
+        return replace(about, most_steps=steps)
 
     def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
