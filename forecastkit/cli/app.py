@@ -57,6 +57,12 @@ SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each netwo
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
+TransformOption = Annotated[
+    str | None,
+    typer.Option("--transform", help="Of the target: auto, log, log1p, box_cox, difference, ... [default: none]."),
+]
+NonNegativeOption = Annotated[bool, typer.Option("--non-negative", help="No forecast is below 0.")]
+WholeOption = Annotated[bool, typer.Option("--whole", help="Forecasts are whole numbers.")]
 
 
 def _version(value: bool) -> None:
@@ -93,6 +99,9 @@ def fit(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -100,9 +109,19 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
-        "data": {**reading, **given({"path": data, "future": future})}
-    }
+    values = given(
+        {
+            "horizon": horizon,
+            "seed": seed,
+            "seeds": seeds,
+            "lang": lang,
+            "cost": cost,
+            "fee": fee,
+            "transform": transform,
+            "non_negative": non_negative or None,
+            "whole": whole or None,
+        }
+    ) | {"data": {**reading, **given({"path": data, "future": future})}}
     if models is not None:
         values["models"] = model_names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -134,6 +153,9 @@ def backtest(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -148,7 +170,19 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values = given(
+        {
+            "horizon": horizon,
+            "seed": seed,
+            "seeds": seeds,
+            "lang": lang,
+            "cost": cost,
+            "fee": fee,
+            "transform": transform,
+            "non_negative": non_negative or None,
+            "whole": whole or None,
+        }
+    )
     values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
         values["models"] = model_names(models)
