@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ __all__ = [
     "create",
     "create_model",
     "describe",
+    "is_name",
     "list_models",
     "names_in",
     "options_of",
@@ -101,6 +103,11 @@ def names_in(words: str | None) -> tuple[str, ...]:
     ('gru', 'lstm')
     """
     return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
+
+
+def is_name(name: object) -> bool:
+    """Whether a model may be called so: it stands in tables, and in the names of files of a run."""
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z][\w-]{0,40}", name) is not None
 
 
 def list_models() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -261,7 +260,7 @@ def _model(config: RunConfig, name: str) -> Forecaster:
     """A model by its name, or by the kind that its options name: ``{gru_log: {model: gru, scaling: log}}``."""
     options = dict(config.models.get(name, {}))
     kind = str(options.pop("model", name))
-    if kind != name and (name in registry.MODELS or not re.fullmatch(r"[A-Za-z][\w-]{0,40}", name)):
+    if kind != name and (name in registry.MODELS or not registry.is_name(name)):
         raise ConfigError(
             place=f"models.{name}",
             value=f"model: {kind}"[:60],

@@ -120,6 +120,8 @@ class SavedModel:
         arrays, meta = artifacts.load_model(folder)
         try:
             frame = _frame(folder, arrays["calendar"], meta)
+            if not registry.is_name(meta["name"]):
+                raise ValueError("no name of a model")
             kind = str(meta.get("kind", meta["name"]))
             model = registry.create_model(kind, **meta["options"])
             state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}

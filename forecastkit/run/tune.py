@@ -181,7 +181,9 @@ def _search(
         number = len(done)
         if until is not None and time.monotonic() > until and number:
             return
-        space = space_of(model, given, done[0].context if done else None, prepared.frame)
+        # What may be asked for follows from the rows before the first fold alone.
+        seen = prepared.frame.between(positions(prepared.folds.select[:1], len(prepared.frame.items))[0])
+        space = space_of(model, given, done[0].context if done else None, seen)
         params = {} if number == 0 else _drawn(space, done, prepared.config.seed, number)
         watch.start(f"tune {name}", number + 1, 1)
         one = _tried(prepared, name, number, params, watch)
