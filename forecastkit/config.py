@@ -51,6 +51,7 @@ class DataConfig(_Strict):
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
     holidays: str = ""
     future: str = ""
 

@@ -24,7 +24,7 @@ from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of
-from forecastkit.reading.rows import Parsed, instants_index, rows_of
+from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
@@ -77,7 +77,8 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
         options = _as_the_card_says(options, card)
     table = open_table(source, options)
     roles = choose_roles(table, options)
-    return _build(table, roles, rows_of(table, roles, options), options, where, card)
+    rows = rows_of(table, roles, options)
+    return _build(table, roles, rows, joined_options(options, roles) if options.joint else options, where, card)
 
 
 def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:
