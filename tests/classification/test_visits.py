@@ -163,6 +163,13 @@ def test_histories_that_cannot_be_read(tmp_path, change, options, part):
         read(path, **options)
 
 
+def test_a_header_that_is_too_short_is_said(tmp_path):
+    path = tmp_path / "h.csv"
+    path.write_text(HISTORY.replace(",when", ""))
+    with pytest.raises(DataError, match="more cells than the header"):
+        read(path)
+
+
 def test_an_event_needs_times(history):
     with pytest.raises(ConfigError, match="needs the times"):
         read_visits(history, item="patient", time=None, label="outcome", event="when")
