@@ -105,3 +105,20 @@ def test_an_autoencoder_learns_what_it_sees_often(cell, segment):
         strange = float(reconstruction_errors(net, usual.flip(1)).mean())
     assert after < 0.3 * before
     assert strange > 2 * after
+
+
+def test_an_autoencoder_begins_as_the_components_that_it_corrects():
+    from sklearn.decomposition import PCA
+
+    from forecastkit.classification.anomaly import principal
+
+    x = torch.randn(200, 12, 2).double()
+    flat = x.reshape(200, -1).numpy()
+    mean, components = principal(flat, kept=0.6, most=5)
+    theirs = PCA(len(components)).fit(flat)
+    expected = torch.from_numpy(theirs.inverse_transform(theirs.transform(flat))).reshape(x.shape).float()
+    net = SequenceAutoencoder("gru", 2, 4, segment=3, linear=(24, len(components)))
+    net.mean.copy_(torch.from_numpy(mean))
+    net.components.copy_(torch.from_numpy(components))
+    with torch.inference_mode():
+        torch.testing.assert_close(net(x.float()), expected, atol=1e-4, rtol=1e-4)
