@@ -218,7 +218,9 @@ def test_a_new_table_is_read_as_the_one_before(tmp_path):
     assert again.data.channels == task.data.channels
     assert again.data.feature_names == task.data.feature_names
     assert again.data.lengths.sum() == len(table)
-    other = table.assign(mood="never seen", creatinine=table["creatinine"].astype(object).where(table.index != 3, "high"))
+    other = table.assign(
+        mood="never seen", creatinine=table["creatinine"].astype(object).where(table.index != 3, "high")
+    )
     other.to_csv(tmp_path / "w.csv", index=False)
     with pytest.raises(DataError, match="'high'; not a number, as it was in fit"):
         read_new_visits(tmp_path / "w.csv", task.plan)
