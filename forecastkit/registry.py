@@ -84,6 +84,9 @@ MODELS: dict[str, Entry] = {
     "fallback": Entry(
         f"{_MODELS}.fallback:Fallback", "for each of many series a global network, theta or the seasonal rule"
     ),
+    "ensemble": Entry(
+        "forecastkit.forecasting.ensemble:EnsembleForecaster", "several models as one; made by every run"
+    ),
 }
 
 EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}

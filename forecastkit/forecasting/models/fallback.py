@@ -156,7 +156,7 @@ class Fallback:
         for k, name in enumerate(names):
             try:
                 tried[name] = self._made(name).fit(before, horizon=horizon, context=replace(about, n_steps=None))
-                points, _ = forecast_from_ends(tried[name], before, horizon)
+                points, *_ = forecast_from_ends(tried[name], before, horizon)
             except ForecastkitError:
                 continue  # it is not taken by any series
             errors[at, k] = [_mean(row) for row in np.abs(points - answers) / np.where(scale > 0, scale, np.nan)]
