@@ -245,6 +245,7 @@ class StatisticalForecaster:
     capabilities: ClassVar[Capabilities] = Capabilities()
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
+    fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
         if self.max_history < 20:
@@ -298,10 +299,10 @@ class StatisticalForecaster:
             y = _trim(store.series(i))
             # The cut must begin with an observed row too.
             y = _trim(y[-self.max_history :])
-            if np.isfinite(y).sum() >= FEWEST_ROWS:
+            if np.isfinite(y).sum() >= self.fewest:
                 train[item] = y
         if not train:
-            raise FitError(place="history", rule=f"no series has {FEWEST_ROWS} observed rows")
+            raise FitError(place="history", rule=f"no series has {self.fewest} observed rows")
         models = self._fit_all(train, frame.season_length, about)
         info = {"note": self._said(frame.season_length, models)}
         return _FittedLocal(self, models, train, frame.season_length, horizon, info, deadline=about.deadline)
@@ -351,6 +352,8 @@ class AutoEts(StatisticalForecaster):
     """
 
     complexity: ClassVar[int] = 15
+    # The library refuses fewer.
+    fewest: ClassVar[int] = 7
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoETS

@@ -29,6 +29,8 @@ VALID_SHARE = 0.15
 MOST_VALID = 1024
 """Validation windows; more change the stopping step little and cost as much as training."""
 FEWEST_TRAIN = 8
+MANY_ITEMS, HELD_OUT = 40, 5
+"""From so many series on, every fifth can validate what is learned from the others."""
 FEWEST_WEEK = 8
 """A season longer than this may be a day, with a week of seven of it."""
 CHUNK = 4096
@@ -50,7 +52,8 @@ def training_windows(
 ) -> tuple[Windows, Windows, str]:
     """Training windows, validation windows from the tail of the same rows, and what was done otherwise.
 
-    There are no validation windows where the number of steps is given, or the history is too short for them.
+    Where the history is too short for a tail, every fifth of many series validates; of few series there are no validation
+    windows, nor where the number of steps is given.
 
     Raises:
         FitError: no window fits.
@@ -74,6 +77,10 @@ def training_windows(
             rule=f"no window of {least} rows and {horizon} steps fits",
             remedy="Shorten the horizon.",
         )
+    if about.n_steps is None and len(np.unique(train.item)) >= MANY_ITEMS:
+        held = train.item % HELD_OUT == HELD_OUT - 1
+        note = "history too short for a tail: early stopping on a fifth of the series"
+        return train.take(np.flatnonzero(~held)), evenly(train.take(np.flatnonzero(held)), MOST_VALID), note
     note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
     return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
 
