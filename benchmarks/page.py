@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from page_accuracy import accuracy_sections
 from page_labels import sections as labels_sections
 
 HERE = Path(__file__).resolve().parent
@@ -73,6 +74,7 @@ def main() -> None:
             "window, scaled by the training rows. A ridge regression over lags beats our networks here.\n"
         )
         parts.append(table(rows[["model", "part", "mse", "mae", "seconds"]]))
+    parts += accuracy_sections(newest, table)
     parts += labels_sections(newest, table)
     parts.append(
         "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "

@@ -234,6 +234,28 @@ def report(
 
 
 @app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A known covariate over the horizon: NAME=35, or NAME+=5, NAME*=1.1. May be repeated."
+        ),
+    ] = None,
+    item: Annotated[str | None, typer.Option("--item", help="One series only.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Newer rows: a file like the one of fit.")] = None,
+    future: FutureOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Say what the model of a run leans on; with --set, what its forecast would be if."""
+    from forecastkit.cli.explaining import run_explain
+
+    run_explain(run, changes or [], item=item, data=data, future=future, out=out, lang=lang)
+
+
+@app.command()
 @with_reading
 def audit(
     data: FileOption = None,

@@ -33,7 +33,8 @@ class ModelBacktest:
     Args:
         points: [n_folds, n_items, horizon] in target units, NaN where it could not.
         quantiles: [n_folds, n_items, horizon, Q] of a model that has its own; None = it has a point alone.
-        fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
+        fitted: the last fitted model, for diagnostics; None when it failed, or was restored from disk without it.
+        fitted_from: index of the first fold that ``fitted`` forecast; it has seen the rows up to that cutoff.
         error: why it failed; None = it did not.
     """
 
@@ -47,6 +48,7 @@ class ModelBacktest:
     curves: list[dict[str, float]] = field(default_factory=list)
     fitted: Fitted | None = field(default=None, compare=False, repr=False)
     error: str | None = None
+    fitted_from: int = 0
 
 
 def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> SeriesFrame:
@@ -128,6 +130,7 @@ def backtest_model(
         return replace(result, error="no finite forecast for any series", seconds_fit=seconds_fit, info=info)
     return replace(
         result,
+        fitted_from=int(groups[-1][0]),
         points=points,
         quantiles=own,
         seconds_fit=seconds_fit,

@@ -89,20 +89,33 @@ def units_of(scale: InstanceScale) -> Units:
 
 
 class _Sampled:
-    """An endless shuffle cut into epochs: each pass over all windows is a new permutation."""
+    """An endless shuffle cut into epochs: each pass over all windows is a new permutation.
+
+    With ``chances`` windows are drawn by them, with replacement.
+    """
 
     def __init__(
-        self, source: WindowSource, windows: Windows, batch_size: int, sizes: list[int], generator: np.random.Generator
+        self,
+        source: WindowSource,
+        windows: Windows,
+        batch_size: int,
+        sizes: list[int],
+        generator: np.random.Generator,
+        chances: np.ndarray | None = None,
     ) -> None:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
         self.generator = generator
         self._queue = np.zeros(0, dtype=np.int64)
+        self._upto = None if chances is None else np.cumsum(chances)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def _next(self) -> np.ndarray:
         take = min(self.batch_size, len(self.windows))
+        if self._upto is not None:
+            drawn = self.generator.random(take) * self._upto[-1]
+            return np.searchsorted(self._upto, drawn, side="right").clip(0, len(self.windows) - 1)
         if len(self._queue) < take:
             self._queue = self.generator.permutation(len(self.windows))
         chosen, self._queue = self._queue[:take], self._queue[take:]
@@ -134,6 +147,7 @@ class ForecastDataModule(pl.LightningDataModule):
         train, valid: windows; without ``valid`` nothing is validated.
         steps_per_epoch: optimiser steps between validations.
         chunk: optimiser steps a Lightning batch.
+        chances: [W] how often each training window is drawn, beside the others; None = each once a pass.
     """
 
     def __init__(
@@ -146,11 +160,12 @@ class ForecastDataModule(pl.LightningDataModule):
         steps_per_epoch: int,
         chunk: int = 10,
         seed: int = 1,
+        chances: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         full, rest = divmod(steps_per_epoch, chunk)
         sizes = [chunk] * full + ([rest] if rest else [])
-        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed))
+        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), chances)
         self._valid = _Fixed(source, valid) if len(valid) else None
 
     def train_dataloader(self) -> _Sampled:

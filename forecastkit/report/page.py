@@ -76,6 +76,7 @@ def render(data: ReportData) -> str:
         costs=_costs(data),
         bands=_bands(data),
         tuning=_tuning(data),
+        explained=_explained(data, w),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -170,7 +171,7 @@ def _bands_said(data: ReportData, w: dict[str, str]) -> str:
     if found.get("method") == "adaptive":
         said.append(w["adapted"])
     if found.get("pooled"):
-        said.append(w["pooled"].format(n=found["n_scores"]))
+        said.append(w["pooled"].format(n=found["n_a_step"]))
         said += [w["few_scores"]] if found["n_scores"] < FEWEST_SCORES else []
     for level in ("80", "95"):
         held = found.get(level) or {}
@@ -335,6 +336,15 @@ def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
         for _, r in data.leaderboard.iterrows()
         if r["status"] in ("ok", "partial")
     ]
+
+
+def _explained(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    found = data.explained
+    if not found:
+        return None
+    said = w["explained_said"].format(n=found["n_folds"])
+    chart = _both(charts.importance_chart, found, lang=data.lang)
+    return {"sentence": found["sentence"][data.lang], "said": said, "chart": chart}
 
 
 def _tuning(data: ReportData) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from forecastkit import artifacts
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
-from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.forecasting.scores import answers, nan_mean, positions, scales
 from forecastkit.run.budget import Budget
 from forecastkit.run.folder import RunFolder
@@ -23,9 +23,11 @@ from forecastkit.runtime import peak_mib
 if TYPE_CHECKING:
     from forecastkit.run.execute import Observer, Prepared
 
-__all__ = ["run_backtests"]
+__all__ = ["LOCAL", "run_backtests"]
 
 MAX_LAG_ROWS = 500
+LOCAL = ("baseline", "statistical")
+"""Families that hold one model a series, and read nothing else."""
 
 
 def run_backtests(
@@ -62,11 +64,11 @@ def _kept_or_new(
     prepared: Prepared, folder: RunFolder, watch: Observer, budget: Budget, name: str, seed: int, families: list[str]
 ) -> tuple[ModelBacktest, dict[str, Any]]:
     key = _signature(prepared, name, seed)
-    stored = _load_part(folder, name, seed, key)
+    stored = _load_part(folder, prepared.models[name], name, seed, key)
     if stored is None:
         one = _one_backtest(prepared, name, seed, watch, budget, families)
         lag = _lag(prepared, one)
-        _save_part(folder, one, lag, key)
+        _save_part(folder, one, lag, key, reads_windows=prepared.models[name].family not in LOCAL)
     else:
         one, lag = stored
     watch.finish(one)
@@ -136,21 +138,27 @@ def _signature(prepared: Prepared, name: str, seed: int) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str) -> None:
-    meta = {
+def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str, *, reads_windows: bool) -> None:
+    meta: dict[str, Any] = {
         "signature": key,
         "seconds_fit": one.seconds_fit,
         "seconds_predict": one.seconds_predict,
         "info": dict(one.info),
         "curves": one.curves,
         "error": one.error,
+        "fitted_from": one.fitted_from,
         "lag": lag,
     }
     arrays = {"points": one.points} | ({} if one.quantiles is None else {"quantiles": one.quantiles})
+    if one.fitted is not None and reads_windows:
+        weights, meta["state"] = one.fitted.state()
+        arrays |= {f"state.{key}": value for key, value in weights.items()}
     artifacts.save_model(folder.part(one.model, one.seed), arrays, meta)
 
 
-def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
+def _load_part(
+    folder: RunFolder, model: Forecaster, name: str, seed: int, key: str
+) -> tuple[ModelBacktest, dict[str, Any]] | None:
     path = folder.part(name, seed)
     if not path.exists():
         return None
@@ -161,11 +169,14 @@ def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[Model
         return None
     if meta.get("signature") != key:
         return None
+    weights = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
     one = ModelBacktest(
         name,
         seed,
         arrays["points"],
         arrays.get("quantiles"),
+        fitted=model.restore(weights, meta["state"]) if "state" in meta else None,
+        fitted_from=meta["fitted_from"],
         seconds_fit=meta["seconds_fit"],
         seconds_predict=meta["seconds_predict"],
         info=meta["info"],

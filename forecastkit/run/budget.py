@@ -103,8 +103,8 @@ class Budget:
             alone = now + self.baseline_seconds
             if tested_by is None:
                 return alone
-            share_until = self.started + BASELINES * (tested_by - self.started)
-            return min(alone, now + max(1.0, share_until - now) / max(1, families.count("statistical")))
+            baselines_by = self.started + BASELINES * (tested_by - self.started)
+            return min(alone, now + max(1.0, baselines_by - now) / max(1, families.count("statistical")))
         if families[0] != "network" or tested_by is None:
             return None
         return now + max(0.0, tested_by - now) / families.count("network")

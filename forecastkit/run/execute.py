@@ -29,6 +29,7 @@ from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes, require_future
 from forecastkit.run.backtests import run_backtests
 from forecastkit.run.budget import Budget, Replay
+from forecastkit.run.explaining import explain_run
 from forecastkit.run.final import fit_final
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.joining import check_ensemble, with_ensemble
@@ -364,6 +365,7 @@ def _conclude(
     _write_scores(folder, evaluation, backtests)
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
     _write_worth(prepared, folder, evaluation)
+    explain_run(prepared, folder, evaluation, backtests)
     forecast = None
     fitted: dict[str, Any] = {}
     if final and not interrupted:
