@@ -15,7 +15,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,8 @@ __all__ = ["TranslationRun", "compare_translators", "fit_translator"]
 ALWAYS = ("copy", "dictionary")
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"seq2seq": {}}
 MOST_REPORTED = 1500
+ALL_RIGHT = 99.9
+"""chrF of a translation in which nothing is wrong."""
 
 
 def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str]]]:
@@ -225,16 +227,18 @@ def _page(
         name: [
             [shown(c["sources"][i]), shown(c["said"][use][i]), shown(" / ".join(c["references"][i][:3]))] for i in at
         ]
-        for name, at in (("worst", worst[:12]), ("some", some))
+        for name, at in (("worst", [i for i in worst[:12] if c["unit"][use][i] < ALL_RIGHT]), ("some", some))
     }
     sections = [
         Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
-        Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))]),
+        Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))])
+        if triples["worst"]
+        else Section(w["worst"], [Block(said=w["no_mistakes"])]),
     ]
     learning = curves_section(curves, lang=lang)
     sections += [learning] if learning else []
-    about = [[w["part"].format(part=k), n] for k, n in facts["parts"].items()]
+    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     sections.append(
         Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
     )
@@ -258,13 +262,13 @@ def _page(
 _WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "models": "The models compared", "models_said": "On sentences that none of them learnt from, against all known translations.",
-        "heads": ["model", "BLEU", "chrF", "time", ""], "some": "Some translations", "worst": "What went wrong",
+        "heads": ["model", "BLEU", "chrF", "time", ""], "some": "Some translations", "worst": "What went wrong", "no_mistakes": "Nothing, on these sentences.",
         "triple": ["sentence", "it said", "people say"], "part": "pairs: {part}", "data": "Data and run",
         "data_said": "No source sentence is in two parts.", "settings": "All settings", "tested": "sentences tested", "test": "bootstrap against",
     },
     "es": {
         "models": "Los modelos comparados", "models_said": "Con frases de las que ninguno aprendió, frente a todas sus traducciones conocidas.",
-        "heads": ["modelo", "BLEU", "chrF", "tiempo", ""], "some": "Algunas traducciones", "worst": "Lo que falló",
+        "heads": ["modelo", "BLEU", "chrF", "tiempo", ""], "some": "Algunas traducciones", "worst": "Lo que falló", "no_mistakes": "Nada, en estas frases.",
         "triple": ["frase", "dijo", "se dice"], "part": "pares: {part}", "data": "Datos y ejecución",
         "data_said": "Ninguna frase de origen está en dos partes.", "settings": "Todos los ajustes", "tested": "frases de prueba", "test": "bootstrap frente a",
     },

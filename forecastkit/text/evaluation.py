@@ -178,8 +178,8 @@ def _blended(name: str, found: dict[str, ModelScores]) -> ModelScores:
 
 
 def _order(name: str) -> tuple[int, str]:
-    simple = {"majority": 0, "tfidf": 1}
-    return simple.get(name, 3 if name.endswith(BLEND) else 2), name
+    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2}
+    return simple.get(name, 4 if name.endswith(BLEND) else 3), name
 
 
 def verdict_of(e: Evaluation) -> Verdict:

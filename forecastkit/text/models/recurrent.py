@@ -25,6 +25,8 @@ __all__ = ["RecurrentTextClassifier"]
 PREDICT_BATCH = 256
 POOLINGS = ("attention", "last", "both")
 CACHE = 200_000
+SMALL_STEPS, SMALL_PATIENCE = 200, 40
+"""Steps at most, and without progress, where a pass over few texts is few steps."""
 
 
 @dataclass(frozen=True)
@@ -258,13 +260,14 @@ class RecurrentTextClassifier:
             valid_batches = [make_valid(at) for at in buckets(valid_lengths, PREDICT_BATCH)]
         data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
         per_epoch = data.steps_per_epoch
-        n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
+        n_steps = max(1, about.n_steps) if about.n_steps is not None else max(self.epochs * per_epoch, SMALL_STEPS)
+        patience = max(self.patience, -(-SMALL_PATIENCE // per_epoch))
         tuned = self.pretrain == "lm"
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
-        plan = Plan(self.name, options, per_epoch, self.patience, threads=1, precision=self.precision)
+        plan = Plan(self.name, options, per_epoch, patience, threads=1, precision=self.precision)
         return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
 
     @classmethod
