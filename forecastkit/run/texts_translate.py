@@ -57,7 +57,11 @@ def compare_translators(
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
     if not sources:
-        raise DataError(place=pairs.name, rule="too few different source sentences to keep some aside")
+        raise DataError(
+            place=pairs.name,
+            rule="too few different source sentences to keep some aside",
+            remedy="Add pairs; those that differ in case, digits or signs alone count as one.",
+        )
     select_sources, select_references = _references(pairs, select)
     select_sources, select_references = select_sources[:300], select_references[:300]
     for name, model in made.items():
@@ -108,7 +112,7 @@ def fit_translator(
     for name, options in wanted.items():
         create("translate", name, **options)
     pairs = read_pairs(_resolved(source))
-    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in pairs.skipped.items())
+    left_out = "".join(f"; {reason}: {n:,}" for reason, n in pairs.skipped.items())
     say(f"{pairs.name}", f"{len(pairs):,} pairs of {len(set(pairs.source)):,} different sentences{left_out}")
     folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
