@@ -170,32 +170,18 @@ class RecurrentTextClassifier:
         """
         started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
-        min_count = self.min_count if len(table) >= 200 else 1
         tokenizer = Tokenizer.learn(
-            texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower, digits=self.digits
-        )
-        if self.vectors:
-            start = {"embedding.words.weight": pretraining.given_vectors(tokenizer, self.vectors)}
-            sized = dataclasses.replace(self, embedding=start["embedding.words.weight"].shape[1])
-        else:
-            start, sized = {}, self
-        reader = _Reader(tokenizer, sized)
-        if self.pretrain != "none":
-            vectors = pretraining.svd_vectors(tokenizer, texts, self.embedding)
-            start = {"embedding.words.weight": vectors}
-            if self.pretrain == "lm":
-                start = pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, vectors, about)
+            texts, self.level, size=self.vocabulary, min_count=self.min_count if len(table) >= 200 else 1, lower=self.lower,
+            digits=self.digits, names=self.names,
+        )  # fmt: skip
+        sized, reader, start = self._begin(tokenizer, table, texts, about)
         parts = [(table, about.valid)] * self.n_nets
         if self.committee:
-            folds = folds_of(
-                table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed
-            )
+            folds = folds_of(table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed)  # fmt: skip
             parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
         nets, curves, best = [], [], []
         for k, (own, valid) in enumerate(parts):
-            net, trained = sized._train(
-                own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start
-            )
+            net, trained = sized._train(own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start)  # fmt: skip
             nets.append(net)
             best.append(trained.best_step)
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
@@ -205,19 +191,24 @@ class RecurrentTextClassifier:
         }  # fmt: skip
         fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
         if self.committee:
-            kept = [v for _, v in parts if v is not None]
-            p = np.concatenate([fitted.predict_by([net], v.texts) for net, v in zip(nets, kept)])
-            labels = np.concatenate([v.labels for v in kept])
-            if self.wide:
-                linear = TfIdf(words=3)
-                others = [
-                    linear.fit(fitted.as_tokens(own), about).predict(fitted.as_tokens(v).texts) for own, v in parts if v
-                ]
-                fitted.mix = _mixing(p, np.concatenate(others), labels)
-                fitted.wide = linear.fit(fitted.as_tokens(table), about)
-                p = _mixed(p, np.concatenate(others), fitted.mix)
-            fitted.held_out = p, labels
+            fitted.judge(table, [(own, v) for own, v in parts if v is not None], about)
         return fitted
+
+    def _begin(
+        self, tokenizer: Tokenizer, table: TextTable, texts: Sequence[str], about: FitAbout
+    ) -> tuple[RecurrentTextClassifier, _Reader, dict[str, Any]]:
+        """(itself in the size of the given vectors, reader, weights to begin with)."""
+        if self.vectors:
+            given = pretraining.given_vectors(tokenizer, self.vectors)
+            sized = dataclasses.replace(self, embedding=given.shape[1])
+            return sized, _Reader(tokenizer, sized), {"embedding.words.weight": given}
+        reader = _Reader(tokenizer, self)
+        if self.pretrain == "none":
+            return self, reader, {}
+        found = pretraining.svd_vectors(tokenizer, texts, self.embedding)
+        if self.pretrain == "svd":
+            return self, reader, {"embedding.words.weight": found}
+        return self, reader, pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, found, about)
 
     def _train(self, table: TextTable, reader: _Reader, about: FitAbout, start: dict[str, Any]) -> tuple[Any, Any]:
         import torch
@@ -410,6 +401,20 @@ class _FittedNetworks:
         """See ``FittedTextClassifier.predict``."""
         deep = self.predict_by(self.nets, texts)
         return deep if self.wide is None else _mixed(deep, self.wide.predict(self._tokens(texts)), self.mix)
+
+    def judge(self, table: TextTable, parts: Sequence[tuple[TextTable, TextTable]], about: FitAbout) -> None:
+        """Of a committee: what each member says of the texts that it kept aside; fit the wide part and its weight."""
+        p = np.concatenate([self.predict_by([net], aside.texts) for net, (_, aside) in zip(self.nets, parts)])
+        labels = np.concatenate([aside.labels for _, aside in parts])
+        if self.model.wide:
+            linear = TfIdf(words=3)
+            others = [
+                linear.fit(self.as_tokens(own), about).predict(self.as_tokens(aside).texts) for own, aside in parts
+            ]
+            self.mix = _mixing(p, np.concatenate(others), labels)
+            self.wide = linear.fit(self.as_tokens(table), about)
+            p = _mixed(p, np.concatenate(others), self.mix)
+        self.held_out = p, labels
 
     def as_tokens(self, table: TextTable) -> TextTable:
         """The texts as the network reads them: its tokens with blanks between."""
