@@ -65,11 +65,13 @@ def texts() -> list[str]:
         parts.append(
             "\n## Texts: language models\n`python benchmarks/text_language.py`: the last tenth of Don Quijote; `hoy`: Spanish sentences.\n"
         )
-        parts.append(table(rows[["what", "model", "options", "bits_per_char", "perplexity", "fit_seconds"]]))
+        parts.append(
+            table(rows[["what", "model", "options", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]])
+        )
     rows = newest("text_translate.csv", ["model", "options", "beam"])
     if rows is not None:
         parts.append("\n## Texts: English to Spanish\n`python benchmarks/text_translate.py`; sacrebleu's defaults.\n")
-        parts.append(table(rows[["model", "options", "beam", "bleu", "chrf", "fit_seconds"]]))
+        parts.append(table(rows[["model", "options", "beam", "bleu", "chrf", "fit_seconds", "fit_cpu_seconds"]]))
     rows = newest("text_speed.csv", ["what"])
     if rows is not None:
         parts.append("\n## Texts: speed\n`python benchmarks/text_speed.py`\n")

@@ -42,7 +42,7 @@ def compare_translators(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit and score the baselines and ``models``; parts share no source sentence.
 
-    Returns: fitted, reasons, seconds, said, scores, chosen, sources, references, parts.
+    Returns: fitted, reasons, seconds, cpu (seconds of all cores), said, scores, chosen, sources, references, parts.
     """
     from forecastkit.text import metrics
     from forecastkit.text.models import create
@@ -53,7 +53,7 @@ def compare_translators(
     train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
     # Files of pairs are often sorted by length: those that are scored are drawn from all.
     select, report = (np.random.default_rng(seed).permutation(part) for part in (select, report))
-    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "said", "scores", "chosen", "unit")}
+    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "cpu", "said", "scores", "chosen", "unit")}
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
     if not sources:
@@ -66,14 +66,14 @@ def compare_translators(
     select_sources, select_references = select_sources[:300], select_references[:300]
     for name, model in made.items():
         progress(name, 0, 1)
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         try:
             fitted = model.fit(pairs.take(train), FitAbout(seed=seed), pairs.take(valid))
         except FitError as error:
             out["reasons"][name] = str(error)
             continue
         finally:
-            out["seconds"][name] = time.perf_counter() - begun
+            out["seconds"][name], out["cpu"][name] = time.perf_counter() - begun, time.process_time() - cpu
         said = fitted.translate(sources, beam=beam)
         out["fitted"][name], out["said"][name], out["scores"][name] = (
             fitted,
