@@ -5,12 +5,16 @@ Shapes: N sequences, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from forecastkit.probabilities import confusion, f1_of
+from forecastkit.probabilities import confusion, f1_of, roc_curve
 
 __all__ = [
+    "bootstrap_area",
     "bootstrap_difference",
+    "bootstrap_f1",
     "group_confusions",
     "precision_recall_curve",
     "threshold_for",
@@ -32,21 +36,50 @@ def bootstrap_difference(a: np.ndarray, b: np.ndarray, k: int, *, n: int = 2000,
     Args:
         a, b: confusion matrices by group [G, K, K], same groups.
 
-    Returns: ``difference`` of the pooled F1, its 95 % interval ``low``, ``high``, and ``share`` of draws with a > b.
+    Returns: ``difference`` of the pooled F1, its 95 % interval ``low``, ``high``, its standard ``error``, and the ``share``
+        of draws with a > b.
     """
+    return _redrawn(lambda rows: f1_of(a[rows].sum(axis=0), k) - f1_of(b[rows].sum(axis=0), k), len(a), n, seed)
+
+
+def bootstrap_f1(a: np.ndarray, k: int, *, n: int = 1000, seed: int = 1) -> tuple[float, float]:
+    """95 % interval of the pooled F1 of class k when patients are drawn anew; NaN with one patient.
+
+    Args:
+        a: confusion matrices by group [G, K, K].
+    """
+    if len(a) < 2:
+        return float("nan"), float("nan")
+    found = _redrawn(lambda rows: f1_of(a[rows].sum(axis=0), k), len(a), n, seed)
+    return found["low"], found["high"]
+
+
+def bootstrap_area(
+    positive: np.ndarray, a: np.ndarray, b: np.ndarray, groups: np.ndarray, *, n: int = 500, seed: int = 1
+) -> dict[str, float]:
+    """Like ``bootstrap_difference``, of the area under the ROC curve of two scores [N]; NaN scores are left out."""
+    known = np.isfinite(a) & np.isfinite(b)
+    positive, a, b, groups = positive[known], a[known], b[known], groups[known]
+    parts = [np.flatnonzero(groups == g) for g in dict.fromkeys(groups.tolist())]
+
+    def gap(rows: np.ndarray) -> float:
+        at = np.concatenate([parts[r] for r in rows.tolist()])
+        return roc_curve(positive[at], a[at])[2] - roc_curve(positive[at], b[at])[2]
+
+    return _redrawn(gap, len(parts), n, seed)
+
+
+def _redrawn(value: Callable[[np.ndarray], float], n_groups: int, n: int, seed: int) -> dict[str, float]:
+    """A statistic of groups, and what it is when they are drawn anew with replacement."""
     rng = np.random.default_rng(seed)
-    n_groups = len(a)
-    draws = rng.integers(0, n_groups, (n, n_groups))
-    gaps = np.empty(n)
-    for j, chosen in enumerate(draws):
-        x, y = f1_of(a[chosen].sum(axis=0), k), f1_of(b[chosen].sum(axis=0), k)
-        gaps[j] = x - y
-    gaps = gaps[np.isfinite(gaps)]
-    point = f1_of(a.sum(axis=0), k) - f1_of(b.sum(axis=0), k)
-    if not len(gaps):
-        return {"difference": point, "low": np.nan, "high": np.nan, "share": np.nan}
-    low, high = np.quantile(gaps, [0.025, 0.975])
-    return {"difference": point, "low": float(low), "high": float(high), "share": float((gaps > 0).mean())}
+    point = value(np.arange(n_groups))
+    drawn = np.array([value(rows) for rows in rng.integers(0, n_groups, (n, n_groups))])
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return {"difference": point, **dict.fromkeys(("low", "high", "error", "share"), float("nan"))}
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    share = float((drawn > 0).mean())
+    return {"difference": point, "low": float(low), "high": float(high), "error": float(drawn.std()), "share": share}
 
 
 def _ranked(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import decide
-from forecastkit.classification.splits import DS1, DS2, default_splits, fixed_split, group_folds, leave_one_out
+from forecastkit.classification.splits import default_splits, fixed_split, group_folds, leave_one_out
 from forecastkit.errors import ConfigError, DataError
 
 
@@ -107,18 +107,12 @@ def test_the_rare_class_is_dealt_to_every_fold():
         assert labels[s.test].sum() == 20
 
 
-def test_ds1_and_ds2_where_all_records_are_there():
-    assert len(DS1) == len(DS2) == 22
-    assert not set(DS1) & set(DS2)
-    assert not {"102", "104", "107", "217"} & {*DS1, *DS2}
-    groups = np.array([*DS1, *DS2], dtype=object)
-    (split,), said = default_splits(groups, np.zeros(44, int))
-    assert "DS1/DS2" in said
-    assert set(groups[split.train]) == set(DS1)
-    _, said = default_splits(groups[:10], np.zeros(10, int))
-    assert said == "leave one group out"
-    _, said = default_splits(groups[:43], np.zeros(43, int))
-    assert said == "5 folds of whole groups"
+def test_each_alone_where_there_are_few_and_folds_where_there_are_many():
+    groups = np.array([str(k) for k in range(43)], dtype=object)
+    splits, said = default_splits(groups[:10], np.zeros(10, int))
+    assert (len(splits), said.format(what="patient")) == (10, "leave one patient out")
+    splits, said = default_splits(groups, np.zeros(43, int))
+    assert (len(splits), said.format(what="patient")) == (5, "folds of whole patients")
 
 
 def test_sides_by_request():
