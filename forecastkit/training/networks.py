@@ -1,6 +1,6 @@
-"""Networks that say a class: trained with the trainer factory, averaged over seeds, kept and restored as arrays.
+"""Networks of the sister tasks: trained with the trainer factory, averaged over seeds, kept and restored as arrays.
 
-Every classifier makes what it learns from (``Lesson``); the rest is here once.
+Every model makes what it learns from (``Lesson``); the rest is here once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from forecastkit.errors import FitError
 from forecastkit.training.module import DivergedError, Objective, OptimizerOptions, TrainingModule
 from forecastkit.training.trainer import Trained, train
 
-__all__ = ["Lesson", "Networks", "restore_networks", "train_networks"]
+__all__ = ["Lesson", "Networks", "fit_net", "restore_networks", "train_networks"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,9 @@ class Lesson:
         options: of the optimiser; ``max_steps`` of it is the most steps, 0 = the net stays as it is.
         steps_per_epoch: between validations.
         patience: epochs without improvement.
+        minutes: of training at most; 0 = no limit.
+        threads: of matrix products; 0 = all cores.
+        precision: see ``runtime.fast_dtype``.
     """
 
     net: nn.Module
@@ -42,6 +45,9 @@ class Lesson:
     steps_per_epoch: int
     patience: int
     valid_objective: Objective | None = None
+    minutes: float = 0.0
+    threads: int = 1
+    precision: str = "32"
 
 
 @dataclass(eq=False)
@@ -96,11 +102,7 @@ def train_networks(
     out = Networks([])
     best = []
     for own in range(seed, seed + seeds):
-        try:
-            net, trained = _one(make, own, progress)
-        except DivergedError:
-            name = place.removeprefix("model ")
-            raise FitError(place=place, rule="training diverged", remedy=f"Lower models.{name}.lr.") from None
+        net, trained = fit_net(make, place=place, seed=own, progress=progress)
         out.nets.append(net)
         best.append(trained.best_step)
         out.curves += [{**row, "seed": own} for row in trained.curves]
@@ -112,22 +114,35 @@ def train_networks(
     return out
 
 
-def _one(
-    make: Callable[[int], Lesson], seed: int, progress: Callable[[int, int, str], None]
-) -> tuple[nn.Module, Trained]:
-    with runtime.threads(1), runtime.seeded(seed):
+def fit_net(
+    make: Callable[[int], Lesson], *, place: str, seed: int, progress: Callable[[int, int, str], None]
+) -> tuple[Any, Trained]:
+    """(trained network in evaluation mode, how it went); arguments as of ``train_networks``.
+
+    Raises:
+        FitError: training diverged.
+    """
+    with runtime.seeded(seed):
         lesson = make(seed)
         trained = Trained(0, 0, float("nan"), False)
         if lesson.options.max_steps > 0:
+            deadline = time.monotonic() + 60 * lesson.minutes if lesson.minutes > 0 else None
+            dtype = runtime.fast_dtype(lesson.precision, runtime.device("cpu"))
             valid = lesson.valid_objective or lesson.objective
-            trained = train(
-                TrainingModule(lesson.net, lesson.objective, valid, lesson.options),
-                lesson.data,
-                max_steps=lesson.options.max_steps,
-                steps_per_epoch=lesson.steps_per_epoch,
-                patience=lesson.patience,
-                progress=progress,
-            )
+            module = TrainingModule(lesson.net, lesson.objective, valid, lesson.options, deadline=deadline, dtype=dtype)
+            try:
+                with runtime.threads(lesson.threads or None):
+                    trained = train(
+                        module,
+                        lesson.data,
+                        max_steps=lesson.options.max_steps,
+                        steps_per_epoch=lesson.steps_per_epoch,
+                        patience=lesson.patience,
+                        progress=progress,
+                    )
+            except DivergedError:
+                name = place.removeprefix("model ")
+                raise FitError(place=place, rule="training diverged", remedy=f"Lower models.{name}.lr.") from None
     lesson.net.eval()
     return lesson.net, trained
 

@@ -215,8 +215,8 @@ class RecurrentTextClassifier:
         from torch.nn import functional
 
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.text.training import Plan, fit_net
         from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Lesson, fit_net
 
         weights = _class_weights(table, self.balance)
 
@@ -258,31 +258,26 @@ class RecurrentTextClassifier:
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
-        plan = Plan(self.name, options, per_epoch, patience, threads=1, precision=self.precision)
-        return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
+        return fit_net(
+            lambda _: Lesson(build(), data, objective, options, per_epoch, patience, precision=self.precision),
+            place=f"model {self.name}", seed=about.seed, progress=about.progress,
+        )  # fmt: skip
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
         """See ``restore``."""
-        import torch
+        from forecastkit.training.networks import restore_networks
 
         model = cls(**meta["options"])
         reader = _Reader(Tokenizer.restore(meta["tokenizer"]), model)
-        nets = []
-        for k in range(int(meta["n_nets"])):
-            net = model.net(len(reader.tokenizer), int(meta["n_classes"]))
-            prefix = f"net{k}."
-            net.load_state_dict(
-                {key[len(prefix) :]: torch.from_numpy(v) for key, v in arrays.items() if key.startswith(prefix)}
-            )
-            net.eval()
-            nets.append(net)
+        n_classes = int(meta["n_classes"])
+        nets = restore_networks(lambda: model.net(len(reader.tokenizer), n_classes), arrays, int(meta["n_nets"])).nets
         wide = None
         if "wide" in meta:
             own = {key.removeprefix("wide."): v for key, v in arrays.items() if key.startswith("wide.")}
             wide = TfIdf.restore(own, meta["wide"])
         mix = (float(meta["mix"][0]), float(meta["mix"][1]))
-        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [], wide, mix)
+        return _FittedNetworks(model, nets, reader, n_classes, {}, [], wide, mix)
 
 
 def _class_weights(table: TextTable, balance: float) -> np.ndarray:
@@ -442,9 +437,9 @@ class _FittedNetworks:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedTextClassifier.state``."""
-        arrays: dict[str, np.ndarray] = {}
-        for k, net in enumerate(self.nets):
-            arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
+        from forecastkit.training.networks import Networks
+
+        arrays = Networks(self.nets).arrays()
         meta = {
             "options": dataclasses.asdict(self.model), "tokenizer": self.reader.tokenizer.state(), "n_nets": len(self.nets),
             "n_classes": self.n_classes, "mix": list(self.mix),
