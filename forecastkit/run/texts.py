@@ -149,11 +149,10 @@ def _final(
     e: Any, verdict: Any, wanted: dict[str, Any], seed: int, unlabelled: tuple[str, ...], progress: Progress
 ) -> dict[str, Any]:
     """What is kept, fitted on all rows: what is recommended, the network that was tested, and the reference."""
-    from forecastkit.text.evaluation import BLEND
     from forecastkit.text.models import create
     from forecastkit.text.protocol import FitAbout
 
-    names = dict.fromkeys([verdict.use.removesuffix(BLEND), verdict.tested, verdict.reference])
+    names = dict.fromkeys([*verdict.use.split("+"), verdict.tested, verdict.reference])
     out = {}
     for name in [n for n in names if n]:
         progress(f"{name}, all rows", 0, 1)
@@ -323,13 +322,12 @@ class TextScorer:
     """
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.evaluation import BLEND
         from forecastkit.text.models import restore
 
         self.folder, self.facts = run_of_task(run, "classify")
         name = model or str(self.folder.json("verdict.json").get("use", ""))
         saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
-        parts = [name.removesuffix(BLEND), BLEND[1:]] if name.endswith(BLEND) else [name]
+        parts = name.split("+")
         missing = [p for p in parts if p not in saved]
         if missing:
             raise ConfigError(
