@@ -58,7 +58,7 @@ class RecurrentAutoencoder:
         from forecastkit.classification.datamodule import BlockDataModule
         from forecastkit.nn.autoencoders import reconstruction_errors
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Plan, train_networks
+        from forecastkit.training.networks import Lesson, train_networks
 
         about = about or FitAbout()
         scaler = Scaler.of(usual)
@@ -78,8 +78,6 @@ class RecurrentAutoencoder:
         def blocks(seed: int) -> BlockDataModule:
             return BlockDataModule(usual, prepare, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed)
 
-        plan = Plan(self.cell, options, STEPS_PER_EPOCH, 0)
-
         def build() -> Any:
             net = self._net(scaler, segment, linear)
             if start is not None:
@@ -89,7 +87,10 @@ class RecurrentAutoencoder:
                 net.components.copy_(torch.from_numpy(start[1]))
             return net
 
-        networks = train_networks(build, blocks, objective, plan, seed=about.seed, progress=about.progress)
+        def lesson(seed: int) -> Lesson:
+            return Lesson(build(), blocks(seed), objective, options, STEPS_PER_EPOCH, 0)
+
+        networks = train_networks(lesson, place=f"model {self.cell}", seed=about.seed, progress=about.progress)
         return _FittedAutoencoder(self, networks, scaler, segment, linear)
 
     def _components(self, usual: Sequences, scaler: Scaler, segment: int) -> tuple[np.ndarray, np.ndarray]:
