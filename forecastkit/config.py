@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, near
+from forecastkit.parallel import Engine, Workers
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config"]
@@ -96,7 +97,8 @@ class RunConfig(_Strict):
         baseline_seconds: time budget of each statistical baseline.
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
-        n_jobs: processes for statistical models; results do not depend on it.
+        n_jobs: processes for statistical models; None = one a core, where there is enough to do. Results do not depend on it.
+        engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
         threads: torch threads; None = one for small networks, else all cores.
@@ -113,7 +115,9 @@ class RunConfig(_Strict):
     final: str = "recommended"
     seed: int = Field(default=1, ge=0, lt=2**32)
     seeds: int = Field(default=1, ge=1, le=100)
-    n_jobs: int = Field(default=1, ge=1)
+    n_jobs: int | None = Field(default=None, ge=1)
+    engine: Engine = "local"
+    address: str | None = None
     threads: int | None = Field(default=None, ge=1)
     lang: Literal["en", "es"] = "en"
     cost: str = ""
@@ -128,6 +132,11 @@ class RunConfig(_Strict):
         if isinstance(value, Mapping):
             return {str(name): ({} if options is None else options) for name, options in value.items()}
         return value
+
+    @property
+    def workers(self) -> Workers:
+        """Who fits independent series."""
+        return Workers(self.n_jobs, self.engine, self.address)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

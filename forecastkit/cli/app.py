@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
-from forecastkit.cli.reading_options import NOTHING, with_reading
+from forecastkit.cli.shared_options import NOTHING, with_computing, with_reading
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
@@ -75,6 +75,7 @@ def _root(
 
 
 @app.command()
+@with_computing
 @with_reading
 def fit(
     overrides: OverridesArgument = None,
@@ -86,6 +87,7 @@ def fit(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -98,15 +100,16 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
-        "data": {**reading, **_given({"path": data, "future": future})}
-    }
+    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= computing
+    values |= {"data": {**reading, **_given({"path": data, "future": future})}}
     if models is not None:
         values["models"] = _names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
 
 
 @app.command()
+@with_computing
 @with_reading
 def backtest(
     overrides: OverridesArgument = None,
@@ -127,6 +130,7 @@ def backtest(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -147,6 +151,7 @@ def backtest(
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= computing
     values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)

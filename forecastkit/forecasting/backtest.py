@@ -78,21 +78,20 @@ def backtest_model(
     unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
+    local = forecaster.family == "statistical"
+    jobs = [
+        (rows, items)
+        for group in _refit_groups(len(folds), plan.refit)
+        for rows, items in _cohorts(frame, at, group, local=local)
+    ]
     try:
-        for group in _refit_groups(len(folds), plan.refit):
-            for rows, items in _cohorts(frame, at, group, local=forecaster.family == "statistical"):
-                part = frame if len(items) == n_items else frame.select(tuple(frame.items[i] for i in items))
-                known_at = at[rows[0], items]
-                train = cut(part, known_at, _window_start(known_at, plan))
-                started = time.perf_counter()
-                fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
-                seconds_fit += time.perf_counter() - started
-                info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
-                curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
-                started = time.perf_counter()
-                points[np.ix_(rows, items)] = _predict(fitted, part, at[np.ix_(rows, items)])[..., plan.gap :]
-                seconds_predict += time.perf_counter() - started
-            tell(int(group[-1]) + 1, len(folds), str(info.get("progress_note", "")))
+        carried_out = _locally(forecaster, frame, at, jobs, plan, context) if local else _globally(forecaster, frame, at, jobs, plan, context)  # fmt: skip
+        for (rows, items), (fitted, found, took_fit, took_predict) in zip(jobs, carried_out):
+            seconds_fit, seconds_predict = seconds_fit + took_fit, seconds_predict + took_predict
+            info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
+            curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
+            points[np.ix_(rows, items)] = found[..., plan.gap :]
+            tell(int(rows[-1]) + 1, len(folds), str(info.get("progress_note", "")))
     except ForecastkitError as error:
         return replace(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
@@ -112,6 +111,46 @@ def backtest_model(
         curves=curves,
         fitted=fitted,
     )
+
+
+_Job = tuple[np.ndarray, np.ndarray]
+"""(fold rows, items) that one fit serves; it is made at the first of the folds."""
+
+
+def _parts(frame: SeriesFrame, at: np.ndarray, job: _Job, plan: EvalPlan) -> tuple[SeriesFrame, SeriesFrame]:
+    """(what the fit may see, what its forecasts are made from)."""
+    rows, items = job
+    part = frame if len(items) == len(frame.items) else frame.take(items)
+    known_at = at[rows[0], items]
+    return cut(part, known_at, _window_start(known_at, plan)), part
+
+
+def _globally(
+    forecaster: Forecaster,
+    frame: SeriesFrame,
+    at: np.ndarray,
+    jobs: Sequence[_Job],
+    plan: EvalPlan,
+    context: FitContext,
+) -> Iterator[tuple[Fitted, np.ndarray, float, float]]:
+    """(fitted, points [F, I, H], seconds of fitting and of forecasting) of each fit, one after the other."""
+    for job in jobs:
+        train, part = _parts(frame, at, job, plan)
+        started = time.perf_counter()
+        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
+        between = time.perf_counter()
+        points = _predict(fitted, part, at[np.ix_(*job)])
+        yield fitted, points, between - started, time.perf_counter() - between
+
+
+def _locally(
+    forecaster: Any, frame: SeriesFrame, at: np.ndarray, jobs: Sequence[_Job], plan: EvalPlan, context: FitContext
+) -> Iterator[tuple[Fitted, np.ndarray, float, float]]:
+    """As ``_globally``; the series of all fits are shared out among ``context.workers``."""
+    from forecastkit.forecasting.models.statistical import LocalFit
+
+    fits = [LocalFit(*_parts(frame, at, job, plan), at[np.ix_(*job)]) for job in jobs]
+    yield from forecaster.fit_and_forecast(fits, horizon=plan.horizon + plan.gap, context=context)
 
 
 def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:

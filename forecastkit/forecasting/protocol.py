@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.parallel import HERE, Workers
 
 __all__ = ["Capabilities", "FitContext", "Fitted", "Forecaster"]
 
@@ -43,14 +44,14 @@ class FitContext:
         deadline: ``time.monotonic()`` after which a model stops with what it has, or raises ``FitError``; None = no limit.
         progress: called with (done, total, note); cheap, may be called often.
         n_steps: train exactly so many optimiser steps without early stopping (the final fit).
-        n_jobs: processes for independent series.
+        workers: who fits independent series.
     """
 
     seed: int = 1
     deadline: float | None = None
     progress: Callable[[int, int, str], None] = _silent
     n_steps: int | None = None
-    n_jobs: int = 1
+    workers: Workers = HERE
 
 
 @runtime_checkable

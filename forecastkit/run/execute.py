@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit import artifacts, registry
+from forecastkit import artifacts, parallel, registry
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
@@ -214,6 +214,7 @@ def prepare(
         )
     if config.cost:
         Cost.parse(config.cost)
+    parallel.ready(config.workers)
     check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
     if config.name:
@@ -336,7 +337,7 @@ def _one_backtest(
     deadline = None
     if model.family == "statistical" and replay is None:
         deadline = time.monotonic() + prepared.config.baseline_seconds
-    context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, n_jobs=prepared.config.n_jobs)
+    context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, workers=prepared.config.workers)
     watch.start(name, seed, len(folds))
     one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
@@ -492,7 +493,7 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
     fitted = model.fit(
         prepared.frame,
         horizon=horizon + gap,
-        context=FitContext(seed=seed, n_steps=n_steps, n_jobs=prepared.config.n_jobs),
+        context=FitContext(seed=seed, n_steps=n_steps, workers=prepared.config.workers),
     )
     intervals = scored[0].intervals
     saved = SavedModel(
