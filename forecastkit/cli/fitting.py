@@ -92,6 +92,8 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
             evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
         ):
             print(line)
+        budget = outcome.prepared.config.baseline_seconds
+        print(field("Time" if lang == "en" else "Tiempo", tables.time_words(evaluation.leaderboard, budget, lang)))
         print()
     use, evidence = verdict["sentence"][lang]
     said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")

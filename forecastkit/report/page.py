@@ -15,7 +15,7 @@ from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.data import ReportData
 from forecastkit.report.numbers import moment, number, p_text, percent, seconds
-from forecastkit.report.tables import shown_word
+from forecastkit.report.tables import shown_word, time_words
 from forecastkit.report.words import words
 
 __all__ = ["render", "write_report"]
@@ -71,6 +71,7 @@ def render(data: ReportData) -> str:
         detail=_detail(data),
         pareto=_pareto(data),
         costs=_costs(data),
+        took=time_words(data.leaderboard, (data.run.get("config") or {}).get("baseline_seconds"), data.lang),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
