@@ -52,6 +52,7 @@ class DataConfig(_Strict):
     static: tuple[str, ...] = ()
     holidays: str = ""
     future: str = ""
+    store: Literal["memory", "disk"] | None = None
 
     @field_validator("known", "past", "static", mode="before")
     @classmethod
