@@ -27,6 +27,12 @@ _PUBLIC = {
     "create_model": "forecastkit.registry:create_model",
     "list_datasets": "forecastkit.catalog:list_datasets",
     "load_dataset": "forecastkit.catalog:load_dataset",
+    "fit_text_classifier": "forecastkit.run.texts:fit_classifier",
+    "fit_language_model": "forecastkit.run.texts_language:fit_language_model",
+    "fit_translator": "forecastkit.run.texts_translate:fit_translator",
+    "TextScorer": "forecastkit.run.texts:TextScorer",
+    "LanguageRun": "forecastkit.run.texts_language:LanguageRun",
+    "TranslationRun": "forecastkit.run.texts_translate:TranslationRun",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -6,17 +6,18 @@ Unknown keys are refused with the near one named, so that a typo fails before an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError, UnknownNameError, near
 from forecastkit.parallel import Engine, Workers
 from forecastkit.strict_yaml import load_yaml
 
-__all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config"]
+__all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
 
 DEFAULT_NETWORKS = ("lstm", "gru")
 
@@ -170,6 +171,52 @@ def load_config(
     for word in overrides:
         _override(tree, word)
     return _validate(tree, place=str(path) if path is not None else "options")
+
+
+def load_settings(
+    keys: Mapping[str, type],
+    path: str | Path | None = None,
+    *,
+    values: Mapping[str, Any] | None = None,
+    overrides: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Settings of a sister task: from a YAML file, then ``values``, then ``key=value`` words; later wins.
+
+    Args:
+        keys: every setting there is -> its type; ``models`` is a mapping of names to options.
+        values: None = not given.
+        defaults: of keys that neither the file nor ``values`` have.
+
+    Raises:
+        ConfigError: no such file, not YAML, a value of the wrong type.
+        UnknownNameError: an unknown key.
+
+    >>> load_settings({"seed": int, "models": dict}, overrides=["models.gru.hidden=8"])
+    {'models': {'gru': {'hidden': 8}}}
+    """
+    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
+    if isinstance(tree.get("models"), list):
+        tree["models"] = {str(name): {} for name in tree["models"]}
+    said = {key: value for key, value in (values or {}).items() if value is not None}
+    tree = {**{key: deepcopy(value) for key, value in (defaults or {}).items() if key not in {*tree, *said}}, **tree}
+    _merge(tree, said)
+    for word in overrides:
+        _override(tree, word)
+    for key, value in tree.items():
+        if key not in keys:
+            raise UnknownNameError(place=f"setting {key}", rule="no such setting", remedy=near(key, keys))
+        wanted = keys[key]
+        fits = type(value) is wanted or (wanted is float and type(value) is int)
+        if not fits:
+            raise ConfigError(
+                place=f"setting {key}", value=repr(value)[:60], rule=f"a value of type {wanted.__name__} is needed"
+            )
+    for name, options in tree.get("models", {}).items():
+        if options is not None and not isinstance(options, dict):
+            raise ConfigError(place=f"models.{name}", value=repr(options)[:60], rule="options are a mapping")
+        tree["models"][name] = dict(options or {})
+    return tree
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from forecastkit.errors import ConfigError, UnknownNameError, near
 if TYPE_CHECKING:
     from forecastkit.forecasting.protocol import Forecaster
 
-__all__ = ["ALWAYS", "MODELS", "Entry", "create_model", "describe", "list_models", "options_of"]
+__all__ = ["ALWAYS", "MODELS", "Entry", "create", "create_model", "describe", "list_models", "names_in", "options_of"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,24 @@ ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "a
 """Baselines of every leaderboard."""
 
 
+def names_in(words: str | None) -> tuple[str, ...]:
+    """What stands between the commas, once each.
+
+    >>> names_in("gru, lstm,,gru")
+    ('gru', 'lstm')
+    """
+    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
+
+
 def list_models() -> list[str]:
     """Names of all models, simple ones first."""
     return list(MODELS)
 
 
-def _entry(name: str) -> Entry:
-    if name not in MODELS:
-        raise UnknownNameError(place="model", value=repr(name), rule="no such model", remedy=near(name, MODELS))
-    return MODELS[name]
+def _entry(name: str, entries: Mapping[str, Entry]) -> Entry:
+    if name not in entries:
+        raise UnknownNameError(place="model", value=repr(name), rule="no such model", remedy=near(name, entries))
+    return entries[name]
 
 
 def create_model(name: str, **options: Any) -> Forecaster:
@@ -76,7 +86,13 @@ def create_model(name: str, **options: Any) -> Forecaster:
         UnknownNameError: no such model, or no such option of it.
         ConfigError: a value of the wrong type, or one that the model refuses.
     """
-    entry = _entry(name)
+    model: Forecaster = create(MODELS, name, options)
+    return model
+
+
+def create(entries: Mapping[str, Entry], name: str, options: Mapping[str, Any]) -> Any:
+    """A model of any registry with its options; errors as ``create_model``."""
+    entry = _entry(name, entries)
     kind = entry.load()
     fields = {f.name for f in dataclasses.fields(kind)} - set(entry.fixed)
     types = typing.get_type_hints(kind)
@@ -87,8 +103,7 @@ def create_model(name: str, **options: Any) -> Forecaster:
                 place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted(fields))
             )
         values[key] = _converted(name, key, value, types[key])
-    model: Forecaster = kind(**entry.fixed, **values)
-    return model
+    return kind(**entry.fixed, **values)
 
 
 def _converted(name: str, key: str, value: Any, kind: Any) -> Any:
@@ -113,9 +128,9 @@ def options_of(model: Forecaster) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if k not in fixed}
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str, Any]:
     """Name, family, one line, and options with their defaults. Imports the model's module."""
-    entry = _entry(name)
+    entry = _entry(name, MODELS if entries is None else entries)
     kind = entry.load()
     defaults = {
         f.name: None if f.default is dataclasses.MISSING else f.default

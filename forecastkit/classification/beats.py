@@ -1,21 +1,116 @@
-"""Heartbeats as labelled sequences: the task of ECG beats, from records to ``Sequences``."""
+"""Heartbeats: records with annotated beats to learn from, a record to be told beat by beat."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.ecg import FEATURES, Beats, segment
-from forecastkit.classification.records import AAMI, Record
-from forecastkit.classification.schema import Sequences, concatenate
-from forecastkit.errors import ConfigError
+from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
+from forecastkit.classification.record import AAMI, Record
+from forecastkit.classification.records import annotated, read_record, read_records
+from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
+from forecastkit.classification.schema import OTHER, Sequences, concatenate
+from forecastkit.classification.splits import Split
+from forecastkit.classification.strips import beat_strips
+from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.errors import ConfigError, DataError
 
-__all__ = ["AAMI_CLASSES", "BINARY_CLASSES", "CHANNELS", "beat_sequences", "class_names"]
+__all__ = [
+    "AAMI_CLASSES", "BINARY_CLASSES", "CHANNELS", "DS1", "DS2", "beat_sequences", "class_names", "read_beats", "read_new_beats",
+]  # fmt: skip
 
-BINARY_CLASSES = ("other", "V")
+BINARY_CLASSES = (OTHER, "V")
 AAMI_CLASSES = ("N", "S", "V", "F", "Q")
 CHANNELS = ("beat", "difference", "difference_before", "difference_after")
+BASELINES = ("majority", "logistic_rr", "logistic", "boosting")
+MOST_NEAREST = 20_000
+"""Beats up to which the nearest neighbour is a baseline too."""
+PAUSE = 2.0
+"""Seconds without a beat that the summary counts as a pause."""
+DS1 = (
+    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
+    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
+)  # fmt: skip
+DS2 = (
+    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
+    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
+)  # fmt: skip
+"""Records of MIT-BIH to learn from and to test on. Source: de Chazal et al. (2004), doi:10.1109/TBME.2004.827359."""
+TWINS = {"202": "201"}
+"""Records of MIT-BIH that are of one patient, as its directory says."""
+
+
+def read_beats(
+    folder: Path,
+    *,
+    lead: str | None = None,
+    fs: float | None = None,
+    classes: str = "auto",
+    paced: bool = False,
+    halves: bool = False,
+    unlabelled: bool = False,
+) -> Labelled:
+    """Records of a folder as beats to learn from.
+
+    Args:
+        lead, fs: see ``read_record``.
+        classes: ``aami``, ``v``, or ``auto``: the five where every record's annotations tell them.
+        paced: keep records with a pacemaker.
+        halves: learn from the records of DS1 that are there and test on those of DS2.
+        unlabelled: annotations are not needed; beats are found where there are none.
+
+    Raises:
+        ForecastkitError: a record cannot be used, every one is paced, or classes are asked for that they do not tell.
+    """
+    everything = read_records(folder, lead=lead, fs=fs)
+    records = everything if unlabelled else annotated(everything, folder)
+    kept = [r for r in records if paced or not r.paced]
+    if not kept:
+        raise DataError(place=str(folder), rule="every record is paced", remedy="Take them in with --include-paced.")
+    names = class_names([r for r in kept if r.samples is not None], classes)
+    data = beat_sequences(kept, names)
+    left_out = [r.name for r in records if r not in kept]
+    leads = sorted({r.lead for r in kept if r.lead})
+    said = [
+        f"{len(kept)} records, {len(data):,} beats, {data.counts()}" + (f"; lead {', '.join(leads)}" if leads else "")
+    ]
+    notes = [f"{r.name}: {note}" for r in kept for note in r.notes]
+    silent = [r.name for r in everything if r not in records]
+    for why, which in (("left out, paced", left_out), ("left out, without annotated beats", silent)):
+        if which:
+            said.append(f"{why}: {', '.join(which[:20])}")
+            notes.insert(0, said[-1])
+    if names == AAMI_CLASSES and not unlabelled:
+        notes.append("five AAMI classes: tested on records that we wrote, not yet validated on the real database")
+    published = _halves(data, kept, asked=halves)
+    if published is not None and {"201", "202"} <= {r.name for r in kept}:
+        notes.append("201 and 202 are records of one patient, and DS1/DS2 has one on each side, as it was published")
+    baselines = BASELINES + (("nearest",) if len(data) <= MOST_NEAREST else ())
+    return Labelled(
+        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
+        config={"records": str(folder), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
+        facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept)},
+        halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
+        hide=lambda rows, n_parts: hidden_parts(data, kept, rows, n_parts),
+    )  # fmt: skip
+
+
+def _halves(data: Sequences, records: list[Record], *, asked: bool) -> Split | None:
+    """DS1 against DS2 where all their records are there, or where it is asked for and some are."""
+    names = {r.name for r in records}
+    if not asked and not names >= {*DS1, *DS2}:
+        return None
+    record = np.array([str(item).rsplit(":", 1)[0] for item in data.items])
+    train, test = np.flatnonzero(np.isin(record, DS1)), np.flatnonzero(np.isin(record, DS2))
+    if not len(train) or not len(test):
+        raise ConfigError(
+            place="--split ds1-ds2", value=", ".join(sorted(names)[:8]), rule="records of DS1 and of DS2 are needed"
+        )
+    return Split("DS1/DS2 of de Chazal et al. 2004", train, test)
 
 
 def class_names(records: Sequence[Record], wanted: str = "auto") -> tuple[str, ...]:
@@ -37,25 +132,26 @@ def class_names(records: Sequence[Record], wanted: str = "auto") -> tuple[str, .
     return BINARY_CLASSES if binary or wanted == "v" else AAMI_CLASSES
 
 
-def beat_sequences(
-    records: Sequence[Record], classes: tuple[str, ...], *, samples: np.ndarray | None = None
-) -> Sequences:
-    """Beats of the records, each with its neighbours' shape; grouped by record.
+def beat_sequences(records: Sequence[Record], classes: tuple[str, ...], peaks: Peaks | None = None) -> Sequences:
+    """Beats of the records, each with its neighbours' shape; grouped by patient.
 
     Args:
-        samples: positions of the beats of the only record, found by a detector; their labels are unknown.
+        peaks: beats of the only record, found by a detector; labels are then unknown, as in records without annotations.
     """
-    return concatenate([_one(record, classes, samples) for record in records])
+    return concatenate([_one(record, classes, peaks) for record in records])
 
 
-def _one(record: Record, classes: tuple[str, ...], samples: np.ndarray | None) -> Sequences:
-    at = record.samples if samples is None else samples
-    if at is None:
-        at = np.zeros(0, np.int64)
-    beats = segment(record, at)
-    labels = np.full(len(at), -1, np.int64)
-    if samples is None:
+def _one(record: Record, classes: tuple[str, ...], peaks: Peaks | None) -> Sequences:
+    if peaks is None and record.samples is None:
+        peaks = find_beats(record.signal, record.fs)
+    if peaks is not None:
+        at, unseen = peaks.samples, peaks.assumed
+        labels = np.full(len(at), -1, np.int64)
+    else:
+        at = np.asarray(record.samples)
+        unseen = np.zeros(len(at), bool)
         labels = np.array([_label(s, classes) for s in record.symbols], np.int64)
+    beats = segment(record, at, unseen)
     values = _with_neighbours(beats)
     n, length = values.shape[:2]
     return Sequences(
@@ -66,10 +162,43 @@ def _one(record: Record, classes: tuple[str, ...], samples: np.ndarray | None) -
         channels=CHANNELS,
         labels=labels,
         classes=classes,
-        groups=np.full(n, record.name, dtype=object),
+        groups=np.full(n, _owner(record), dtype=object),
         items=np.array([f"{record.name}:{s}" for s in at.tolist()], dtype=object),
         rare="V",
     )
+
+
+def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n_parts: int) -> list[Sequences]:
+    """The beats at ``rows`` with one part of each replaced by the record's median beat, for each of ``n_parts`` parts.
+
+    Windows and features are measured anew, so that every model shows which part of the beat it goes by.
+    """
+    part = data.take(rows)
+    length = int(part.lengths[0])
+    names = np.array([str(i).rsplit(":", 1)[0] for i in part.items])
+    samples = np.array([int(str(i).rsplit(":", 1)[1]) for i in part.items])
+    values = [part.values.reshape(len(part), length, -1).copy() for _ in range(n_parts)]
+    features = [part.features.copy() for _ in range(n_parts)]
+    n_rr = len(RR_FEATURES)
+    for record in records:
+        own = np.flatnonzero(names == record.name)
+        if not len(own) or record.samples is None:
+            continue
+        shapes = shapes_of(record, record.samples)
+        at = np.searchsorted(record.samples, samples[own])
+        edges = np.linspace(0, shapes.raw.shape[1], n_parts + 1).astype(np.int64)
+        for k in range(n_parts):
+            raw = shapes.raw[at].copy()
+            raw[:, edges[k] : edges[k + 1]] = shapes.usual[edges[k] : edges[k + 1]]
+            values[k][own, :, :2] = shapes.windows(at, raw)
+            features[k][own, n_rr:] = shapes.waves(at, raw)
+    return [replace(part, values=v.reshape(-1, v.shape[2]), features=f) for v, f in zip(values, features)]
+
+
+def _owner(record: Record) -> str:
+    """The patient; the folder may not say that two records of MIT-BIH are of one."""
+    is_mitbih = record.fs == 360 and len(record.signal) == 650_000
+    return TWINS.get(record.name, record.owner) if is_mitbih and record.owner == record.name else record.owner
 
 
 def _with_neighbours(beats: Beats) -> np.ndarray:
@@ -83,3 +212,54 @@ def _label(symbol: str, classes: tuple[str, ...]) -> int:
     if classes == BINARY_CLASSES:
         return int(symbol == "V" or AAMI.get(symbol) == "V")
     return classes.index(AAMI.get(symbol, "Q"))
+
+
+def read_new_beats(
+    path: Path, plan: dict[str, Any], *, lead: str | None = None, fs: float | None = None, given: bool = False
+) -> Unlabelled:
+    """A record whose beats are to be told.
+
+    Args:
+        given: take the annotated positions of the beats instead of finding them.
+
+    Raises:
+        ForecastkitError: the record cannot be used.
+    """
+    import pandas as pd
+
+    record = read_record(path, lead=lead, fs=fs)
+    peaks = find_beats(record.signal, record.fs)
+    if given and record.samples is not None:
+        peaks = Peaks(record.samples, np.zeros(len(record.samples), bool))
+    data = beat_sequences([record], tuple(plan["classes"]), peaks)
+    seconds = peaks.samples / record.fs
+    rr = np.r_[np.nan, np.diff(seconds)]
+    table = pd.DataFrame(
+        {
+            "beat": np.arange(1, len(seconds) + 1), "sample": peaks.samples, "seconds": np.round(seconds, 3), "rr": np.round(rr, 3),
+            "readable": np.isfinite(data.features).all(axis=1), "assumed": peaks.assumed,
+        }
+    )  # fmt: skip
+    return Unlabelled(data, table, lambda said: _summary(record, peaks, data, said))
+
+
+def _summary(record: Record, peaks: Peaks, data: Sequences, said: np.ndarray) -> dict[str, Any]:
+    """What a reader of the record wants to know first: how fast, how regular, how many of each kind and how in a row."""
+    rr = np.diff(peaks.samples) / record.fs
+    v = said == "V"
+    edges = np.flatnonzero(np.diff(np.r_[False, v, False].astype(np.int8)))
+    runs = edges[1::2] - edges[::2]
+    usual = float(np.median(rr)) if len(rr) else float("nan")
+    # Every other beat ventricular, over at least six beats.
+    turns = np.flatnonzero(np.diff(np.r_[False, v[1:] != v[:-1], False].astype(np.int8)))
+    alternating = turns[1::2] - turns[::2]
+    return {
+        "record": record.name, "lead": record.lead, "minutes": round(record.seconds / 60, 2), "n_beats": len(said),
+        "beats": {c: int((said == c).sum()) for c in data.classes},
+        "rate_per_minute": round(60 / usual, 1) if usual > 0 else None, "rr_sdnn": round(float(rr.std()), 4) if len(rr) > 1 else None,
+        "longest_rr": round(float(rr.max()), 3) if len(rr) else None, "pauses": int((rr > PAUSE).sum()),
+        "ventricular_pairs": int((runs == 2).sum()), "ventricular_runs": int((runs >= 3).sum()),
+        "longest_ventricular_run": int(runs.max()) if len(runs) else 0, "bigeminy_beats": int((alternating[alternating >= 5] + 1).sum()),
+        "unreadable": int((~np.isfinite(data.features).all(axis=1)).sum()), "assumed": int(peaks.assumed.sum()),
+        "notes": list(record.notes),
+    }  # fmt: skip

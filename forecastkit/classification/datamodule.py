@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from forecastkit.classification.schema import Sequences
 
-__all__ = ["SequenceBatch", "SequenceDataModule"]
+__all__ = ["BlockDataModule", "SequenceBatch", "SequenceDataModule"]
 
 VALID_BATCH = 1024
 
@@ -62,7 +62,7 @@ class SequenceDataModule(pl.LightningDataModule):
             use_features,
         )
         self._rng = np.random.default_rng(seed)
-        self._share = np.asarray(weights, np.float64) / float(np.sum(weights, dtype=np.float64))
+        self._upto = np.cumsum(np.asarray(weights, np.float64))
         self._valid: list[SequenceBatch] = []
         if valid is not None and valid_weights is not None:
             for start in range(0, len(valid), VALID_BATCH):
@@ -92,11 +92,11 @@ class SequenceDataModule(pl.LightningDataModule):
         if how["shift"] > 0 and values.shape[1] > 4 * how["shift"] and (lengths == values.shape[1]).all():
             by = rng.integers(-how["shift"], how["shift"] + 1, len(values))
             steps = np.clip(np.arange(values.shape[1])[None] + by[:, None], 0, values.shape[1] - 1)
-            values = np.take_along_axis(values, steps[..., None], axis=1)
+            values = values[np.arange(len(values))[:, None], steps]
         if how["noise"] > 0:
-            values = values + rng.normal(0, how["noise"], values.shape).astype(np.float32)
+            values = values + _noise(rng, values.shape, how["noise"])
         if how["feature_noise"] > 0 and features.size:
-            features = features + rng.normal(0, how["feature_noise"], features.shape).astype(np.float32)
+            features = features + _noise(rng, features.shape, how["feature_noise"])
         return values, features
 
     def train_dataloader(self) -> Any:
@@ -109,8 +109,14 @@ class SequenceDataModule(pl.LightningDataModule):
 
     def sample(self) -> SequenceBatch:
         """A batch in which each sequence comes as often as its weight says."""
-        rows = self._rng.choice(len(self.data), size=min(self.batch_size, len(self.data)), p=self._share)
+        # As choice(p=...), without adding up all weights for every batch.
+        at = self._rng.random(min(self.batch_size, len(self.data))) * self._upto[-1]
+        rows = np.minimum(np.searchsorted(self._upto, at, side="right"), len(self.data) - 1)
         return self._batch(self.data, rows, np.ones(len(rows), np.float32), vary=True)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> np.ndarray:
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(size)
 
 
 class _Fixed:
@@ -126,10 +132,50 @@ class _Fixed:
         return iter(self.batches)
 
 
+class BlockDataModule(pl.LightningDataModule):
+    """Sequences alone, without labels: blocks [B, T, n_inputs] of sequences of one length.
+
+    Args:
+        prepare: [B, T, C] as it was read -> [B, T', n_inputs] as the network takes it.
+    """
+
+    def __init__(
+        self,
+        data: Sequences,
+        prepare: Callable[[np.ndarray], np.ndarray],
+        batch_size: int,
+        steps_per_epoch: int,
+        *,
+        chunk: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.data, self.prepare, self.batch_size = data, prepare, batch_size
+        self.steps_per_epoch, self.chunk = steps_per_epoch, chunk
+        self._rng = np.random.default_rng(seed)
+        lengths, code, counts = np.unique(data.lengths, return_inverse=True, return_counts=True)
+        self._same = [np.flatnonzero(code == k) for k in range(len(lengths))]
+        self._share = counts / counts.sum()
+
+    def train_dataloader(self) -> Any:
+        """See Lightning."""
+        return _Sampled(self)
+
+    def val_dataloader(self) -> Any:
+        """See Lightning."""
+        return []
+
+    def sample(self) -> Tensor:
+        """A block of one length; each length comes as often as there are sequences of it."""
+        own = self._same[self._rng.choice(len(self._same), p=self._share)]
+        rows = self._rng.choice(own, size=min(self.batch_size, len(own)))
+        return torch.from_numpy(self.prepare(self.data.padded(rows)[0]))
+
+
 class _Sampled:
     """One epoch: lists of batches, ``chunk`` optimiser steps each."""
 
-    def __init__(self, source: SequenceDataModule) -> None:
+    def __init__(self, source: SequenceDataModule | BlockDataModule) -> None:
         self.source = source
         full, rest = divmod(source.steps_per_epoch, source.chunk)
         self.sizes = [source.chunk] * full + ([rest] if rest else [])
@@ -137,6 +183,6 @@ class _Sampled:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __iter__(self) -> Iterator[list[SequenceBatch]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         for n in self.sizes:
             yield [self.source.sample() for _ in range(n)]

@@ -1,4 +1,4 @@
-"""Every classifier tested on groups that it never saw, and what may be said of it."""
+"""Every classifier tested on groups that it never saw; what it needs to know is learned from training groups alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.models import CLASSIFIERS, create_classifier
 from forecastkit.classification.protocol import FitAbout, FittedClassifier
@@ -19,13 +20,15 @@ from forecastkit.errors import FitError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluation", "Tested", "Tuned", "decide", "evaluate", "fit_final", "judge"]
+__all__ = ["Evaluation", "Tell", "Tested", "Tuned", "decide", "evaluate", "fit_final"]
 
 INNER_FOLDS = 3
-FEWEST_GROUPS = 10
-"""Patients under which nothing is called shown: with fewer, one of them decides."""
+FEW_GROUPS = 6
+"""Training groups up to which each is left out in turn: folds of several would leave too little to learn from."""
+INTERRUPTED = "interrupted"
 
-Tell = Callable[[str, int, int], None]
+Tell = Callable[["Tested", int, int], None]
+"""(classifier, fits done, fits) while it is tested; the last call has both alike, or says that it failed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,7 @@ class Tuned:
         threshold: of the rare class for the sensitivity that was asked; NaN = the likeliest class is said.
         calibrated: False where there was one group only.
         curves: of the networks whose held-out groups decided ``n_steps``.
+        said: [n training sequences] what was said of each by fits without its group; -1 = nothing. Models are chosen by it.
     """
 
     n_steps: int | None
@@ -46,6 +50,7 @@ class Tuned:
     threshold: float
     calibrated: bool
     curves: list[dict[str, Any]] = field(default_factory=list)
+    said: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(eq=False)
@@ -56,6 +61,7 @@ class Tested:
         p: [N, K] as the classifier says it; NaN where not tested.
         p_calibrated: [N, K].
         said: [N] class, -1 where not tested.
+        status: ``ok``, ``failed`` or ``skipped``, then with a reason.
     """
 
     name: str
@@ -89,7 +95,7 @@ class Evaluation:
     def matrix(self, name: str) -> np.ndarray:
         """Pooled confusion matrix [K, K]."""
         rows = self.rows
-        return metrics.confusion(self.data.labels[rows], self.tested[name].said[rows], len(self.data.classes))
+        return probabilities.confusion(self.data.labels[rows], self.tested[name].said[rows], len(self.data.classes))
 
     def by_group(self, name: str) -> tuple[list[str], np.ndarray]:
         """(groups, [G, K, K])."""
@@ -97,6 +103,20 @@ class Evaluation:
         return metrics.group_confusions(
             self.data.labels[rows], self.tested[name].said[rows], self.data.groups[rows], len(self.data.classes)
         )
+
+    def select_by_group(self, name: str) -> np.ndarray:
+        """[G, K, K] of all groups, by the folds inside the training parts; the test parts have no say in it."""
+        groups = list(dict.fromkeys(str(g) for g in self.data.groups))
+        n = len(self.data.classes)
+        out = np.zeros((len(groups), n, n), np.int64)
+        for split, tuned in zip(self.splits, self.tested[name].tuned):
+            known = np.flatnonzero(tuned.said >= 0) if len(tuned.said) else np.zeros(0, np.int64)
+            rows = split.train[known]
+            for g, matrix in zip(
+                *metrics.group_confusions(self.data.labels[rows], tuned.said[known], self.data.groups[rows], n)
+            ):
+                out[groups.index(g)] += matrix
+        return out
 
     def leaderboard(self) -> pd.DataFrame:
         """One row a classifier, the best F1 of the rare class first."""
@@ -110,13 +130,15 @@ class Evaluation:
             row: dict[str, Any] = {"model": name, "family": t.family, "status": t.status, "reason": t.reason}
             if t.status == "ok":
                 matrix = self.matrix(name)
-                own = metrics.class_scores(matrix)[k]
-                shape = metrics.calibration(positive, t.p_calibrated[rows, k])
+                own = probabilities.class_scores(matrix)[k]
+                shape = probabilities.calibration(positive, t.p_calibrated[rows, k])
+                low, high = metrics.bootstrap_f1(self.by_group(name)[1], k)
                 row |= {
-                    "f1": metrics.f1_of(matrix, k), "sensitivity": own["sensitivity"], "ppv": own["ppv"],
-                    "specificity": own["specificity"], "macro_f1": metrics.macro_f1(matrix),
+                    "f1": probabilities.f1_of(matrix, k), "f1_low": low, "f1_high": high, "f1_select": probabilities.f1_of(self.select_by_group(name).sum(axis=0), k),
+                    "sensitivity": own["sensitivity"], "ppv": own["ppv"],
+                    "specificity": own["specificity"], "macro_f1": probabilities.macro_f1(matrix),
                     "accuracy": float(np.trace(matrix) / matrix.sum()),
-                    "roc_auc": metrics.roc_curve(positive, t.p[rows, k])[2],
+                    "roc_auc": probabilities.roc_curve(positive, t.p[rows, k])[2],
                     "pr_auc": metrics.precision_recall_curve(positive, t.p[rows, k])[2],
                     "ece": shape["ece"], "brier": shape["brier"], "n_parameters": t.n_parameters,
                     "seconds_fit": t.seconds_fit, "seconds_predict": t.seconds_predict,
@@ -147,7 +169,7 @@ class Evaluation:
                     "found": hit,
                     "missed": n - hit,
                 }
-                row |= {"false_alarms": wrong, "f1": metrics.f1_of(matrix, k) if n >= 10 else np.nan}
+                row |= {"false_alarms": wrong, "f1": probabilities.f1_of(matrix, k) if n >= 10 else np.nan}
                 table.append(row)
         return pd.DataFrame(table)
 
@@ -162,18 +184,31 @@ def decide(p: np.ndarray, rare: int, threshold: float) -> np.ndarray:
     return np.where(p[:, rare] >= threshold, rare, others.argmax(axis=1))
 
 
+def _n_inner(data: Sequences, intra: bool) -> int:
+    """Folds inside a training part."""
+    n = len(set(data.groups.tolist()))
+    return n if not intra and INNER_FOLDS < n <= FEW_GROUPS else INNER_FOLDS
+
+
 def _tune(
-    name: str, options: dict[str, Any], data: Sequences, seed: int, sensitivity: float | None, intra: bool
+    name: str,
+    options: dict[str, Any],
+    data: Sequences,
+    seed: int,
+    sensitivity: float | None,
+    intra: bool,
+    done: Callable[[], None],
 ) -> Tuned:
     """Steps, calibration and threshold from folds of the training groups."""
     n_classes, rare = len(data.classes), data.rare_class()
     none = Tuned(None, 1.0, np.zeros(n_classes), float("nan"), False)
     if len(np.unique(data.labels)) < 2:
         return none
+    n_inner = _n_inner(data, intra)
     inner = (
-        intra_folds(data.labels, INNER_FOLDS, seed=seed)
+        intra_folds(data.labels, n_inner, seed=seed)
         if intra
-        else group_folds(data.groups, data.labels, INNER_FOLDS, seed=seed)
+        else group_folds(data.groups, data.labels, n_inner, seed=seed)
     )
     if len(inner) < 2:
         return none
@@ -185,6 +220,7 @@ def _tune(
         if len(np.unique(part.labels)) < 2:
             continue
         fitted = create_classifier(name, **options).fit(part, FitAbout(seed=seed, valid=held))
+        done()
         curves += [{"fit": split.name, **row} for row in fitted.curves]
         if "best_step" in fitted.info:
             steps.append(int(fitted.info["best_step"]))
@@ -193,11 +229,13 @@ def _tune(
     if not known.any():
         return none
     labels = data.labels[known]
-    temperature, shift = metrics.fit_temperature(p[known], labels)
+    temperature, shift = probabilities.fit_temperature(p[known], labels, shifts=True)
     threshold = float("nan")
     if sensitivity is not None:
         threshold = metrics.threshold_for(labels == rare, p[known, rare], sensitivity)
-    return Tuned(int(np.median(steps)) if steps else None, temperature, shift, threshold, True, curves)
+    said = np.full(len(data), -1, np.int64)
+    said[known] = decide(p[known], rare, threshold)
+    return Tuned(int(np.median(steps)) if steps else None, temperature, shift, threshold, True, curves, said)
 
 
 def evaluate(
@@ -215,55 +253,84 @@ def evaluate(
     Args:
         sensitivity: of the rare class that a threshold is chosen for, on training groups alone.
         intra: whether groups are on both sides, by request.
-        tell: called with (name, splits done, splits).
+        tell: see ``Tell``.
+
+    Ctrl-C ends the classifier at work and skips the rest; what was finished is returned.
     """
     out = Evaluation(data, splits, {}, sensitivity)
+    nothing = np.full((len(data), len(data.classes)), np.nan)
+    interrupted = False
     for name, options in models.items():
         family = CLASSIFIERS[name].load().family
-        nothing = np.full((len(data), len(data.classes)), np.nan)
-        t = Tested(name, family, nothing, nothing.copy(), np.full(len(data), -1, np.int64))
+        t = Tested(name, family, nothing.copy(), nothing.copy(), np.full(len(data), -1, np.int64))
         out.tested[name] = t
-        for done, split in enumerate(splits):
-            if tell is not None:
-                tell(name, done, len(splits))
-            try:
-                _test_one(t, name, options, data, split, seed, sensitivity, intra)
-            except FitError as error:
-                t.status, t.reason = "failed", str(error)
-                break
+        if interrupted:
+            t.status, t.reason = "skipped", INTERRUPTED
+            continue
+        count = _Count(t, sum(_n_inner(data.take(s.train), intra) + 1 for s in splits), tell)
+        try:
+            for split in splits:
+                _test_one(t, options, data, split, seed, sensitivity, intra, count)
+        except FitError as error:
+            t.status, t.reason = "failed", str(error)
+        except KeyboardInterrupt:
+            interrupted = True
+            t.status, t.reason = "skipped", INTERRUPTED
         if t.status == "ok" and t.tuned and all(u.n_steps == 0 for u in t.tuned):
             t.reason = "training did not improve on the logistic regression that it begins with, which is kept"
-        if tell is not None:
-            tell(name, len(splits), len(splits))
+        count.close()
     return out
+
+
+class _Count:
+    """Fits done of one classifier, told to whom it concerns."""
+
+    def __init__(self, tested: Tested, total: int, tell: Tell | None) -> None:
+        self.tested, self.total, self.tell, self.done = tested, total, tell, 0
+        self._say()
+
+    def _say(self) -> None:
+        if self.tell is not None:
+            self.tell(self.tested, self.done, self.total)
+
+    def add(self) -> None:
+        """One more fit; the last one is told by ``close``."""
+        self.done = min(self.done + 1, self.total - 1)
+        self._say()
+
+    def close(self) -> None:
+        """No more come."""
+        self.done = self.total
+        self._say()
 
 
 def _test_one(
     t: Tested,
-    name: str,
     options: dict[str, Any],
     data: Sequences,
     split: Split,
     seed: int,
     sensitivity: float | None,
     intra: bool,
+    count: _Count,
 ) -> None:
     train, test = data.take(split.train), data.take(split.test)
     started = time.perf_counter()
-    tuned = _tune(name, options, train, seed, sensitivity, intra)
-    fitted = create_classifier(name, **options).fit(train, FitAbout(seed=seed, n_steps=tuned.n_steps))
+    tuned = _tune(t.name, options, train, seed, sensitivity, intra, count.add)
+    fitted = create_classifier(t.name, **options).fit(train, FitAbout(seed=seed, n_steps=tuned.n_steps))
+    count.add()
     t.seconds_fit += time.perf_counter() - started
     started = time.perf_counter()
     p = fitted.predict(test)
     t.seconds_predict += time.perf_counter() - started
     t.p[split.test] = p
-    t.p_calibrated[split.test] = metrics.temper(p, tuned.temperature, tuned.shift)
+    t.p_calibrated[split.test] = probabilities.temper(p, tuned.temperature, tuned.shift)
     t.said[split.test] = decide(p, data.rare_class(), tuned.threshold)
     t.tuned.append(tuned)
     t.n_parameters = int(fitted.info.get("n_parameters", 0))
-    t.curves += [{"model": name, **row, "fit": f"{split.name}, {row['fit']}"} for row in tuned.curves]
+    t.curves += [{"model": t.name, **row, "fit": f"{split.name}, {row['fit']}"} for row in tuned.curves]
     if not tuned.curves:
-        t.curves += [{"model": name, "fit": split.name, **row} for row in fitted.curves]
+        t.curves += [{"model": t.name, "fit": split.name, **row} for row in fitted.curves]
 
 
 def fit_final(
@@ -275,95 +342,9 @@ def fit_final(
     n_steps = int(np.median(steps)) if steps else None
     fitted = create_classifier(name, **options).fit(data, FitAbout(seed=seed, n_steps=n_steps))
     rows = evaluation.rows
-    temperature, shift = metrics.fit_temperature(t.p[rows], data.labels[rows])
+    temperature, shift = probabilities.fit_temperature(t.p[rows], data.labels[rows], shifts=True)
     threshold = float("nan")
     if evaluation.sensitivity is not None:
         k = data.rare_class()
         threshold = metrics.threshold_for(data.labels[rows] == k, t.p[rows, k], evaluation.sensitivity)
     return fitted, Tuned(n_steps, temperature, shift, threshold, True)
-
-
-def judge(evaluation: Evaluation, *, intra: bool = False, what: str = "patient") -> dict[str, Any]:
-    """The verdict: what to use, and whether the network is shown to be better than the best baseline.
-
-    Groups are drawn anew, not sequences. The baseline is the best of several on these very groups, which makes the
-    test harder for the network, not easier.
-    """
-    board = evaluation.leaderboard()
-    board = board[board["status"] == "ok"]
-    rare = evaluation.data.rare_class()
-    label = evaluation.data.classes[rare]
-    baselines, networks = board[board["family"] == "baseline"], board[board["family"] == "network"]
-    out: dict[str, Any] = {"rare": label, "intra": intra, "n_groups": 0, "n_groups_rare": 0, "shown": False}
-    if not len(board):
-        out |= {"use": None, "reference": None, "tested": None, "word": "failed"}
-        out["sentence"] = {"en": ["No model could be fitted."], "es": ["Ningún modelo se pudo ajustar."]}
-        return out
-    reference = str(baselines["model"].iloc[0]) if len(baselines) else None
-    tested = str(networks["model"].iloc[0]) if len(networks) else None
-    _, matrices = evaluation.by_group(str(board["model"].iloc[0]))
-    n_groups, n_rare = len(matrices), int((matrices[:, rare].sum(axis=1) > 0).sum())
-    gap: dict[str, float] = {}
-    word = ""
-    if reference and tested:
-        gap = metrics.bootstrap_difference(evaluation.by_group(tested)[1], evaluation.by_group(reference)[1], rare)
-        if n_rare < FEWEST_GROUPS or intra:
-            word = "too few to tell"
-        elif gap["low"] > 0:
-            word = "better"
-        else:
-            word = "worse" if gap["high"] < 0 else "indistinguishable"
-    use = tested if word == "better" or reference is None else reference
-    out |= {"use": use, "reference": reference, "tested": tested, "word": word, "shown": word == "better"}
-    out |= {"n_groups": n_groups, "n_groups_rare": n_rare, "bootstrap": gap}
-    out["sentence"] = _sentences(board.set_index("model"), out, what)
-    return out
-
-
-def _sentences(board: Any, v: dict[str, Any], what: str) -> dict[str, list[str]]:
-    def row(name: str) -> tuple[str, str, str]:
-        r = board.loc[name]
-        return f"{r['f1']:.3f}", _percent(r["sensitivity"]), _percent(r["ppv"])
-
-    use, reference, tested, label = v["use"], v["reference"], v["tested"], v["rare"]
-    f1, sensitivity, ppv = row(use)
-    plural = {"patient": "pacientes"}.get(what, "grupos")
-    en = [
-        f"Use {use}. It finds {sensitivity} of {label}, and {ppv} of what it calls {label} is right (F1 {f1}), on {what}s never seen."
-    ]
-    es = [
-        f"Usa {use}. Encuentra el {sensitivity} de {label}, y acierta en el {ppv} de lo que llama {label} (F1 {f1}), en {plural} nunca vistos."
-    ]
-    if reference and tested:
-        a, b, gap = row(tested)[0], row(reference)[0], v["bootstrap"]
-        span = f"{gap['difference']:+.3f}, 95 %: {gap['low']:+.3f} to {gap['high']:+.3f}"
-        span_es = span.replace(" to ", " a ")
-        n = v["n_groups_rare"]
-        said = {
-            "better": (
-                f"The network {tested} is shown to be better than {reference}",
-                f"La red {tested} demuestra ser mejor que {reference}",
-            ),
-            "worse": (
-                f"The network {tested} is shown to be worse than {reference}",
-                f"La red {tested} demuestra ser peor que {reference}",
-            ),
-            "indistinguishable": (
-                f"The network {tested} is not shown to be better than {reference}",
-                f"La red {tested} no demuestra ser mejor que {reference}",
-            ),
-            "too few to tell": (
-                f"Whether the network {tested} is better than {reference} cannot be said: {n} {what}s with {label} are too few",
-                f"No se puede decir si la red {tested} es mejor que {reference}: {n} {plural} con {label} son pocos",
-            ),
-        }[v["word"]]
-        en.append(f"{said[0]} (F1 {a} against {b}; {span}, {what}s drawn anew).")
-        es.append(f"{said[1]} (F1 {a} frente a {b}; {span_es}, sorteando {plural}).")
-    if v["intra"]:
-        en.append(f"The same {what}s are on both sides: these figures flatter.")
-        es.append(f"Los mismos {plural} están en ambos lados: estas cifras halagan.")
-    return {"en": en, "es": es}
-
-
-def _percent(x: float) -> str:
-    return f"{100 * x:.1f} %" if np.isfinite(x) else "–"

@@ -3,76 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.wfdb_files import BEATS, read_annotations, read_header, read_signals
+from forecastkit.classification.csv_records import CSV, read_csv_record, stem
+from forecastkit.classification.record import Record, choose_lead, known_paced
+from forecastkit.classification.tables import load
+from forecastkit.classification.wfdb_files import BEATS, read_annotations, read_header, read_rhythms, read_signals
 from forecastkit.errors import ConfigError, DataError, near
 
-__all__ = ["AAMI", "Record", "find_records", "read_record", "read_records"]
+__all__ = ["annotated", "check_signal", "find_records", "read_record", "read_records"]
 
-AAMI = {
-    **dict.fromkeys("NLRBej", "N"), **dict.fromkeys("AaJSn", "S"), **dict.fromkeys("VEr", "V"), "F": "F",
-    **dict.fromkeys("/fQ?", "Q"),
-}  # fmt: skip
-"""Annotation symbol -> class of ANSI/AAMI EC57."""
-
-PACED_MITBIH = frozenset({"102", "104", "107", "217"})
 ANNOTATIONS = (".atr", ".qrs", ".ecg")
-CSV = (".csv", ".csv.gz")
+PATIENTS = "patients.csv"
+TABLES = re.compile(r"(^|_)(beats|annotations|labels|patients)\.csv(\.gz)?$")
+"""CSV files that are not signals."""
 FLAT_SECONDS = 10.0
 MOST_LOST = 0.1
 MOST_FILLED_SECONDS = 0.25
 MOST_RECORDS = 10_000
-LEADS = (
-    "I",
-    "II",
-    "III",
-    "aVR",
-    "aVL",
-    "aVF",
-    "MLII",
-    "MLIII",
-    *(f"V{k}" for k in range(1, 7)),
-    *(f"MV{k}" for k in range(1, 7)),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Record:
-    """One lead of one patient.
-
-    Args:
-        name: of the record; also the patient, where nothing else is known.
-        fs: samples a second.
-        signal: [R] millivolt, float64, finite.
-        samples: [B] int64 positions of annotated beats; None = not annotated.
-        symbols: [B] one annotation symbol a beat, or ``V`` and ``o`` (any other) where only that is known.
-        paced: a pacemaker drives the heart.
-        notes: what was done to the signal.
-    """
-
-    name: str
-    fs: float
-    signal: np.ndarray
-    lead: str = ""
-    samples: np.ndarray | None = None
-    symbols: tuple[str, ...] = ()
-    paced: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def seconds(self) -> float:
-        """Length."""
-        return len(self.signal) / self.fs
-
-    @property
-    def binary(self) -> bool:
-        """Whether beats are only known as ventricular or not."""
-        return "o" in self.symbols
 
 
 def find_records(folder: Path) -> dict[str, Path]:
@@ -85,8 +37,8 @@ def find_records(folder: Path) -> dict[str, Path]:
         raise DataError(place=str(folder), rule="no such folder of records", remedy="Give it with --records.")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.endswith(CSV) and not re.search(r"_(beats|annotations|labels)\.csv", path.name):
-            found.setdefault(_stem(path), path)
+        if path.name.endswith(CSV) and not TABLES.search(path.name):
+            found.setdefault(stem(path), path)
     found.update({path.stem: path for path in sorted(folder.glob("*.hea"))})
     if not found:
         raise DataError(
@@ -99,14 +51,10 @@ def find_records(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _stem(path: Path) -> str:
-    return re.sub(r"(_signal.*)?\.csv(\.gz)?$", "", path.name)
-
-
 def read_records(
     folder: Path, *, lead: str | None = None, fs: float | None = None, names: tuple[str, ...] = ()
 ) -> list[Record]:
-    """All annotated records of a folder, or the named ones.
+    """All records of a folder, or the named ones; ``patients.csv`` says which are of one patient.
 
     Raises:
         DataError: one cannot be used; says which and why.
@@ -116,14 +64,38 @@ def read_records(
     for name in names:
         if name not in files:
             raise ConfigError(place="record", value=name, rule="not in the folder", remedy=near(name, files))
-    records = [read_record(path, lead=lead, fs=fs) for name, path in files.items() if not names or name in names]
+    owners = _patients(folder)
+    found = {name: path for name, path in files.items() if not names or name in names}
+    records = [read_record(path, lead=lead, fs=fs) for path in found.values()]
+    return [replace(r, patient=owners.get(r.name, r.name)) for r in records]
+
+
+def _patients(folder: Path) -> dict[str, str]:
+    """Record -> patient from ``patients.csv``, where several records are one patient's."""
+    path = folder / PATIENTS
+    if not path.exists():
+        return {}
+    table = load(path)
+    lower = {str(c).lower(): c for c in table}
+    if not {"record", "patient"} <= set(lower):
+        raise DataError(place=str(path), value=", ".join(map(str, table)), rule="needs columns record and patient")
+    pairs = table[[lower["record"], lower["patient"]]].astype("string").dropna()
+    return dict(zip(pairs.iloc[:, 0], pairs.iloc[:, 1]))
+
+
+def annotated(records: Sequence[Record], folder: Path) -> list[Record]:
+    """Those whose beats are annotated.
+
+    Raises:
+        DataError: none.
+    """
     known = [r for r in records if r.samples is not None and len(r.samples)]
     if not known:
         raise DataError(
             place=str(folder),
             value=f"{len(records)} records",
             rule="none has annotated beats",
-            remedy="Put 100.atr or 100_beats.csv beside the signal.",
+            remedy="Put 100.atr or 100_beats.csv beside the signal; without any, --task anomaly learns what is usual.",
         )
     return known
 
@@ -142,142 +114,26 @@ def read_record(path: Path, *, lead: str | None = None, fs: float | None = None)
     if not path.exists():
         here = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
         raise DataError(place=str(path), rule="no such record", remedy=near(path.name, here) if here else "")
-    record = _from_csv(path, lead, fs) if path.name.endswith(CSV) else _from_wfdb(path.with_suffix(".hea"), lead, fs)
-    return _checked(record, path)
+    record = (
+        read_csv_record(path, lead, fs) if path.name.endswith(CSV) else _from_wfdb(path.with_suffix(".hea"), lead, fs)
+    )
+    return check_signal(record, path)
 
 
 def _from_wfdb(path: Path, lead: str | None, fs: float | None) -> Record:
     header = read_header(path, fs=fs)
     if not header.signals:
         raise DataError(place=str(path), rule="the record has no signal")
-    column, name = _choose(tuple(s.lead for s in header.signals), lead, path)
-    signal = read_signals(header)[:, column]
-    samples: np.ndarray | None = None
-    symbols: tuple[str, ...] = ()
-    for suffix in ANNOTATIONS:
-        notes = path.with_suffix(suffix)
-        if notes.exists():
-            at, kinds = read_annotations(notes)
-            keep = [k for k, kind in enumerate(kinds) if kind in BEATS]
-            samples, symbols = at[keep], tuple(kinds[k] for k in keep)
-            break
-    record = Record(path.stem, header.fs, signal, name, samples, symbols)
-    return replace(record, paced="/" in symbols or _known_paced(record))
-
-
-def _known_paced(record: Record) -> bool:
-    """CSV copies of MIT-BIH lose the mark of paced beats; the database's own list has four such records."""
-    return record.name in PACED_MITBIH and record.fs == 360 and len(record.signal) == 650_000
-
-
-def _choose(leads: tuple[str, ...], wanted: str | None, path: Path) -> tuple[int, str]:
-    lower = [name.lower() for name in leads]
-    if wanted is not None:
-        if wanted.lower() not in lower:
-            raise DataError(
-                place=str(path),
-                value=f"lead {wanted!r}",
-                rule="no such lead in this record",
-                remedy=near(wanted, leads),
-            )
-        k = lower.index(wanted.lower())
-        return k, leads[k]
-    for usual in ("mlii", "ii"):
-        if usual in lower:
-            return lower.index(usual), leads[lower.index(usual)]
-    return 0, leads[0]
-
-
-def _table(path: Path) -> Any:
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError, EOFError, pd.errors.ParserError) as error:
-        why = " ".join(str(error).split())[:100]
-        raise DataError(place=str(path), value=why, rule="not a readable CSV file") from None
-
-
-def _from_csv(path: Path, lead: str | None, fs: float | None) -> Record:
-    table = _table(path)
-    rate = fs or _rate_in(path, table)
-    if rate is None:
-        raise DataError(place=str(path), rule="no sampling rate", remedy="Give it: --fs 360.")
-    signals = table.drop(columns=[c for c in table if str(c).lower() in ("time", "sample", "t", "seconds")])
-    if not len(signals.columns) or not len(signals):
-        raise DataError(place=str(path), rule="no signal column")
-    column, name = _choose(tuple(map(str, signals.columns)), _csv_lead(signals, lead), path)
-    values = signals.iloc[:, column]
-    if values.dtype.kind not in "iuf":
-        import pandas as pd
-
-        bad = pd.to_numeric(values, errors="coerce").isna() & values.notna()
-        at = int(np.argmax(bad.to_numpy()))
-        raise DataError(place=f"{path}, line {at + 2}", value=repr(values.iloc[at]), rule="not a number")
-    known = name if name in LEADS else ""
-    record = Record(_stem(path), rate, values.to_numpy(np.float64) / _per_millivolt(name, path), known)
-    beats = next(
-        (path.parent / f"{_stem(path)}{e}" for e in _BEAT_FILES if (path.parent / f"{_stem(path)}{e}").exists()), None
-    )
-    if beats is not None:
-        samples, symbols = _beats(beats, len(record.signal))
-        record = replace(record, samples=samples, symbols=symbols)
-    return replace(record, paced="/" in record.symbols or _known_paced(record))
-
-
-_BEAT_FILES = tuple(f"_{what}{end}" for what in ("beats", "annotations") for end in CSV)
-
-
-def _csv_lead(signals: Any, lead: str | None) -> str | None:
-    """A file of one column whose name is no lead (adc200, mV) does not say which lead it is."""
-    nameless = len(signals.columns) == 1 and str(signals.columns[0]) not in LEADS
-    return None if nameless else lead
-
-
-def _rate_in(path: Path, table: Any) -> float | None:
-    """From a column of seconds, or ``_500hz`` in the file's name."""
-    for name in ("seconds", "time", "t"):
-        hits = [c for c in table if str(c).lower() == name]
-        if hits and table[hits[0]].dtype.kind == "f" and len(table) > 2:
-            step = float(np.median(np.diff(table[hits[0]].to_numpy(np.float64))))
-            if np.isfinite(step) and 1e-5 < step < 1:
-                return round(1 / step, 6)
-    found = re.search(r"_(\d{2,5})\s?hz", path.name.lower())
-    return float(found[1]) if found else None
-
-
-def _per_millivolt(column: str, path: Path) -> float:
-    text = f"{column} {path.name}".lower()
-    counts = re.search(r"adc(\d{1,6})", text)
-    if counts and int(counts[1]) > 0:
-        return float(counts[1])
-    return 1000.0 if re.search(r"uv\b|_uv|µv", text) else 1.0
-
-
-def _beats(path: Path, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    table = _table(path)
-    lower = {str(c).lower(): c for c in table}
-    label = next((lower[c] for c in ("symbol", "label", "class", "pvc") if c in lower), None)
-    if "sample" not in lower or label is None:
-        raise DataError(
-            place=str(path), value=", ".join(map(str, table)), rule="needs columns sample and pvc or symbol"
-        )
-    at = table[lower["sample"]]
-    if at.dtype.kind not in "iu" or (len(at) and (at.min() < 0 or at.max() >= n)):
-        raise DataError(place=f"{path}, sample", rule=f"a beat lies outside the signal's {n:,} samples")
-    if str(label).lower() == "pvc":
-        if not table[label].isin([0, 1]).all():
-            raise DataError(place=f"{path}, pvc", rule="only 0 and 1 are known")
-        symbols = tuple(np.where(table[label] == 1, "V", "o"))
-    else:
-        symbols = tuple(table[label].astype(str))
-        unknown = sorted(set(symbols) - BEATS)
-        if unknown:
-            raise DataError(
-                place=f"{path}, {label}", value=", ".join(unknown)[:60], rule="not an annotation symbol of a beat"
-            )
-    order = np.argsort(at.to_numpy(), kind="stable")
-    return at.to_numpy(np.int64)[order], tuple(symbols[k] for k in order)
+    column, name = choose_lead(tuple(s.lead for s in header.signals), lead, path)
+    record = Record(path.stem, header.fs, read_signals(header)[:, column], name, comments=header.comments)
+    notes = next((path.with_suffix(s) for s in ANNOTATIONS if path.with_suffix(s).exists()), None)
+    if notes is None:
+        return record
+    at, kinds = read_annotations(notes)
+    keep = [k for k, kind in enumerate(kinds) if kind in BEATS]
+    symbols = tuple(kinds[k] for k in keep)
+    record = replace(record, samples=at[keep], symbols=symbols, rhythms=tuple(read_rhythms(notes)))
+    return replace(record, paced="/" in symbols or known_paced(record))
 
 
 def _runs(flag: np.ndarray) -> list[tuple[int, int]]:
@@ -285,8 +141,12 @@ def _runs(flag: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def _checked(record: Record, path: Path) -> Record:
-    """Short gaps are filled; flat lines, lost leads and long gaps are errors."""
+def check_signal(record: Record, path: Path) -> Record:
+    """The record with short gaps filled.
+
+    Raises:
+        DataError: a flat line, a lost lead, a long gap, too short, a wrong sampling rate, beats outside of it.
+    """
     x, fs = record.signal, record.fs
     if not (np.isfinite(fs) and fs >= 50):
         raise DataError(

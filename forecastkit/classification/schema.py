@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forecastkit.errors import DataError
+from forecastkit.errors import ConfigError, DataError, near
 
-__all__ = ["Sequences", "concatenate"]
+__all__ = ["OTHER", "Sequences", "concatenate"]
+
+OTHER = "other"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,11 @@ class Sequences:
         """[N] steps of each."""
         return np.diff(self.offsets)
 
+    def counts(self) -> str:
+        """How many of each class, in words."""
+        n = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
+        return ", ".join(f"{c} {k:,}" for c, k in zip(self.classes, n.tolist()) if k) or "no labels"
+
     def take(self, index: np.ndarray) -> Sequences:
         """The sequences at ``index`` (positions or a mask), in that order."""
         index = np.arange(len(self))[index]
@@ -69,6 +76,13 @@ class Sequences:
             groups=self.groups[index],
             items=self.items[index],
         )
+
+    def of_channels(self, names: Sequence[str]) -> Sequences:
+        """With these channels alone; all where none is named."""
+        if not names:
+            return self
+        at = [self.channels.index(name) for name in names]
+        return replace(self, values=self.values[:, at], channels=tuple(names))
 
     def padded(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(values [B, T, C] float32 with 0 after the end, lengths [B] int64)."""
@@ -97,9 +111,37 @@ class Sequences:
                 remedy="Add sequences of another class.",
             )
 
+    def only(self, wanted: Sequence[str]) -> Sequences:
+        """The ``wanted`` classes, and ``other`` for all the rest; the first of them matters most.
+
+        Raises:
+            ConfigError: no such class.
+        """
+        for name in wanted:
+            if name not in self.classes:
+                raise ConfigError(
+                    place="--classes", value=repr(name), rule="no such class", remedy=near(name, self.classes)
+                )
+        named = tuple(w for w in wanted if w != OTHER)
+        if not named:
+            raise ConfigError(place="--classes", rule="no class named", remedy=near("", self.classes))
+        names = ((OTHER,) if set(self.classes) - set(named) else ()) + named
+        code = np.array([names.index(c) if c in names else 0 for c in self.classes] + [-1], np.int64)
+        return replace(self, labels=code[self.labels], classes=names, rare=named[0])
+
+    def about(self, rare: str) -> Sequences:
+        """The same, with another class that matters most.
+
+        Raises:
+            ConfigError: no such class.
+        """
+        if rare not in self.classes:
+            raise ConfigError(place="--rare", value=repr(rare), rule="no such class", remedy=near(rare, self.classes))
+        return replace(self, rare=rare)
+
     def rare_class(self) -> int:
         """Position of the class that matters most: the declared one, else the rarest that occurs."""
-        if self.rare:
+        if self.rare in self.classes:
             return self.classes.index(self.rare)
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         return int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))

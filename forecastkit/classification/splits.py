@@ -9,17 +9,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, DataError, near
 
-__all__ = ["DS1", "DS2", "Split", "default_splits", "fixed_split", "group_folds", "intra_folds", "leave_one_out"]
-
-DS1 = (
-    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
-    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
-)  # fmt: skip
-DS2 = (
-    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
-    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
-)  # fmt: skip
-"""Records of MIT-BIH to learn from and to test on. Source: de Chazal et al. (2004), doi:10.1109/TBME.2004.827359."""
+__all__ = ["FOLDS", "Split", "default_splits", "fixed_split", "group_folds", "intra_folds", "leave_one_out"]
 
 MOST_LEFT_OUT = 12
 FOLDS = 5
@@ -107,7 +97,8 @@ def fixed_split(groups: np.ndarray, train: Sequence[str], test: Sequence[str]) -
 
 
 def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> tuple[list[Split], str]:
-    """(splits, what they are): DS1/DS2 where all those records are there, else by group.
+    """(splits, what they are, with a place for the word of a group): each group by all others, or folds of whole groups
+    where there are many.
 
     Raises:
         DataError: only one group.
@@ -115,13 +106,11 @@ def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> 
     names = set(groups.tolist())
     if len(names) < 2:
         raise DataError(
-            place="groups",
+            place="test",
             value=f"only {next(iter(names), 'none')!r}",
             rule="at least two are needed, so that a test is on one never seen",
             remedy="Add another, or ask for --split intra, which flatters.",
         )
-    if names >= set(DS1) | set(DS2):
-        return fixed_split(groups, DS1, DS2), "DS1/DS2 of de Chazal et al. 2004"
     if len(names) <= MOST_LEFT_OUT:
-        return leave_one_out(groups), "leave one group out"
-    return group_folds(groups, labels, FOLDS, seed=seed), f"{FOLDS} folds of whole groups"
+        return leave_one_out(groups), "leave one {what} out"
+    return group_folds(groups, labels, FOLDS, seed=seed), "folds of whole {what}s"

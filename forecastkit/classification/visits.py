@@ -1,112 +1,170 @@
-"""Tables as labelled sequences: long ones with a row a visit, or wide ones with a row a sequence.
+"""Histories of visits as labelled sequences: long tables with a row a visit.
 
-What ``fit`` found (columns, levels, classes) is a plan of plain values; ``apply_plan`` reads new tables by it.
+What ``fit`` found (columns, levels, classes) is a plan of plain values; ``read_new_visits`` reads new tables by it.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit.classification.schema import Sequences
-from forecastkit.errors import DataError, UnknownNameError, near
+from forecastkit.classification.schema import OTHER, Sequences
+from forecastkit.classification.tables import MOST_CLASSES, load, natural, need, text
+from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.windows import SHORT
+from forecastkit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["apply_plan", "read_visits", "read_wide"]
+__all__ = ["read_new_visits", "read_visits"]
 
 MOST_LEVELS = 20
 MOST_HISTORY = 200
-MOST_CLASSES = 50
 DAY = 86_400.0
 SUMMARIES = ("last", "mean", "min", "max", "change", "seen")
 
 
-def _load(path: Path) -> pd.DataFrame:
-    import pandas as pd
+@dataclass(frozen=True, eq=False)
+class _Visits:
+    """Rows by item and time.
 
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
-    except (OSError, ValueError, EOFError, pd.errors.ParserError) as error:
-        why = " ".join(str(error).split())[:100]
-        raise DataError(place=str(path), value=why, rule="not a readable table") from None
-    if not len(table):
-        raise DataError(place=str(path), rule="the table has no rows")
-    table.columns = [str(c) for c in table.columns]
-    return table
+    Args:
+        code: [R] number of the item.
+        days: [R] time; the number of the row where there is none.
+        events: [R] day of the item's event, NaN = none; None = not asked.
+    """
 
+    table: pd.DataFrame
+    path: Path
+    code: np.ndarray
+    days: np.ndarray
+    events: np.ndarray | None
 
-def _need(table: pd.DataFrame, path: Path, option: str, name: str) -> None:
-    if name not in table:
-        raise UnknownNameError(
-            place=f"{path}, {option}", value=repr(name), rule="no such column", remedy=near(name, table.columns)
-        )
-
-
-def _text(column: pd.Series) -> pd.Series:
-    """Labels and names as text; 1.0 of a column with holes is 1."""
-    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    return column.astype("string")
+    @property
+    def first(self) -> np.ndarray:
+        """[items + 1] where each begins, and the end."""
+        return np.r_[np.flatnonzero(np.r_[True, np.diff(self.code) != 0]), len(self.code)]
 
 
 def read_visits(
-    path: Path, *, item: str | None, time: str | None, label: str, group: str | None = None, ahead: float | None = None
-) -> tuple[Sequences, dict[str, Any], list[str]]:
-    """(sequences, plan, notes) of a table; without ``item`` each row is a sequence.
+    path: Path,
+    *,
+    item: str,
+    time: str | None,
+    label: str | None,
+    group: str | None = None,
+    ahead: float | None = None,
+    event: str | None = None,
+) -> Labelled:
+    """A long table to learn from.
 
     Args:
-        ahead: the last days (rows, without ``time``) of each item that are not read, since they may tell the outcome.
+        label: its column; None = nothing is labelled.
+        ahead: days (rows, without ``time``) before the end of an item, or before its event, that are not read, since the
+            outcome may already show in them.
+        event: column of the day of the outcome; rows from then on are never read. Empty = it has not happened.
 
     Raises:
-        DataError: a time that cannot be read, an item without a name, a group that changes within an item.
+        DataError: a time that cannot be read, an item without a name, a group or event that changes within an item.
         UnknownNameError: no such column.
     """
-    if item is None:
-        return read_wide(path, label=label, group=group)
-    table = _load(path)
-    for option, name in (("--item", item), ("--time", time), ("--label", label), ("--group", group)):
+    if event is not None and time is None:
+        raise ConfigError(place="--event", rule="needs the times of the visits", remedy="Name them with --time.")
+    if ahead is not None and not ahead >= 0:
+        raise ConfigError(place="--ahead", value=f"{ahead:g}", rule="0 or more")
+    table = load(path)
+    for option, name in (
+        ("--item", item),
+        ("--time", time),
+        ("--label", label),
+        ("--group", group),
+        ("--event", event),
+    ):
         if name is not None:
-            _need(table, path, option, name)
+            need(table, path, option, name)
     notes: list[str] = []
-    roles = {item, label, *(c for c in (time, group) if c)}
-    table, seconds = _sorted(table, path, item, time)
-    code = _codes(table, item)
-    plan: dict[str, Any] = {"kind": "long", "item": item, "time": time, "label": label, "group": group, "ahead": ahead}
-    plan |= _roles(table, code, [c for c in table.columns if c not in roles], notes)
-    labels = _text(table[label])
-    per_row = _varies(labels, code)
-    plan["per_row"] = per_row
-    known = sorted(labels.dropna().unique().tolist(), key=_natural)
+    visits = _sorted(table, path, item, time, event)
+    plan: dict[str, Any] = {"kind": "long", "item": item, "time": time, "label": label, "group": group}
+    plan |= {"ahead": ahead, "event": event}
+    taken = {item, label, time, group, event}
+    plan |= _roles(visits.table, visits.code, [c for c in table.columns if c not in taken], notes)
+    labels = text(visits.table[label]) if label is not None else None
+    plan["classes"] = _classes(labels, path, label)
+    plan["per_row"] = labels is not None and _varies(labels, visits.code)
+    if plan["per_row"]:
+        notes.append(f"{label} changes within an item: each labelled row is told from the rows up to it")
+    if labels is not None:
+        _say_leaks(visits.table, plan, labels, notes)
+    data, _ = _sequences(visits, plan, labels, notes)
+    config = {
+        "data": str(path),
+        "item": item,
+        "time": time,
+        "label": label,
+        "group": group,
+        "ahead": ahead,
+        "event": event,
+    }
+    return Labelled(
+        "sequences", path.name.split(".")[0], data, group or item, plan=plan, notes=tuple(notes), config=config, network=SHORT,
+        said=(f"{path.name}: {len(data):,} sequences, {int(data.offsets[-1]):,} rows, {data.counts()}",), usual=0,
+    )  # fmt: skip
+
+
+def read_new_visits(path: Path, plan: dict[str, Any]) -> Unlabelled:
+    """A new table read as the one of ``fit``; labels are not needed. Unknown values of text columns are no level.
+
+    One sequence an item, or a row where the labels of ``fit`` changed within items. Nothing is cut off: the last row is
+    the present.
+
+    Raises:
+        DataError, UnknownNameError: as ``read_visits``; also a column that fit had and this table lacks.
+    """
+    import pandas as pd
+
+    table = load(path)
+    need(table, path, "item", plan["item"])
+    if plan["time"]:
+        need(table, path, "time", plan["time"])
+    for name in [*plan["numeric"], *plan["static"], *plan["levels"], *plan["static_levels"]]:
+        need(table, path, "column", name)
+    visits = _sorted(table, path, plan["item"], plan["time"], None)
+    for name in [*plan["numeric"], *plan["static"]]:
+        column = visits.table[name]
+        if not pd.api.types.is_numeric_dtype(column):
+            numbers = pd.to_numeric(column, errors="coerce")
+            bad = (numbers.isna() & column.notna()).to_numpy()
+            if bad.any():
+                value = column.iloc[int(np.argmax(bad))]
+                raise DataError(place=f"{path}, {name}", value=repr(value)[:40], rule="not a number, as it was in fit")
+            visits.table[name] = numbers
+    data, last = _sequences(visits, {**plan, "ahead": None, "group": None, "event": None}, None, [])
+    which = {"item": text(visits.table[plan["item"]]).to_numpy(dtype=object)[last]}
+    if plan["time"]:
+        which["time"] = visits.table[plan["time"]].to_numpy()[last]
+    return Unlabelled(data, pd.DataFrame(which))
+
+
+def _classes(labels: pd.Series | None, path: Path, label: str | None) -> list[str]:
+    """The commonest first."""
+    if labels is None:
+        return [OTHER]
     counts = labels.value_counts()
-    plan["classes"] = sorted(known, key=lambda c: -int(counts[c]))
-    if len(known) > MOST_CLASSES:
+    if len(counts) > MOST_CLASSES:
         raise DataError(
             place=f"{path}, {label}",
-            value=f"{len(known)} different labels",
+            value=f"{len(counts)} different labels",
             rule=f"at most {MOST_CLASSES} classes",
             remedy="Is it a class?",
         )
-    if per_row:
-        notes.append(f"{label} changes within an item: each labelled row is told from the rows up to it")
-    _say_leaks(table, plan, labels, notes)
-    data = _sequences(table, code, seconds, plan, labels, path, notes)
-    return data, plan, notes
+    return sorted(map(str, counts.index), key=lambda c: (-int(counts[c]), natural(c)))
 
 
-def _natural(text: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(text), text)
-    except ValueError:
-        return (1, 0.0, text)
-
-
-def _sorted(table: pd.DataFrame, path: Path, item: str, time: str | None) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """Rows by item and time; times as seconds (or steps, where they are numbers)."""
+def _sorted(table: pd.DataFrame, path: Path, item: str, time: str | None, event: str | None) -> _Visits:
     import pandas as pd
 
     nameless = table[item].isna()
@@ -115,37 +173,54 @@ def _sorted(table: pd.DataFrame, path: Path, item: str, time: str | None) -> tup
         raise DataError(
             place=f"{path}, line {line}, {item}", rule="an item without a name", remedy="Name it, or remove the row."
         )
-    names = _text(table[item])
+    names = text(table[item]).to_numpy(dtype=object).astype(str)
+    days = np.arange(len(table), dtype=np.float64) if time is None else _days(table[time], path, time)
+    events = None if event is None else _days(table[event], path, event, some=True)
+    order = np.lexsort((days, names))
+    table = table.iloc[order].reset_index(drop=True)
+    code = np.asarray(pd.factorize(names[order])[0], np.int64)
     if time is None:
-        table = table.iloc[np.argsort(names.to_numpy(dtype=object), kind="stable")].reset_index(drop=True)
-        return table, None
-    raw = table[time]
-    if raw.dtype.kind in "iuf":
-        stamps: np.ndarray = raw.to_numpy(np.float64) * DAY
-        bad = ~np.isfinite(stamps)
+        days = np.arange(len(table), dtype=np.float64)
+        return _Visits(table, path, code, days, None)
+    if events is not None:
+        events = events[order]
+        by_item = pd.Series(events).groupby(code)
+        partly = by_item.transform("count") % by_item.transform("size") != 0
+        changes = (by_item.transform("nunique") > 1) | partly
+        if changes.any():
+            at = int(np.argmax(changes.to_numpy()))
+            raise DataError(
+                place=f"{path}, {event}", value=f"item {table[item].iloc[at]}", rule="the day of the event changes within an item",
+                remedy="Write one day, or none, in all rows of an item.",
+            )  # fmt: skip
+    return _Visits(table, path, code, days[order], events)
+
+
+def _days(column: pd.Series, path: Path, name: str, *, some: bool = False) -> np.ndarray:
+    """[rows] days; numbers are days already.
+
+    Args:
+        some: empty ones are NaN.
+    """
+    import pandas as pd
+
+    if column.dtype.kind in "iuf":
+        days = column.to_numpy(np.float64)
     else:
-        parsed = pd.to_datetime(raw, errors="coerce", format="ISO8601", utc=True)
+        parsed = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
         if parsed.isna().all():
-            parsed = pd.to_datetime(raw, errors="coerce", format="mixed", utc=True)
-        bad = parsed.isna().to_numpy()
-        stamps = (parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
+            parsed = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
+        days = ((parsed - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / DAY).to_numpy(np.float64)
+    bad = ~np.isfinite(days) & ~(column.isna().to_numpy() & some)
     if bad.any():
         at = int(np.argmax(bad))
         raise DataError(
-            place=f"{path}, line {at + 2}, {time}",
-            value=repr(raw.iloc[at])[:40],
+            place=f"{path}, line {int(column.index[at]) + 2}, {name}",
+            value=repr(column.iloc[at])[:40],
             rule="not a time",
             remedy="Write it as 2024-01-31.",
         )
-    order = np.lexsort((stamps, names.to_numpy(dtype=object).astype(str)))
-    return table.iloc[order].reset_index(drop=True), stamps[order]
-
-
-def _codes(table: pd.DataFrame, item: str) -> np.ndarray:
-    """[rows] number of the item; rows are sorted by it."""
-    import pandas as pd
-
-    return np.asarray(pd.factorize(_text(table[item]))[0], np.int64)
+    return np.asarray(days)
 
 
 def _varies(column: pd.Series, code: np.ndarray) -> bool:
@@ -171,7 +246,7 @@ def _roles(table: pd.DataFrame, code: np.ndarray, columns: list[str], notes: lis
         if pd.api.types.is_numeric_dtype(column):
             out["static" if steady else "numeric"].append(name)
             continue
-        levels = _text(column).dropna().unique().tolist()
+        levels = text(column).dropna().unique().tolist()
         if len(levels) > MOST_LEVELS:
             notes.append(f"column {name} is text with {len(levels)} values and left out")
             continue
@@ -190,113 +265,106 @@ def _say_leaks(table: pd.DataFrame, plan: dict[str, Any], labels: pd.Series, not
             notes.append(f"column {name} tells {plan['label']} without fail: was it known before the outcome?")
 
 
-def apply_plan(path: Path, plan: dict[str, Any]) -> Sequences:
-    """A new table read as the one of ``fit``; labels are not needed. Unknown values of text columns are no level.
-
-    Raises:
-        DataError, UnknownNameError: as ``read_visits``; also a column that fit had and this table lacks.
-    """
-    import pandas as pd
-
-    if plan["kind"] == "wide":
-        return read_wide(path, label=plan["label"], group=plan["group"], plan=plan)[0]
-    table = _load(path)
-    _need(table, path, "item", plan["item"])
-    if plan["time"]:
-        _need(table, path, "time", plan["time"])
-    for name in [*plan["numeric"], *plan["static"], *plan["levels"], *plan["static_levels"]]:
-        _need(table, path, "column", name)
-    table, seconds = _sorted(table, path, plan["item"], plan["time"])
-    for name in [*plan["numeric"], *plan["static"]]:
-        if not pd.api.types.is_numeric_dtype(table[name]):
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            bad = (numbers.isna() & table[name].notna()).to_numpy()
-            if bad.any():
-                value = table[name].iloc[int(np.argmax(bad))]
-                raise DataError(place=f"{path}, {name}", value=repr(value)[:40], rule="not a number, as it was in fit")
-            table[name] = numbers
-    code = _codes(table, plan["item"])
-    nothing = pd.Series(pd.array([None] * len(table), dtype="string"))
-    # At prediction nothing is cut off: the last row is the present.
-    return _sequences(table, code, seconds, {**plan, "ahead": None, "per_row": False, "group": None}, nothing, path, [])
-
-
 def _sequences(
-    table: pd.DataFrame, code: np.ndarray, seconds: np.ndarray | None, plan: dict[str, Any], labels: pd.Series, path: Path, notes: list[str]
-) -> Sequences:  # fmt: skip
-    values, channels = _channels(table, code, seconds, plan)
-    steps = seconds / DAY if seconds is not None else np.arange(len(table), dtype=np.float64)
-    bounds = np.r_[np.flatnonzero(np.r_[True, np.diff(code) != 0]), len(code)]
-    names = _text(table[plan["item"]]).to_numpy(dtype=object)
-    owners = _groups(table, code, plan, path)
+    visits: _Visits, plan: dict[str, Any], labels: pd.Series | None, notes: list[str]
+) -> tuple[Sequences, np.ndarray]:
+    """(sequences, last row of each)."""
     where = {c: k for k, c in enumerate(plan["classes"])}
-    label_codes = np.array(
-        [where.get(str(v), -1) if isinstance(v, str) else -1 for v in labels.to_numpy(dtype=object)], np.int64
-    )
-    pieces: list[tuple[int, int, int]] = []
-    unlabelled = short = 0
-    fitting = bool((label_codes >= 0).any())
-    for lo, hi in zip(bounds[:-1].tolist(), bounds[1:].tolist()):
-        own = label_codes[lo:hi]
-        ends = (lo + np.flatnonzero(own >= 0)).tolist() if plan["per_row"] else [hi - 1]
-        if not plan["per_row"] and fitting and not (own >= 0).any():
-            unlabelled += 1
-            continue
-        for end in ends:
-            last = end + 1
-            if plan["ahead"]:
-                cut = steps[end] - float(plan["ahead"])
-                last = lo + int(np.searchsorted(steps[lo : end + 1], cut, side="right"))
-            if last <= lo:
-                short += 1
-                continue
-            label = int(label_codes[end]) if plan["per_row"] else int(own.max())
-            pieces.append((max(lo, last - MOST_HISTORY), last, label))
-    if unlabelled:
-        notes.append(f"{unlabelled} items without a label are left out")
-    if short:
-        notes.append(f"{short} sequences have no row as early as {plan['ahead']:g} before their end and are left out")
-    if not pieces:
-        raise DataError(place=str(path), rule="no sequence is left", remedy="Lower --ahead.")
-    starts, stops, marks = (np.array(v, np.int64) for v in zip(*pieces))
+    marks = np.full(len(visits.table), -1, np.int64)
+    if labels is not None:
+        known = labels.to_numpy(dtype=object)
+        marks = np.array([where.get(v, -1) if isinstance(v, str) else -1 for v in known], np.int64)
+    starts, stops, classes = _pieces(visits, plan, marks, labels is not None, notes)
     lengths = stops - starts
     offsets = np.r_[0, np.cumsum(lengths)].astype(np.int64)
     rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-    features, feature_names = _features(table, values, channels, plan, starts, stops)
-    items = names[stops - 1].astype(object)
+    values, channels = _channels(visits, plan)
+    features, names = _features(visits.table, values, channels, plan, starts, stops)
+    last = stops - 1
+    items = text(visits.table[plan["item"]]).to_numpy(dtype=object)[last].astype(object)
     if plan["per_row"]:
-        items = np.array([f"{n}:{s - b}" for n, s, b in zip(items, stops, starts)], dtype=object)
-    return Sequences(
-        values[rows], offsets, features, feature_names, channels, marks, tuple(plan["classes"]), owners[stops - 1].astype(object), items
-    )  # fmt: skip
+        begin = visits.first[:-1][visits.code[last]]
+        items = np.array([f"{n}:{k}" for n, k in zip(items, last - begin + 1)], dtype=object)
+    owners = _groups(visits, plan)[last].astype(object)
+    data = Sequences(values[rows], offsets, features, names, channels, classes, tuple(plan["classes"]), owners, items)
+    return data, last
 
 
-def _groups(table: pd.DataFrame, code: np.ndarray, plan: dict[str, Any], path: Path) -> np.ndarray:
+def _pieces(
+    visits: _Visits, plan: dict[str, Any], marks: np.ndarray, labelled: bool, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(first row, row after the last, class) of each sequence."""
+    pieces: list[tuple[int, int, int]] = []
+    unlabelled = short = long = 0
+    ahead = float(plan["ahead"] or 0.0)
+    for lo, hi in zip(visits.first[:-1].tolist(), visits.first[1:].tolist()):
+        own = marks[lo:hi]
+        if labelled and not (own >= 0).any():
+            unlabelled += 1
+            continue
+        ends = [hi - 1]
+        if plan["per_row"]:
+            ends = (lo + np.flatnonzero(own >= 0)).tolist() if labelled else list(range(lo, hi))
+        for end in ends:
+            last = _last(visits, lo, end, ahead)
+            if last <= lo:
+                short += 1
+                continue
+            long += last - lo > MOST_HISTORY
+            label = int(marks[end]) if plan["per_row"] else int(own.max())
+            pieces.append((max(lo, last - MOST_HISTORY), last, label))
+    if unlabelled == len(visits.first) - 1:
+        raise DataError(place=f"{visits.path}, {plan['label']}", rule="every item is without a label")
+    if unlabelled:
+        notes.append(f"{unlabelled} items without a label are left out")
+    if short:
+        notes.append(f"{short} sequences have no row as early as {ahead:g} before their end and are left out")
+    if long:
+        notes.append(f"of {long} sequences only the last {MOST_HISTORY} rows are read")
+    if not pieces:
+        raise DataError(place=str(visits.path), rule="no sequence is left", remedy="Lower --ahead.")
+    starts, stops, classes = (np.array(v, np.int64) for v in zip(*pieces))
+    return starts, stops, classes
+
+
+def _last(visits: _Visits, lo: int, end: int, ahead: float) -> int:
+    """The row after the last that may be read: ``ahead`` before row ``end``, and before the event where there is one."""
+    days = visits.days[lo : end + 1]
+    event = visits.events[lo] if visits.events is not None else np.nan
+    if np.isfinite(event):
+        # What stands on the day of the event may be the event itself.
+        before = int(np.searchsorted(days, event, side="left"))
+        return lo + min(before, int(np.searchsorted(days, event - ahead, side="right")))
+    return lo + int(np.searchsorted(days, days[-1] - ahead, side="right")) if ahead else end + 1
+
+
+def _groups(visits: _Visits, plan: dict[str, Any]) -> np.ndarray:
     column = plan["group"] or plan["item"]
-    if plan["group"] and _varies(_text(table[column]), code):
+    owners = text(visits.table[column])
+    if plan["group"] and _varies(owners, visits.code):
         raise DataError(
-            place=f"{path}, {column}", rule="the group changes within an item", remedy="Give each item one group."
+            place=f"{visits.path}, {column}",
+            rule="the group changes within an item",
+            remedy="Give each item one group.",
         )
-    if table[column].isna().any():
-        line = int(np.argmax(table[column].isna().to_numpy())) + 2
-        raise DataError(place=f"{path}, row {line}, {column}", rule="a row without a group")
-    return np.asarray(_text(table[column]).to_numpy(dtype=object))
+    if owners.isna().any():
+        item = visits.table[plan["item"]].iloc[int(np.argmax(owners.isna().to_numpy()))]
+        raise DataError(place=f"{visits.path}, {column}", value=f"item {item}", rule="a row without a group")
+    return np.asarray(owners.to_numpy(dtype=object))
 
 
-def _channels(
-    table: pd.DataFrame, code: np.ndarray, seconds: np.ndarray | None, plan: dict[str, Any]
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _channels(visits: _Visits, plan: dict[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
     """[rows, C] float32: numbers, one column a level of text, and the time since the row before."""
+    table = visits.table
     parts = [table[name].to_numpy(np.float64) for name in plan["numeric"]]
     names = list(plan["numeric"])
     for name, levels in plan["levels"].items():
-        own = _text(table[name]).to_numpy(dtype=object)
-        for level in levels:
-            parts.append(np.array([np.nan if not isinstance(v, str) else float(v == level) for v in own]))
-            names.append(f"{name}={level}")
-    if seconds is not None:
-        gap = np.r_[0.0, np.diff(seconds)] / DAY
-        gap[np.r_[True, np.diff(code) != 0]] = 0.0
+        own = text(table[name]).to_numpy(dtype=object)
+        parts += [_is(own, level) for level in levels]
+        names += [f"{name}={level}" for level in levels]
+    if plan["time"]:
+        gap = np.r_[0.0, np.diff(visits.days)]
+        gap[visits.first[:-1]] = 0.0
         parts.append(np.log1p(np.maximum(gap, 0)))
         names.append("days_since_before")
     if not parts:
@@ -304,6 +372,10 @@ def _channels(
     values = np.stack(parts, axis=1)
     values[~np.isfinite(values)] = np.nan
     return values.astype(np.float32), tuple(names)
+
+
+def _is(values: np.ndarray, level: str) -> np.ndarray:
+    return np.array([np.nan if not isinstance(v, str) else float(v == level) for v in values])
 
 
 def _features(
@@ -315,106 +387,32 @@ def _features(
     stops: np.ndarray,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """[N, F]: of each channel the last seen value, mean, smallest, largest, change and share seen; then what never changes."""
-    n = len(starts)
-    out = np.full((n, len(channels) * len(SUMMARIES)), np.nan, np.float32)
-    for i, (lo, hi) in enumerate(zip(starts.tolist(), stops.tolist())):
-        part = values[lo:hi]
-        for c in range(part.shape[1]):
-            seen = part[:, c]
-            seen = seen[~np.isnan(seen)]
-            k = c * len(SUMMARIES)
-            if len(seen):
-                out[i, k : k + 5] = seen[-1], seen.mean(), seen.min(), seen.max(), seen[-1] - seen[0]
-            out[i, k + 5] = len(seen) / (hi - lo)
+    lengths = stops - starts
+    offsets = np.r_[0, np.cumsum(lengths)[:-1]]
+    rows = np.repeat(starts - offsets, lengths) + np.arange(lengths.sum())
+    x = values[rows].astype(np.float64)
+    known = ~np.isnan(x)
+    n = np.add.reduceat(known, offsets, axis=0)
+    place = np.arange(len(x))[:, None]
+    last = np.maximum.reduceat(np.where(known, place, -1), offsets, axis=0)
+    first = np.minimum.reduceat(np.where(known, place, len(x)), offsets, axis=0)
+    column = np.arange(x.shape[1])[None]
+    ends = x[np.clip(last, 0, None), column], x[np.clip(first, 0, len(x) - 1), column]
+    mean = np.add.reduceat(np.where(known, x, 0), offsets, axis=0) / np.maximum(n, 1)
+    low = np.minimum.reduceat(np.where(known, x, np.inf), offsets, axis=0)
+    high = np.maximum.reduceat(np.where(known, x, -np.inf), offsets, axis=0)
+    stack = np.stack([ends[0], mean, low, high, ends[0] - ends[1], n / lengths[:, None]], axis=2)
+    stack[:, :, :5][n == 0] = np.nan
     names = [f"{c}.{s}" for c in channels for s in SUMMARIES]
-    last = stops - 1
-    more = [np.log1p((stops - starts).astype(np.float64))]
+    more = [np.log1p(lengths.astype(np.float64))]
     names.append("rows")
     for name in plan["static"]:
-        more.append(table[name].to_numpy(np.float64)[last])
+        more.append(table[name].to_numpy(np.float64)[stops - 1])
         names.append(name)
     for name, levels in plan["static_levels"].items():
-        own = _text(table[name]).to_numpy(dtype=object)[last]
-        for level in levels:
-            more.append(np.array([np.nan if not isinstance(v, str) else float(v == level) for v in own]))
-            names.append(f"{name}={level}")
+        own = text(table[name]).to_numpy(dtype=object)[stops - 1]
+        more += [_is(own, level) for level in levels]
+        names += [f"{name}={level}" for level in levels]
     extra = np.stack(more, axis=1)
     extra[~np.isfinite(extra)] = np.nan
-    return np.hstack([out, extra.astype(np.float32)]), tuple(names)
-
-
-def read_wide(
-    path: Path, *, label: str, group: str | None = None, plan: dict[str, Any] | None = None
-) -> tuple[Sequences, dict[str, Any], list[str]]:
-    """(sequences, plan, notes) of a table with a row a sequence; steps are columns such as t000, t001, ...
-
-    Raises:
-        DataError: no such columns, or sequences of unequal length.
-    """
-    table = _load(path)
-    fitting = plan is None
-    if fitting:
-        _need(table, path, "--label", label)
-        if group is not None:
-            _need(table, path, "--group", group)
-    numbered = [c for c in table.columns if re.fullmatch(r"[A-Za-z_]*\d+", c) and c not in (label, group)]
-    steps = numbered if plan is None else list(plan["steps"])
-    if len(steps) < 3:
-        raise DataError(
-            place=str(path),
-            value=f"{len(steps)} numbered columns",
-            rule="a row a sequence needs columns such as t000, t001, ...",
-            remedy="For one row a visit, name the column of items with --item.",
-        )
-    for name in steps:
-        _need(table, path, "column", name)
-    block = table[steps]
-    odd = [c for c in steps if block[c].dtype.kind not in "iufb"]
-    if odd:
-        raise DataError(place=f"{path}, {odd[0]}", rule="not a number in every row")
-    values = block.to_numpy(np.float32)
-    short = ~np.isfinite(values).all(axis=1)
-    if short.any():
-        at = int(np.argmax(short))
-        n = int(np.isfinite(values[at]).sum())
-        raise DataError(
-            place=f"{path}, line {at + 2}",
-            value=f"{n} of {len(steps)} steps",
-            rule="sequences are of unequal length",
-            remedy="Bring them to one length, or write one row a step and name the item with --item.",
-        )
-    n, length = values.shape
-    classes: tuple[str, ...]
-    if plan is None:
-        text = _text(table[label])
-        counts = text.value_counts()
-        classes = tuple(sorted(text.dropna().unique().tolist(), key=lambda c: -int(counts[c])))
-        if len(classes) > MOST_CLASSES:
-            raise DataError(
-                place=f"{path}, {label}",
-                value=f"{len(classes)} different labels",
-                rule=f"at most {MOST_CLASSES} classes",
-            )
-    else:
-        text, classes = None, tuple(plan["classes"])
-    where = {c: k for k, c in enumerate(classes)}
-    labels = np.full(n, -1, np.int64) if text is None else np.array([where.get(str(v), -1) for v in text], np.int64)
-    owners = _text(table[group]) if group and group in table else None
-    notes = (
-        []
-        if owners is not None
-        else ["no --group: each row counts as a patient of its own, which flatters where it is not"]
-    )
-    names = np.array([f"row {k + 1}" for k in range(n)], dtype=object)
-    thin = np.linspace(0, length - 1, min(length, 24)).astype(np.int64)
-    spread = np.stack(
-        [values.mean(1), values.std(1), values.min(1), values.max(1), values.argmax(1), values.argmin(1)], axis=1
-    )
-    features = np.hstack([spread, values[:, thin]]).astype(np.float32)
-    feature_names = ("mean", "deviation", "min", "max", "where_max", "where_min", *(f"step_{k}" for k in thin))
-    data = Sequences(
-        values.reshape(-1, 1), np.arange(n + 1, dtype=np.int64) * length, features, feature_names, ("value",), labels, classes,
-        names if owners is None else np.asarray(owners.to_numpy(dtype=object)), names,
-    )  # fmt: skip
-    made = plan or {"kind": "wide", "label": label, "group": group, "steps": steps, "classes": list(classes)}
-    return data, made, notes
+    return np.hstack([stack.reshape(len(stack), -1), extra]).astype(np.float32), tuple(names)

@@ -24,6 +24,7 @@ __all__ = [
     "SignalSpec",
     "read_annotations",
     "read_header",
+    "read_rhythms",
     "read_signals",
     "write_record",
 ]
@@ -233,16 +234,33 @@ def read_annotations(path: Path) -> tuple[np.ndarray, list[str]]:
     Raises:
         DataError: unreadable, or cut short.
     """
+    samples, symbols, _ = _notes(path)
+    return np.array(samples, np.int64), symbols
+
+
+def read_rhythms(path: Path) -> list[tuple[int, str]]:
+    """(first sample, name) of each stretch of one rhythm, such as ``AFIB``; none where the file does not tell them.
+
+    Raises:
+        DataError: unreadable, or cut short.
+    """
+    found = zip(*_notes(path))
+    return [(at, text[1:]) for at, symbol, text in found if symbol == "+" and text.startswith("(") and len(text) > 1]
+
+
+def _notes(path: Path) -> tuple[list[int], list[str], list[str]]:
+    """Samples, symbols and the texts beside them."""
     content = _bytes(path)
     words = np.frombuffer(content[: len(content) // 2 * 2], "<u2")
     samples: list[int] = []
     symbols: list[str] = []
+    texts: list[str] = []
     now, k = 0, 0
     while k < len(words):
         code, value = int(words[k]) >> 10, int(words[k]) & 0x3FF
         k += 1
         if code == 0 and value == 0:
-            return np.array(samples, np.int64), symbols
+            return samples, symbols, texts
         if code == SKIP:
             if k + 2 > len(words):
                 break
@@ -250,11 +268,14 @@ def read_annotations(path: Path) -> tuple[np.ndarray, list[str]]:
             now += jump - (1 << 32) if jump >= 1 << 31 else jump
             k += 2
         elif code == AUX:
+            if texts:
+                texts[-1] = content[2 * k : 2 * k + value].decode("latin-1").strip("\x00 ")
             k += (value + 1) // 2
         elif code not in (NUM, SUB, CHN):
             now += value
             samples.append(now)
             symbols.append(SYMBOLS.get(code, "?"))
+            texts.append("")
     raise _wrong(path, f"{len(content)} bytes", "the annotation file is cut short: it has no end mark")
 
 
@@ -269,12 +290,16 @@ def write_record(
     gain: float = 200.0,
     samples: np.ndarray | None = None,
     symbols: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    comments: Sequence[str] = (),
 ) -> Path:
     """Write ``name.hea`` and ``name.dat``, and ``name.atr`` where ``samples`` are given; returns the header's path.
 
     Args:
         signals: millivolt, [n_samples, n_signals]; NaN is written as invalid.
         fmt: ``16`` or ``212``.
+        texts: beside the annotations, such as ``(AFIB`` with the symbol ``+``; empty = none.
+        comments: of the header.
     """
     signals = np.asarray(signals, np.float64)
     limit, blank = (2047, -2048) if fmt == "212" else (32767, -32768)
@@ -290,21 +315,25 @@ def write_record(
     bits = 12 if fmt == "212" else 16
     lines = [f"{name} {signals.shape[1]} {fs:g} {len(signals)}"]
     lines += [f"{name}.dat {fmt} {gain:g}/mV {bits} 0 {stored[0, k]} 0 0 {lead}" for k, lead in enumerate(leads)]
+    lines += [f"# {text}" for text in comments]
     write_text(folder / f"{name}.hea", "\n".join(lines) + "\n")
     if samples is not None:
-        write_bytes(folder / f"{name}.atr", _coded(np.asarray(samples, np.int64), symbols))
+        write_bytes(folder / f"{name}.atr", _coded(np.asarray(samples, np.int64), symbols, texts))
     return folder / f"{name}.hea"
 
 
-def _coded(samples: np.ndarray, symbols: Sequence[str]) -> bytes:
+def _coded(samples: np.ndarray, symbols: Sequence[str], texts: Sequence[str]) -> bytes:
     codes = {symbol: code for code, symbol in SYMBOLS.items()}
-    words: list[int] = []
+    out = bytearray()
     before = 0
-    for sample, symbol in zip(samples.tolist(), symbols):
+    for k, (sample, symbol) in enumerate(zip(samples.tolist(), symbols)):
         step = sample - before
         if not 0 <= step < 1024:
-            words += [SKIP << 10, (step >> 16) & 0xFFFF, step & 0xFFFF]
+            out += np.array([SKIP << 10, (step >> 16) & 0xFFFF, step & 0xFFFF], "<u2").tobytes()
             step = 0
-        words.append(codes[symbol] << 10 | step)
+        out += np.array([codes[symbol] << 10 | step], "<u2").tobytes()
+        text = texts[k].encode("latin-1") if k < len(texts) else b""
+        if text:
+            out += np.array([AUX << 10 | len(text)], "<u2").tobytes() + text + b"\x00" * (len(text) % 2)
         before = sample
-    return np.array([*words, 0], "<u2").tobytes()
+    return bytes(out) + b"\x00\x00"

@@ -1,45 +1,62 @@
-"""Commands ``classify`` and ``ecg``: fit and predict."""
+"""Commands ``classify`` and ``ecg``: fit, predict and models."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecastkit.cli.options import (
+    ConfigOption,
+    DebugOption,
+    LangOption,
+    OutOption,
+    OverridesArgument,
+    QuietOption,
+    RunArgument,
+    SeedOption,
+    TableOption,
+    VerdictOption,
+    command_line,
+    model_names,
+)
 from forecastkit.errors import ConfigError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forecastkit.run.folder import RunFolder
+
 __all__ = ["classify_app", "ecg_app"]
+
+INTERRUPTED = 130
 
 classify_app = typer.Typer(
     help="Sequences with a label: histories of visits, any long table.", rich_markup_mode=None, no_args_is_help=True
 )
 ecg_app = typer.Typer(
-    help="Heartbeats in ECG records. Research software, no medical device.", rich_markup_mode=None, no_args_is_help=True
-)
+    help="Heartbeats and rhythms in ECG records. Research software, no medical device.", rich_markup_mode=None, no_args_is_help=True
+)  # fmt: skip
 
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.gru.hidden=64.")
+Models = Annotated[
+    str | None, typer.Option("--models", help="Comma-separated; baselines are added [default: gru]. See: models.")
 ]
-Models = Annotated[str, typer.Option("--models", help="Comma-separated: gru, lstm, rnn, nearest; baselines are added.")]
 SplitOption = Annotated[
-    str, typer.Option("--split", help="auto, leave-one-out, folds; intra mixes groups and flatters.")
+    str | None,
+    typer.Option("--split", help="auto, leave-one-out, folds, ds1-ds2; intra mixes groups and flatters."),
 ]
 Train = Annotated[str | None, typer.Option("--train", help="Groups to learn from, comma-separated; with --test.")]
 Test = Annotated[str | None, typer.Option("--test", help="Groups to test on, comma-separated; with --train.")]
 Sensitivity = Annotated[
     float | None, typer.Option("--sensitivity", help="Choose the threshold that finds this share of the rare class.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")]
-Lang = Annotated[str, typer.Option("--lang", help="Language of the report: en or es.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+Rare = Annotated[str | None, typer.Option("--rare", help="The class that matters most [default: the rarest].")]
+FalseAlarms = Annotated[
+    float | None, typer.Option("--false-alarms", help="Anomalies: share of usual ones that may be strange [default: 0.01].")
+]  # fmt: skip
 ModelOption = Annotated[str | None, typer.Option("--model", help="A model of the run [default: the one to use].")]
 Lead = Annotated[str | None, typer.Option("--lead", help="Lead by name, such as II [default: MLII or II].")]
 Rate = Annotated[float | None, typer.Option("--fs", help="Samples a second, where the file does not say.")]
@@ -47,75 +64,80 @@ Rate = Annotated[float | None, typer.Option("--fs", help="Samples a second, wher
 
 @ecg_app.command("fit")
 def ecg_fit(
-    overrides: Overrides = None,
+    overrides: OverridesArgument = None,
     records: Annotated[
-        Path | None, typer.Option("--records", help="Folder of WFDB records, or CSV signals with tables of beats.")
+        str | None,
+        typer.Option("--records", help="Folder of WFDB or CSV records; or one CSV file of ready windows or of leads."),
     ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="beats, rhythm or anomaly [default: beats].")] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="Rhythm: table of records and rhythms [default: labels.csv there].")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Its column; or that of ready windows.")] = None,
     lead: Lead = None,
     fs: Rate = None,
     classes: Annotated[
-        str, typer.Option("--classes", help="aami: N S V F Q; v: ventricular or not; auto: what all records tell.")
-    ] = "auto",
+        str | None,
+        typer.Option("--classes", help="Beats: aami (N S V F Q), v (or not), auto. Rhythm: names; all others are one."),
+    ] = None,
+    rare: Rare = None,
     include_paced: Annotated[bool, typer.Option("--include-paced", help="Keep records with a pacemaker.")] = False,
-    models: Models = "gru",
-    split: SplitOption = "auto",
+    models: Models = None,
+    split: SplitOption = None,
     train: Train = None,
     test: Test = None,
     sensitivity: Sensitivity = None,
-    seed: Seed = 1,
-    out: Out = None,
-    lang: Lang = "en",
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    false_alarms: FalseAlarms = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    out: OutOption = None,
+    lang: LangOption = None,
+    quiet: QuietOption = False,
+    as_json: VerdictOption = False,
+    debug: DebugOption = False,
 ) -> int:
-    """Learn to class heartbeats, test on patients never seen, and write a report. No medical device."""
-    from forecastkit.run.classify import fit_ecg
+    """Learn to tell heartbeats or rhythms, test on patients never seen, and write a report. No medical device."""
+    from forecastkit.run.classify_settings import ecg_settings
+    from forecastkit.run.classify_tasks import run_ecg
 
-    if records is None:
-        raise ConfigError(place="--records", rule="no folder given", remedy="Give one: --records mitbih.")
-    options = _options(models, overrides, split, train, test, sensitivity, seed, lang)
-    run = fit_ecg(
-        records,
-        options,
-        out=out,
-        lead=lead,
-        fs=fs,
-        classes=classes,
-        paced=include_paced,
-        tell=_teller(quiet or as_json),
-    )
-    return _answer(run, lang, quiet=quiet, as_json=as_json)
+    values = {
+        "records": records, "task": task, "labels": labels, "label": label, "lead": lead, "fs": fs, "classes": classes, "rare": rare,
+        "include_paced": include_paced or None, "models": model_names(models), "split": split, "train": train, "test": test,
+        "sensitivity": sensitivity, "false_alarms": false_alarms, "seed": seed, "lang": lang,
+    }  # fmt: skip
+    settings = ecg_settings(config, values, overrides or [])
+    return _answered(run_ecg, settings, out, quiet=quiet, as_json=as_json)
 
 
 @ecg_app.command("predict")
 def ecg_predict(
     run: RunArgument,
-    record: Annotated[Path | None, typer.Option("--record", help="WFDB header or CSV signal.")] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="WFDB header, CSV signal, or a file like the one of fit.")
+    ] = None,
     lead: Lead = None,
     fs: Rate = None,
     model: ModelOption = None,
     annotated: Annotated[
         bool, typer.Option("--annotated", help="Take the record's own beat positions instead of finding them.")
     ] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
-    debug: Debug = False,
+    out: TableOption = None,
+    debug: DebugOption = False,
 ) -> None:
-    """Class each beat of a record: one row a beat, and a summary of the rhythm. No medical device."""
-    from forecastkit.run.classify import predict_ecg
+    """Tell each beat, or each ten seconds, of a record: one row each, and a summary. No medical device."""
+    from forecastkit.run.classify_tasks import predict_ecg
     from forecastkit.run.folder import RunFolder
 
     if record is None:
         raise ConfigError(place="--record", rule="no record given", remedy="Give one: --record 100.hea.")
     table, summary = predict_ecg(RunFolder.open(run), record, lead=lead, fs=fs, model=model, given=annotated)
-    _deliver(table, out)
-    print(json.dumps(summary, indent=2, ensure_ascii=False), file=sys.stderr if out is None else sys.stdout)
+    _deliver(table, summary, out)
 
 
 @classify_app.command("fit")
 def classify_fit(
-    overrides: Overrides = None,
-    data: Annotated[Path | None, typer.Option("--data", help="CSV or Parquet file, one row a visit.")] = None,
+    overrides: OverridesArgument = None,
+    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, one row a visit.")] = None,
     item: Annotated[
         str | None, typer.Option("--item", help="Column that tells sequences apart; without it each row is one.")
     ] = None,
@@ -128,31 +150,39 @@ def classify_fit(
         float | None,
         typer.Option("--ahead", help="Leave out this last stretch of each sequence: days, or rows without times."),
     ] = None,
-    models: Models = "gru",
-    split: SplitOption = "auto",
+    event: Annotated[
+        str | None, typer.Option("--event", help="Column of the day of the outcome: rows from then on are not read.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="label or anomaly [default: label].")] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="Tell these apart, comma-separated; all others are one.")
+    ] = None,
+    rare: Rare = None,
+    models: Models = None,
+    split: SplitOption = None,
     train: Train = None,
     test: Test = None,
     sensitivity: Sensitivity = None,
-    seed: Seed = 1,
-    out: Out = None,
-    lang: Lang = "en",
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    false_alarms: FalseAlarms = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    out: OutOption = None,
+    lang: LangOption = None,
+    quiet: QuietOption = False,
+    as_json: VerdictOption = False,
+    debug: DebugOption = False,
 ) -> int:
     """Learn the label of sequences, test on groups never seen, and write a report."""
-    from forecastkit.run.classify import fit_visits
+    from forecastkit.run.classify_settings import table_settings
+    from forecastkit.run.classify_tasks import run_table
 
-    given = {"--data": data, "--label": label}
-    for option, value in given.items():
-        if value is None:
-            raise ConfigError(place=option, rule="not given", remedy="See forecastkit classify fit --help.")
-    options = _options(models, overrides, split, train, test, sensitivity, seed, lang)
-    run = fit_visits(
-        Path(str(data)), options, item=item, time_column=time, label=str(label), group=group, ahead=ahead, out=out,
-        tell=_teller(quiet or as_json),
-    )  # fmt: skip
-    return _answer(run, lang, quiet=quiet, as_json=as_json)
+    values = {
+        "data": data, "item": item, "time": time, "label": label, "group": group, "ahead": ahead, "event": event, "task": task,
+        "classes": classes, "rare": rare, "models": model_names(models), "split": split, "train": train, "test": test,
+        "sensitivity": sensitivity, "false_alarms": false_alarms, "seed": seed, "lang": lang,
+    }  # fmt: skip
+    settings = table_settings(config, values, overrides or [])
+    return _answered(run_table, settings, out, quiet=quiet, as_json=as_json)
 
 
 @classify_app.command("predict")
@@ -162,101 +192,96 @@ def classify_predict(
         Path | None, typer.Option("--data", help="A table like the one of fit; labels are not needed.")
     ] = None,
     model: ModelOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
-    debug: Debug = False,
+    out: TableOption = None,
+    debug: DebugOption = False,
 ) -> None:
-    """Class the sequences of a table: one row each, with calibrated probabilities."""
-    from forecastkit.run.classify import predict_visits
+    """Tell the sequences of a table: one row each, with calibrated probabilities."""
+    from forecastkit.run.classify_tasks import predict_table
     from forecastkit.run.folder import RunFolder
 
     if data is None:
         raise ConfigError(place="--data", rule="no table given", remedy="Give one: --data new.csv.")
-    _deliver(predict_visits(RunFolder.open(run), data, model=model), out)
+    table, _ = predict_table(RunFolder.open(run), data, model=model)
+    _deliver(table, None, out)
 
 
-def _options(
-    models: str, overrides: list[str] | None, split: str, train: str | None, test: str | None, sensitivity: float | None, seed: int, lang: str
-) -> Any:  # fmt: skip
-    from forecastkit.run.classify import ClassifyOptions
+@ecg_app.command("models")
+@classify_app.command("models")
+def classifiers(as_json: Annotated[bool, typer.Option("--json", help="With all options, as JSON.")] = False) -> None:
+    """List the classifiers and the detectors of anomalies, and their options."""
+    from forecastkit.classification.anomaly import DETECTORS
+    from forecastkit.classification.models import CLASSIFIERS
+    from forecastkit.registry import describe
 
-    wanted = {name: dict[str, Any]() for name in _names(models)}
-    for text in overrides or []:
-        key, sign, value = text.partition("=")
-        parts = key.split(".")
-        if not sign or len(parts) != 3 or parts[0] != "models" or not parts[2]:
-            raise ConfigError(place="setting", value=text[:60], rule="not of the form models.NAME.OPTION=VALUE")
-        wanted.setdefault(parts[1], {})[parts[2]] = _value(value)
-    return ClassifyOptions(
-        models=wanted,
-        split=split,
-        train=_names(train),
-        test=_names(test),
-        sensitivity=sensitivity,
-        seed=seed,
-        lang=lang,
-        command=shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else "",
-    )
+    kinds = {"classifiers": CLASSIFIERS, "anomalies": DETECTORS}
+    if as_json:
+        said = {kind: {name: describe(name, entries) for name in entries} for kind, entries in kinds.items()}
+        print(json.dumps(said, indent=2, default=str))
+        return
+    for kind, entries in kinds.items():
+        print(kind if kind == "classifiers" else "with --task anomaly")
+        for name, entry in entries.items():
+            print(f"  {name:<14}{entry.doc}")
 
 
-def _value(text: str) -> Any:
-    from forecastkit.strict_yaml import load_yaml
+def _answered(work: Any, settings: dict[str, Any], out: Path | None, *, quiet: bool, as_json: bool) -> int:
+    """Do it, watch it, and print the answer; returns the exit status."""
+    from forecastkit.cli.progress import FitsTerminal
+    from forecastkit.run.classify_watch import Watch
 
+    watch: Watch = Watch() if quiet or as_json else FitsTerminal()
     try:
-        return load_yaml(text)
-    except ValueError:
-        return text
-
-
-def _names(words: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
-
-
-def _teller(quiet: bool) -> Any:
-    def tell(line: str) -> None:
-        if not quiet:
-            print(line, flush=True)
-
-    return tell
-
-
-def _answer(run: Any, lang: str, *, quiet: bool, as_json: bool) -> int:
+        run = work(settings, out=out, watch=watch, command=command_line())
+    finally:
+        if isinstance(watch, FitsTerminal):
+            watch.close()
+    lang = str(settings.get("lang", "en"))
     verdict = run.json("verdict.json")
     if as_json:
         print(json.dumps(verdict, indent=2, ensure_ascii=False))
-        return 0
-    if not quiet:
-        print()
-        for line in board_lines(run.table("leaderboard.csv"), verdict):
-            print(line)
-        print()
-    for sentence in verdict["sentence"][lang]:
-        print(sentence)
-    device = verdict.get("no_device", {}).get(lang)
-    if device:
-        print(device)
-    print(f"Report        {run / 'report.html'}")
+    else:
+        _print_answer(run, verdict, lang, quiet=quiet)
+    if verdict.get("interrupted"):
+        print("forecastkit: interrupted. What was finished is in the report.", file=sys.stderr)
+        return INTERRUPTED
     return 0 if verdict["use"] else 1
 
 
-def board_lines(board: Any, verdict: dict[str, Any]) -> list[str]:
-    """The leaderboard in plain columns, recall of the rare class first."""
-    lines = [f"{'':14}{'found':>9}{'right':>9}{'F1':>8}{'macro F1':>10}{'time':>9}    {verdict['rare']}"]
-    for _, r in board.iterrows():
-        name = str(r["model"])
-        if r["status"] != "ok":
-            lines.append(f"{name:14}  failed: {r['reason']}")
-            continue
-        found, right = (f"{100 * r[c]:.1f} %" if r[c] == r[c] else "–" for c in ("sensitivity", "ppv"))
-        spent = r["seconds_fit"] + r["seconds_predict"]
-        mark = "  <- use" if name == verdict["use"] else ""
-        lines.append(f"{name:14}{found:>9}{right:>9}{r['f1']:>8.3f}{r['macro_f1']:>10.3f}{spent:>7.1f} s{mark}")
-    return lines
+def _print_answer(run: RunFolder, verdict: dict[str, Any], lang: str, *, quiet: bool) -> None:
+    import os
+    import shutil
+
+    from forecastkit.cli.progress import field
+    from forecastkit.report.labels import board_lines
+
+    width = min(shutil.get_terminal_size().columns, 120)
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    if not quiet:
+        print()
+        for line in board_lines(run.table("leaderboard.csv"), verdict, color=color, lang=lang):
+            print(line)
+        print()
+    first, *rest = verdict["sentence"][lang]
+    use = "Use" if lang == "en" else "Usa"
+    print(field(use if first.startswith(use) else "", " ".join([first.removeprefix(f"{use} "), *rest]), width))
+    device = verdict.get("no_device", {}).get(lang)
+    if device:
+        print(field("", device, width))
+    seconds = float(run.facts().get("seconds", 0.0))
+    print(field("Report" if lang == "en" else "Informe", f"{run / 'report.html'}   {seconds:.0f} s"))
 
 
-def _deliver(table: Any, out: Path | None) -> None:
+def _deliver(table: pd.DataFrame, summary: dict[str, Any] | None, out: Path | None) -> None:
+    """The table to a file or standard output, the summary to whichever stream is free."""
     from forecastkit import artifacts
+    from forecastkit.errors import DataError
 
+    if out is not None and out.is_dir():
+        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a CSV file.")
     if out is None:
         print(artifacts.to_csv_text(table), end="")
     else:
         artifacts.write_csv(out, table)
+        print(f"{len(table)} rows in {out}", file=sys.stderr)
+    if summary is not None:
+        print(json.dumps(summary, indent=2, ensure_ascii=False), file=sys.stderr if out is None else sys.stdout)

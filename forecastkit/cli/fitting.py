@@ -128,10 +128,9 @@ def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
         raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
     folder = RunFolder.open(run)
     facts = folder.facts()
-    task, about = facts.get("task", "forecasting"), facts.get("data")
-    # Classified texts name their column; classified sequences do not.
-    if task in ("ecg", "classify") and not (isinstance(about, dict) and "text" in about):
-        from forecastkit.run.classify import write_labels_page
+    task = facts.get("task", "forecasting")
+    if facts.get("page") == "labels":
+        from forecastkit.run.classify_page import write_labels_page
 
         print(write_labels_page(folder, out, lang=lang))
         return

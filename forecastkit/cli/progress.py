@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from forecastkit.run.classify_watch import Watch
 from forecastkit.run.execute import Observer, Prepared
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
+    from forecastkit.classification.evaluation import Tested
     from forecastkit.forecasting.backtest import ModelBacktest
     from forecastkit.reading import Profile
 
-__all__ = ["Terminal", "field"]
+__all__ = ["FitsTerminal", "Terminal", "field"]
 
 LABEL = 14
 
@@ -42,8 +45,7 @@ class Terminal(Observer):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
-        self._bar: Progress | None = None
-        self._task: int = 0
+        self._bar = _Bar(self.stream)
         self._many_seeds = False
         self._started = time.perf_counter()
 
@@ -73,29 +75,11 @@ class Terminal(Observer):
     def start(self, model: str, seed: int, total: int) -> None:
         """Draw the model's bar."""
         self._started = time.perf_counter()
-        if not self.stream.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        name = f"{model} ({seed})" if self._many_seeds else model
-        self._bar = Progress(
-            TextColumn("{task.description:<13}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>5.0f}/{task.total:.0f}"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(file=self.stream, highlight=False),
-            transient=True,
-            refresh_per_second=8,
-        )
-        self._task = self._bar.add_task(name, total=total, note="")
-        self._bar.start()
+        self._bar.start(f"{model} ({seed})" if self._many_seeds else model, total)
 
     def advance(self, done: int, total: int, note: str) -> None:
         """Move the bar; ``total`` may change from training steps to folds."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, note=note[:50])  # type: ignore[arg-type]
+        self._bar.move(done, total, note)
 
     def finish(self, backtest: ModelBacktest) -> None:
         """One lasting line a model."""
@@ -123,6 +107,84 @@ class Terminal(Observer):
 
     def close(self) -> None:
         """Remove the bar, after an error as well."""
+        self._bar.stop()
+
+
+class FitsTerminal(Watch):
+    """The same of a run that classifies: one lasting line a model.
+
+    Args:
+        stream: where to; bars are drawn only where it is a terminal.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self._bar = _Bar(self.stream)
+
+    def say(self, label: str, line: str) -> None:
+        """See ``Watch``."""
+        self.close()
+        width = min(shutil.get_terminal_size().columns, 120)
+        print(field(label, line, width).rstrip(), file=self.stream, flush=True)
+
+    def step(self, tested: Tested, done: int, total: int) -> None:
+        """See ``Watch``."""
+        if done == 0:
+            self._bar.start(tested.name, total)
+        self._bar.move(done, total, "fits")
+        if done < total:
+            return
+        self.close()
+        said = tested.reason if tested.status == "ok" else f"{tested.status}: {tested.reason}"
+        spent = tested.seconds_fit + tested.seconds_predict
+        line = f"{tested.name:<{LABEL}}{total:>4}/{total} fits {spent:>7.1f} s   {said}"
+        print(line.rstrip(), file=self.stream, flush=True)
+
+    def phase(self, line: str) -> None:
+        """See ``Watch``."""
+        self.close()
+        self._bar.start(line, 1)
+
+    def close(self) -> None:
+        """Remove the bar, after an error as well."""
+        self._bar.stop()
+
+
+class _Bar:
+    """A bar where somebody watches, nothing where not."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def start(self, name: str, total: int) -> None:
+        """Draw it."""
+        if not self.stream.isatty():
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description:<13}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:>5.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(file=self.stream, highlight=False),
+            transient=True,
+            refresh_per_second=8,
+        )
+        self._task = self._bar.add_task(name, total=total, note="")
+        self._bar.start()
+
+    def move(self, done: int, total: int, note: str) -> None:
+        """Move it; ``total`` may change."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, note=note[:50])
+
+    def stop(self) -> None:
+        """Remove it."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,12 +62,54 @@ def fit(
     if as_json:
         print((outcome.folder / "verdict.json").read_text(encoding="utf-8"), end="")
         return
+    _print_answer(outcome, settings.get("lang", "en"), quiet=quiet)
+
+
+_COLUMNS: dict[str, list[tuple[str, dict[str, str], str]]] = {
+    "classify": [
+        ("accuracy", {"en": "accuracy", "es": "exactitud"}, ".3f"), ("macro_f1", {"en": "macro F1", "es": "F1 macro"}, ".3f"),
+        ("ece", {"en": "calib. error", "es": "error calib."}, ".3f"), ("p_value", {"en": "p", "es": "p"}, ".2g"),
+    ],
+    "language-model": [
+        ("perplexity", {"en": "perplexity", "es": "perplejidad"}, ".1f"), ("bits_per_char", {"en": "bits/char", "es": "bits/letra"}, ".3f"),
+        ("top1", {"en": "first", "es": "primera"}, ".3f"), ("top5", {"en": "in five", "es": "entre 5"}, ".3f"),
+    ],
+    "translate": [("bleu", {"en": "BLEU", "es": "BLEU"}, ".1f"), ("chrf", {"en": "chrF", "es": "chrF"}, ".1f")],
+}  # fmt: skip
+"""Of the leaderboard: column, its heading, format."""
+
+
+def board_lines(board: Any, verdict: dict[str, Any], lang: str = "en") -> list[str]:
+    """The leaderboard in plain columns; a failed model says why."""
+    columns = _COLUMNS[verdict["task"]]
+    wide = max([14, *(len(str(name)) + 2 for name in board["model"])])
+    lines = [" " * wide + "".join(f"{heads[lang]:>13}" for _, heads, _ in columns) + f"{'':>11}"]
+    for r in board.to_dict("records"):
+        if r["status"] != "ok":
+            lines.append(f"{r['model']:<{wide}}{r['reason']}")
+            continue
+        cells = "".join(f"{'–' if r[key] != r[key] else format(r[key], how):>13}" for key, _, how in columns)
+        mark = {"en": "  <- use", "es": "  <- usa"}[lang] if r["model"] == verdict["use"] else ""
+        lines.append(f"{r['model']:<{wide}}{cells}{r['seconds']:>9.1f} s{mark}")
+    return lines
+
+
+def _print_answer(outcome: Any, lang: str, *, quiet: bool) -> None:
     from forecastkit.cli.progress import field
 
-    width = 100
-    for k, line in enumerate(outcome.verdict["sentence"][settings.get("lang", "en")]):
-        print(field("Answer" if not k else "", line, width))
-    print(field("Report", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+    width = min(shutil.get_terminal_size().columns, 120)
+    if not quiet:
+        print()
+        for line in board_lines(outcome.leaderboard, outcome.verdict, lang):
+            print(line.rstrip())
+        print()
+    for k, line in enumerate(outcome.verdict["sentence"][lang]):
+        print(field({"en": "Answer", "es": "Respuesta"}[lang] if not k else "", line, width))
+    hint = outcome.verdict.get("longer", {}).get(lang)
+    if hint:
+        print(field({"en": "Longer", "es": "Más"}[lang], hint, width))
+    report = {"en": "Report", "es": "Informe"}[lang]
+    print(field(report, f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
 
 
 def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
@@ -82,10 +125,16 @@ def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
         if key in settings:
             raise ConfigError(place=f"--{key}", rule=f"means nothing for the task {task}", remedy="Leave it out.")
 
+    from forecastkit.cli.progress import field
+
     def tell(name: str, done: int, total: int) -> None:
         if not quiet:
             part = f" {done + 1}/{total}" if total > 1 else ""
-            print(f"fitting       {name}{part}", flush=True)
+            print(field("fitting", f"{name}{part}"), flush=True)
+
+    def say(label: str, text: str) -> None:
+        if not quiet:
+            print(field(label[:13], text, min(shutil.get_terminal_size().columns, 120)), flush=True)
 
     common = {
         "models": settings.get("models"),
@@ -93,6 +142,7 @@ def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
         "out": out,
         "lang": lang,
         "progress": tell,
+        "say": say,
     }
     if task == "classify":
         from forecastkit.run.texts import fit_classifier

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.recurrent import RecurrentEncoder
 
@@ -30,14 +29,17 @@ class Attention(nn.Module):
         self.query = nn.Linear(n_target, n_target, bias=False) if kind == "bahdanau" else None
         self.value = nn.Linear(n_target, 1, bias=False) if kind == "bahdanau" else None
 
-    def forward(self, target: Tensor, keys: Tensor, source: Tensor, seen: Tensor) -> Tensor:
-        """Mixed source states [B, T, n_source] for target [B, T, N]; ``keys`` = ``self.key(source)``, seen [B, S]."""
+    def weights(self, target: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
+        """[B, T, S] how much each source state counts for target [B, T, N]; ``keys`` = ``self.key(source)``, seen [B, S]."""
         if self.query is None or self.value is None:
             score = target @ keys.transpose(1, 2)
         else:
             score = self.value(torch.tanh(self.query(target)[:, :, None] + keys[:, None]))[..., 0]
-        score = score.masked_fill(~seen[:, None], float("-inf"))
-        return torch.softmax(score, dim=-1) @ source
+        return torch.softmax(score.masked_fill(~seen[:, None], float("-inf")), dim=-1)
+
+    def forward(self, target: Tensor, keys: Tensor, source: Tensor, seen: Tensor) -> Tensor:
+        """Mixed source states [B, T, n_source]; see ``weights``."""
+        return self.weights(target, keys, seen).to(source.dtype) @ source
 
 
 class Seq2SeqNet(nn.Module):
@@ -47,18 +49,21 @@ class Seq2SeqNet(nn.Module):
     """
 
     def __init__(
-        self, n_source: int, n_target: int, size: int, hidden: int, *, cell: str = "gru", kind: str = "luong", dropout: float = 0.0
+        self, n_source: int, n_target: int, size: int, hidden: int, *, cell: str = "gru", kind: str = "luong", layers: int = 1,
+        dropout: float = 0.0, weight_drop: float = 0.0, word_dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.source_words = nn.Embedding(n_source, size, padding_idx=0)
         self.target_words = nn.Embedding(n_target, size, padding_idx=0)
         for words in (self.source_words, self.target_words):
             nn.init.normal_(words.weight, std=0.1)
-        self.encoder = RecurrentEncoder(cell, size, hidden // 2, bidirectional=True)
-        self.decoder = RecurrentEncoder(cell, size, hidden)
+        self.encoder = RecurrentEncoder(
+            cell, size, hidden // 2, layers=layers, dropout=dropout, bidirectional=True, weight_drop=weight_drop
+        )
+        self.decoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout, weight_drop=weight_drop)
         self.attention = Attention(kind, hidden, hidden)
         self.mix = nn.Linear(2 * hidden, size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.word_dropout = nn.Dropout(dropout), word_dropout
         self.head = nn.Linear(size, n_target)
         # The words that are written are those that are read back.
         self.head.weight = self.target_words.weight
@@ -67,13 +72,12 @@ class Seq2SeqNet(nn.Module):
         self.cell = cell
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(states [B, S, N], keys [B, S, N], seen [B, S], first state of the decoder [1, B, N])."""
+        """(states [B, S, N], keys [B, S, N], seen [B, S], first state of each layer of the decoder [L, B, N])."""
         x = self.dropout(self.source_words(source))
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder.core(packed)
-        states, _ = pad_packed_sequence(out, batch_first=True, total_length=source.shape[1])
-        h = last[0] if isinstance(last, tuple) else last
-        first = torch.tanh(self.bridge(torch.cat([h[-2], h[-1]], dim=-1)))[None]
+        if self.training and self.word_dropout > 0:
+            x = x * (torch.rand(source.shape, device=x.device) >= self.word_dropout)[..., None]
+        states, last = self.encoder.read(x, lengths)
+        first = torch.tanh(self.bridge(torch.cat([last[::2], last[1::2]], dim=-1)))
         seen = torch.arange(source.shape[1], device=source.device)[None] < lengths[:, None]
         return states, self.attention.key(states), seen, first
 

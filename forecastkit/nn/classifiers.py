@@ -102,12 +102,11 @@ class SequenceClassifier(nn.Module):
             return self.pooling(states)[0]
         # Packed, so that the backward direction does not begin with padding.
         packed = pack_padded_sequence(x, steps.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder.core(packed)
+        out, last = self.encoder(packed)
         if self.pooling is not None:
             states, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
             return self.pooling(states, seen)[0]
-        h = last[0] if isinstance(last, tuple) else last
-        return torch.cat([h[-2], h[-1]], dim=-1) if self.encoder.bidirectional else h[-1]
+        return self.encoder.last_of(last)
 
 
 def classification_loss(

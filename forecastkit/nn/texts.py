@@ -1,21 +1,18 @@
-"""Networks that read tokens. Padding never changes a result: what is not a token is packed away.
+"""Networks that read tokens. Padding never changes a result, at whichever side it stands.
 
 Shapes: B batch, T steps, E embedding, N states of the encoder, K classes, V vocabulary.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from forecastkit.nn.classifiers import AttentionPooling
 from forecastkit.nn.recurrent import RecurrentEncoder, State
 
-__all__ = ["Embedding", "LanguageNet", "TextNet", "locked_dropout", "to_front"]
+__all__ = ["Embedding", "LanguageNet", "NeighbourNet", "TextNet", "locked_dropout", "to_front"]
 
 POOLINGS = ("attention", "last", "both")
 
@@ -72,7 +69,7 @@ class Embedding(nn.Module):
 
 
 class TextNet(nn.Module):
-    """Embedding, recurrent encoder over packed sequences, pooling, a linear head that begins at zero.
+    """Embedding, recurrent encoder, pooling, a linear head that begins at zero.
 
     Args:
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum over steps.
@@ -96,27 +93,72 @@ class TextNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
-        """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
+    def read(
+        self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(states [B, T, N], last states, index [B, T] and lengths [B] with what is seen at the front)."""
         index, lengths = to_front(index, seen)
         # A text without a token is one step of what stands at its first place: the unknown word.
         lengths = lengths.clamp_min(1)
         index = index[:, : int(lengths.max())]
         x = locked_dropout(self.embedding(words, grams, offsets, index), self.input_dropout, self.training)
-        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        out, last = self.encoder.core(packed)
+        states, last = self.encoder.read(x, lengths)
+        return states, last, index, lengths
+
+    def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
+        """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
+        states, last, _, lengths = self.read(words, grams, offsets, index, seen)
         if self.attention is None:
-            h = last[0] if isinstance(last, tuple) else last
-            pooled = torch.cat([h[-2], h[-1]], dim=-1) if self.encoder.bidirectional else h[-1]
+            pooled = self.encoder.last_of(last)
         else:
-            states, _ = pad_packed_sequence(out, batch_first=True)
-            real = torch.arange(states.shape[1], device=x.device)[None] < lengths[:, None]
+            real = _real(lengths, states.shape[1])
             pooled = self.attention(states, real)[0]
             if self.pooling == "both":
                 most = states.masked_fill(~real[..., None], float("-inf")).amax(dim=1)
                 pooled = torch.cat([pooled, most], dim=-1)
         logits: Tensor = self.head(self.dropout(pooled))
         return logits
+
+    def depths(self) -> list[list[nn.Parameter]]:
+        """Parameters from the head down to the embedding: for learning rates and unfreezing by depth."""
+        pool = [] if self.attention is None else list(self.attention.parameters())
+        return [[*self.head.parameters(), *pool], list(self.encoder.parameters()), list(self.embedding.parameters())]
+
+
+def _real(lengths: Tensor, n_steps: int) -> Tensor:
+    return torch.arange(n_steps, device=lengths.device)[None] < lengths[:, None]
+
+
+class NeighbourNet(nn.Module):
+    """For pretraining: each forward state names the word after it, each backward state the one before; no label is needed.
+
+    The encoder has one layer, or one direction: two bidirectional layers would be shown what they should name.
+
+    Source: the pretraining of ULMFiT (Howard and Ruder 2018, arXiv:1801.06146), in both directions at once.
+    """
+
+    def __init__(self, net: TextNet, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.net = net
+        weights = net.embedding.words.weight
+        self.project = nn.ModuleList(
+            nn.Linear(net.encoder.core.hidden_size, weights.shape[1]) for _ in range(2 if net.encoder.bidirectional else 1)
+        )  # fmt: skip
+        self.bias = nn.Parameter(torch.zeros(len(weights)))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(logits [M, V], words [M] that stand there) of all neighbours in the batch."""
+        states, _, index, lengths = self.net.read(words, grams, offsets, index, seen)
+        ids, n = words[index], self.net.encoder.core.hidden_size
+        pair = _real(lengths, states.shape[1])[:, 1:]
+        said, answers = [self.project[0](self.dropout(states[:, :-1, :n][pair]))], [ids[:, 1:][pair]]
+        if self.net.encoder.bidirectional:
+            said.append(self.project[1](self.dropout(states[:, 1:, n:][pair])))
+            answers.append(ids[:, :-1][pair])
+        return functional.linear(torch.cat(said), self.net.embedding.words.weight, self.bias), torch.cat(answers)
 
 
 class LanguageNet(nn.Module):
@@ -126,18 +168,20 @@ class LanguageNet(nn.Module):
 
     Args:
         tie: the head is the embedding (Press and Wolf 2017, doi:10.18653/v1/E17-2025).
-        weight_drop: of the recurrent weights, DropConnect as in AWD-LSTM (Merity et al. 2018, arXiv:1708.02182).
+        dropout, input_dropout: one mask for all steps, after the last layer and before the first one.
+        weight_drop: see ``RecurrentEncoder``.
     """
 
     def __init__(
         self, n_tokens: int, size: int, cell: str, hidden: int, *, layers: int = 1, dropout: float = 0.0,
-        weight_drop: float = 0.0, tie: bool = True,
+        input_dropout: float = 0.0, weight_drop: float = 0.0, tie: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.words = nn.Embedding(n_tokens, size)
         nn.init.normal_(self.words.weight, std=0.1)
-        self.encoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout)
-        self.dropout, self.weight_drop, self.cell = dropout, weight_drop, cell
+        self.encoder = RecurrentEncoder(cell, size, hidden, layers=layers, dropout=dropout, weight_drop=weight_drop)
+        self.encoder.start_for_text()
+        self.dropout, self.input_dropout = dropout, input_dropout
         self.project = nn.Linear(hidden, size) if tie and hidden != size else None
         self.head = nn.Linear(size if tie else hidden, n_tokens)
         nn.init.zeros_(self.head.bias)
@@ -147,28 +191,9 @@ class LanguageNet(nn.Module):
 
     def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
         """(logits [B, T, V] of the token after each of ids [B, T], state after the last one)."""
-        x = locked_dropout(self.words(ids), self.dropout / 2, self.training)
-        out, state = self._recurrent(x, state)
+        x = locked_dropout(self.words(ids), self.input_dropout, self.training)
+        out, state = self.encoder(x, state)
         out = locked_dropout(out, self.dropout, self.training)
         if self.project is not None:
             out = self.project(out)
         return self.head(out), state
-
-    def _recurrent(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        core = self.encoder.core
-        if not self.training or self.weight_drop <= 0:
-            return self.encoder(x, state)
-        weights = [
-            functional.dropout(w, self.weight_drop, True) if name.startswith("weight_hh") else w
-            for name, w in core.named_parameters()
-        ]
-        n = core.num_layers
-        zero = x.new_zeros(n, x.shape[0], core.hidden_size)
-        between = self.dropout if n > 1 else 0.0
-        if self.cell == "lstm":
-            h, c = (zero, zero) if state is None else state
-            out, h, c = torch.lstm(x, (h, c), weights, True, n, between, True, False, True)
-            return out, (h, c)
-        run: Any = torch.gru if self.cell == "gru" else torch.rnn_tanh
-        out, h = run(x, zero if state is None else state, weights, True, n, between, True, False, True)
-        return out, h

@@ -1,10 +1,9 @@
-"""report.html of a run that classifies: one file without outside requests."""
+"""report.html of a run that classifies, or looks for anomalies: one file without outside requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,74 +14,15 @@ from markupsafe import Markup
 
 from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
+from forecastkit.report.ecg_paper import ecg_strip, wave_chart
+from forecastkit.report.labels_words import WHAT, label_words
 from forecastkit.report.numbers import number, percent, seconds
 from forecastkit.report.svg import Plot
 
-__all__ = ["LabelReport", "ecg_strip", "render_labels", "write_label_report"]
+__all__ = ["LabelReport", "board_lines", "render_labels", "write_label_report"]
 
-_WORDS = {
-    "leaderboard": ("All models, on groups never seen", "Todos los modelos, en grupos nunca vistos"),
-    "model": ("Model", "Modelo"),
-    "sensitivity": ("Found", "Encontrados"),
-    "ppv": ("Right when said", "Acierto al decirlo"),
-    "f1": ("F1", "F1"),
-    "macro": ("Macro F1", "F1 macro"),
-    "roc": ("ROC area", "Área ROC"),
-    "pr": ("Average precision", "Precisión media"),
-    "ece": ("Calibration error", "Error de calibración"),
-    "time": ("Time", "Tiempo"),
-    "rare_first": (
-        "Found is the sensitivity for {rare}, right when said its positive predictive value. Accuracy is not shown: always saying the commonest class has a high one.",
-        "Encontrados es la sensibilidad para {rare}; acierto al decirlo, su valor predictivo positivo. No se muestra la exactitud: decir siempre la clase más común ya da una alta.",
-    ),
-    "groups": ("Each {what}", "Cada {what}"),
-    "groups_said": (
-        "Counts of {rare}, by the model {use}. F1 is given where there are at least 10.",
-        "Recuentos de {rare}, por el modelo {use}. Se da F1 donde hay al menos 10.",
-    ),
-    "rare_n": ("{rare}", "{rare}"),
-    "missed": ("Missed", "Perdidos"),
-    "alarms": ("False alarms", "Falsas alarmas"),
-    "confusion": ("What was taken for what", "Qué se tomó por qué"),
-    "was": ("was", "era"),
-    "said": ("said", "dicho"),
-    "classes": ("Class", "Clase"),
-    "specificity": ("Specificity", "Especificidad"),
-    "curves": ("Every threshold", "Todos los umbrales"),
-    "roc_x": ("false alarm rate", "tasa de falsas alarmas"),
-    "reliability": ("Are the probabilities honest?", "¿Son honestas las probabilidades?"),
-    "reliability_said": (
-        "Of the sequences for which {use} says a probability of {rare}, this share was {rare}. On the line they agree.",
-        "De las secuencias a las que {use} da una probabilidad de {rare}, esta proporción lo era. En la línea coinciden.",
-    ),
-    "strips": ("The surest mistakes of {use}", "Los errores más seguros de {use}"),
-    "strips_said": (
-        "25 mm a second, 10 mm a millivolt; small squares are 1 mm. Below each beat: what it was; in colour, what was said where that is another.",
-        "25 mm por segundo, 10 mm por milivoltio; los cuadros pequeños son de 1 mm. Bajo cada latido: lo que era; en color, lo dicho cuando es otra cosa.",
-    ),
-    "mattered": ("What {rare} was told by", "En qué se basó {rare}"),
-    "mattered_said": (
-        "How far the probability of {rare} falls, in points, where one thing is hidden: in beats of {rare}, by the final model.",
-        "Cuánto baja la probabilidad de {rare}, en puntos, si se oculta una sola cosa: en casos de {rare}, con el modelo final.",
-    ),
-    "feature": ("Hidden", "Oculto"),
-    "fall": ("Fall", "Bajada"),
-    "anomaly": (
-        "Without any label, by what the usual beats cannot express: {found} of {rare} stand out and {alarms} of the usual beats, on patients never seen (ROC area {roc}).",
-        "Sin etiquetas, por lo que los latidos usuales no pueden expresar: destacan el {found} de {rare} y el {alarms} de los usuales, en pacientes nunca vistos (área ROC {roc}).",
-    ),
-    "learning": ("Learning", "Aprendizaje"),
-    "peaks": ("R peaks found, against the annotations (within 75 ms)", "Picos R hallados, frente a las anotaciones (a 75 ms)"),
-    "record": ("Record", "Registro"),
-    "data": ("The data", "Los datos"),
-    "tested": ("Test", "Prueba"),
-    "remarks": ("Remarks", "Observaciones"),
-    "again": ("How to run this again", "Cómo repetirlo"),
-    "failed": ("failed", "falló"),
-    "uncalibrated": ("Too few groups to calibrate: probabilities are as the model says them.", "Muy pocos grupos para calibrar: probabilidades tal como las da el modelo."),
-    "loss": ("loss", "pérdida"),
-}  # fmt: skip
 MOST_GROUPS = 200
+BAR = (260, 24)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +43,11 @@ class LabelReport:
     groups: pd.DataFrame
     curves: pd.DataFrame
     diagnostics: dict[str, Any]
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """What is known of each classifier; empty in a run that looks for anomalies."""
+        return dict(self.diagnostics.get("models") or {})
 
 
 @lru_cache(maxsize=1)
@@ -132,20 +77,18 @@ def render_labels(data: LabelReport) -> str:
     k = ("en", "es").index(data.lang)
     use = str(data.verdict["use"] or "")
     what = str(data.facts.get("what", "group"))
+    found = data.diagnostics.get("anomaly") or {}
     fill = {
         "rare": str(data.verdict["rare"]),
         "use": use,
-        "what": {"patient": ("patient", "paciente")}.get(what, (what, what))[k],
-    }
-    found = data.diagnostics.get("anomaly") or {}
-    strange = "" if "roc_auc" not in found else "yes"
-    fill |= {
+        "what": WHAT.get(what, (what, what))[k],
         "found": percent(_float(found.get("found")), data.lang),
         "alarms": percent(_float(found.get("false_alarms")), data.lang),
+        "roc": number(_float(found.get("roc_auc")), data.lang),
+        "n": str(data.verdict.get("n_groups", "")),
     }
-    fill["roc"] = number(_float(found.get("roc_auc")), data.lang)
-    w = {key: pair[k].format(**fill) for key, pair in _WORDS.items()}
-    sentences = data.verdict["sentence"][data.lang]
+    w = label_words(data.lang, fill)
+    head, *more = data.verdict["sentence"][data.lang]
     return _environment().get_template("labels.html.j2").render(
         w=w,
         lang=data.lang,
@@ -153,18 +96,22 @@ def render_labels(data: LabelReport) -> str:
         use=use,
         rare=fill["rare"],
         what=fill["what"],
-        head=sentences[0],
-        more=sentences[1:],
+        head=head,
+        more=more,
         device=data.verdict.get("no_device", {}).get(data.lang, ""),
-        board=_board(data),
-        groups=_groups(data, use),
+        key=_key_facts(data, w),
+        board=_board(data) if data.models else [],
+        detectors=_detectors(data) if not data.models else [],
+        groups=_groups(data, use) if data.models else [],
+        single=bool(len(data.groups)) and int(data.groups["n"].max()) == 1,
+        strange=_strange_groups(data, use) if not data.models else [],
         confusion=_confusion(data, use),
         curves=_curves(data, w),
         reliability=_reliability(data, use, w),
         strips=[_strip_row(s, data) for s in data.diagnostics.get("strips", [])],
         learning=_learning(data),
         mattered=_mattered(data),
-        anomaly=w["anomaly"] if strange else "",
+        anomaly=w["anomaly"] if "roc_auc" in found else "",
         peaks=_peaks(data),
         facts=data.facts,
         notes=[str(n) for n in data.facts.get("notes", [])],
@@ -175,57 +122,119 @@ def _float(value: Any) -> float:
     return float("nan") if value is None or value == "" else float(value)
 
 
+def _row_of(data: LabelReport, name: str) -> Any:
+    rows = data.leaderboard[data.leaderboard["model"] == name]
+    return rows.iloc[0] if len(rows) else None
+
+
+def _key_facts(data: LabelReport, w: dict[str, str]) -> list[tuple[str, str]]:
+    """(number, what it is) of the model to use."""
+    row = _row_of(data, str(data.verdict["use"]))
+    if row is None:
+        return []
+    if not data.models:
+        out = [(percent(_float(row["false_alarms"]), data.lang), w["fact_alarms"])]
+        if "roc_auc" in row and np.isfinite(_float(row["roc_auc"])):
+            out += [
+                (percent(_float(row["found"]), data.lang), w["others_found"]),
+                (number(row["roc_auc"], data.lang), w["roc"]),
+            ]
+        return out
+    groups = data.verdict.get("n_groups_rare", "")
+    return [
+        (percent(_float(row["sensitivity"]), data.lang), w["fact_found"]),
+        (percent(_float(row["ppv"]), data.lang), w["fact_right"]),
+        (number(_float(row["f1"]), data.lang), w["fact_f1"]),
+        (str(groups), w["fact_groups"]),
+    ]
+
+
 def _board(data: LabelReport) -> list[dict[str, Any]]:
     rows = []
     for _, r in data.leaderboard.iterrows():
         name = str(r["model"])
-        css = "chosen" if name == data.verdict["use"] else "plain"
         row: dict[str, Any] = {
             "name": name,
-            "css": css,
-            "failed": r["status"] != "ok",
+            "css": "chosen" if name == data.verdict["use"] else "plain",
+            "status": str(r["status"]),
             "reason": str(r.get("reason") or ""),
         }
-        if not row["failed"]:
+        if row["status"] == "ok":
             row |= {key: percent(_float(r[key]), data.lang) for key in ("sensitivity", "ppv")}
-            row |= {key: number(_float(r[key]), data.lang) for key in ("f1", "macro_f1", "roc_auc", "pr_auc", "ece")}
+            scores = ("f1", "f1_select", "macro_f1", "roc_auc", "pr_auc", "ece")
+            row |= {key: number(_float(r.get(key)), data.lang) for key in scores}
             row["time"] = seconds(_float(r["seconds_fit"]) + _float(r["seconds_predict"]), data.lang)
+            low, high = _float(r.get("f1_low")), _float(r.get("f1_high"))
+            row["bar"] = _bar(name, _float(r.get("f1")), low, high, row["css"], data.lang)
+        rows.append(row)
+    return rows
+
+
+def _bar(name: str, value: float, low: float, high: float, css: str, lang: str) -> Markup:
+    """F1 as a dot and its interval as a bar, from 0 to 1."""
+    plot = Plot(*BAR, (0, 1), (0, 1), f"{name}: {number(value, lang)}", lang=lang, left=6, right=6, top=0, bottom=0)
+    marks = []
+    if np.isfinite([low, high]).all():
+        plot.alt += f", {number(low, lang)} – {number(high, lang)}"
+        marks.append(f'<path class="{css} whisker" d="M{float(plot.px(low)):.1f} 12H{float(plot.px(high)):.1f}"/>')
+    if np.isfinite(value):
+        marks.append(f'<circle class="{css} dot" cx="{float(plot.px(value)):.1f}" cy="12" r="4.5"/>')
+    # Names come from the registry, numbers from us.
+    head = f'<svg viewBox="0 0 {BAR[0]} {BAR[1]}" role="img" aria-label="{plot.alt}" class="skill">'
+    return Markup(f"{head}{''.join(marks)}</svg>")  # noqa: S704
+
+
+def _detectors(data: LabelReport) -> list[dict[str, Any]]:
+    rows = []
+    for _, r in data.leaderboard.iterrows():
+        name = str(r["model"])
+        row = {
+            "name": name,
+            "css": "chosen" if name == data.verdict["use"] else "plain",
+            "reason": str(r.get("reason") or ""),
+        }
+        if r["status"] == "ok":
+            row |= {key: percent(_float(r.get(key)), data.lang) for key in ("false_alarms", "found")}
+            row |= {
+                "roc_auc": number(_float(r.get("roc_auc")), data.lang),
+                "time": seconds(_float(r["seconds"]), data.lang),
+            }
         rows.append(row)
     return rows
 
 
 def _groups(data: LabelReport, use: str) -> list[list[str]]:
+    """Rows of groups; where each has one sequence, only those that were mistaken."""
+    if not len(data.groups):
+        return []
+    own = data.groups[data.groups["model"] == use]
+    if len(own) and own["n"].max() == 1:
+        own = own[(own["missed"] > 0) | (own["false_alarms"] > 0)]
+    own = own.head(MOST_GROUPS)
+    counts = ("n", "n_rare", "found", "missed", "false_alarms")
+    return [
+        [str(r["group"]), *(f"{r[key]:,}" for key in counts), number(_float(r["f1"]), data.lang)] for _, r in own.iterrows()
+    ]  # fmt: skip
+
+
+def _strange_groups(data: LabelReport, use: str) -> list[list[str]]:
     if not len(data.groups):
         return []
     own = data.groups[data.groups["model"] == use].head(MOST_GROUPS)
-    return [
-        [
-            str(r["group"]),
-            f"{r['n']:,}",
-            f"{r['n_rare']:,}",
-            f"{r['found']:,}",
-            f"{r['missed']:,}",
-            f"{r['false_alarms']:,}",
-            number(_float(r["f1"]), data.lang),
-        ]
-        for _, r in own.iterrows()
-    ]
+    counts = ("n", "strange", "n_other", "found", "false_alarms")
+    return [[str(r["group"]), *(f"{r[key]:,}" for key in counts)] for _, r in own.iterrows()]
 
 
 def _confusion(data: LabelReport, use: str) -> dict[str, Any] | None:
-    found = data.diagnostics["models"].get(use)
+    found = data.models.get(use)
     if not found:
         return None
     classes = [str(c) for c in data.facts["classes"]]
     rows = []
     for k, (name, row) in enumerate(zip(classes, found["confusion"])):
         s = found["by_class"][k]
-        scores = [
-            percent(_float(s["sensitivity"]), data.lang),
-            percent(_float(s["ppv"]), data.lang),
-            percent(_float(s["specificity"]), data.lang),
-            number(_float(s["f1"]), data.lang),
-        ]
+        scores = [percent(_float(s[key]), data.lang) for key in ("sensitivity", "ppv", "specificity")]
+        scores.append(number(_float(s["f1"]), data.lang))
         rows.append({"name": name, "counts": [(f"{int(v):,}", j == k) for j, v in enumerate(row)], "scores": scores})
     return {"classes": classes, "rows": rows}
 
@@ -237,32 +246,32 @@ def _both(chart: Any) -> Markup:
 
 def _pictured(data: LabelReport) -> list[str]:
     v = data.verdict
-    return [n for n in dict.fromkeys([v["use"], v["tested"], v["reference"]]) if n in data.diagnostics["models"]]
+    return [n for n in dict.fromkeys([v["use"], v["tested"], v["reference"]]) if n in data.models]
 
 
-def _curves(data: LabelReport, w: dict[str, str]) -> list[Markup]:
+def _curves(data: LabelReport, w: dict[str, str]) -> list[dict[str, Any]]:
     out = []
     names = _pictured(data)
     styles = dict(zip(names, ("chosen", "other0", "reference")))
-    for key, x_title, y_title in (("roc", w["roc_x"], w["sensitivity"]), ("pr", w["sensitivity"], w["ppv"])):
+    for key in ("roc", "pr") if names else ():
 
-        def chart(width: int, key: str = key, x_title: str = x_title, y_title: str = y_title) -> str:
-            plot = Plot(
-                width, 240, (0, 1), (0, 1), f"{y_title}, {x_title}: {', '.join(names)}", lang=data.lang, y_title=f"{y_title} / {x_title}", right=110
-            )  # fmt: skip
+        def chart(width: int, key: str = key) -> str:
+            areas = {n: _float(_row_of(data, n).get(f"{key}_auc")) for n in names}
+            said = f"{w[f'{key}_title']}: " + ", ".join(f"{n} {number(a, data.lang)}" for n, a in areas.items())
+            plot = Plot(width, 260, (0, 1), (0, 1), said, lang=data.lang, right=116)
             for name in names:
-                points = np.array(data.diagnostics["models"][name][key], float).reshape(-1, 2)
+                points = np.array(data.models[name][key], float).reshape(-1, 2)
                 if len(points):
                     plot.line(points[:, 0], points[:, 1], styles[name])
                     plot.label(float(points[len(points) // 2, 1]), name, styles[name])
             return str(plot)
 
-        out.append(_both(chart))
+        out.append({"title": w[f"{key}_title"], "chart": _both(chart)})
     return out
 
 
 def _reliability(data: LabelReport, use: str, w: dict[str, str]) -> dict[str, Any] | None:
-    found = data.diagnostics["models"].get(use)
+    found = data.models.get(use)
     if not found or not found["calibration"]["bins"]:
         return None
     bins = found["calibration"]["bins"]
@@ -286,63 +295,27 @@ def _reliability(data: LabelReport, use: str, w: dict[str, str]) -> dict[str, An
 def _strip_row(strip: dict[str, Any], data: LabelReport) -> dict[str, Any]:
     minutes, rest = divmod(float(strip["start"]), 60)
     lead = f", {strip['lead']}" if strip.get("lead") else ""
-    said = f"{strip['record']}{lead}, {int(minutes)}:{rest:04.1f} – {strip['true']} → {strip['said']}"
+    told = f" – {strip['true']} → {strip['said']}" if data.models else ""
+    said = f"{strip['record']}{lead}, {int(minutes)}:{rest:04.1f}{told}"
     return {"name": said, "svg": Markup(ecg_strip(strip, said))}  # noqa: S704  escaped there
-
-
-def ecg_strip(strip: dict[str, Any], alt: str) -> str:
-    """A piece of signal on ECG paper as SVG: 25 mm a second and 10 mm a millivolt, both to one scale.
-
-    Args:
-        strip: ``mv``, ``rate`` (samples a second) and ``marks`` with t (seconds), true, said, here.
-    """
-    mm = 4.0  # units of the view box
-    mv = np.array([np.nan if v is None else v for v in strip["mv"]], float)
-    rate = float(strip["rate"])
-    known = mv[np.isfinite(mv)]
-    low, high = (float(known.min()), float(known.max())) if len(known) else (-1.0, 1.0)
-    bottom, top = np.floor(min(low, -0.5) * 2) / 2 - 0.5, np.ceil(max(high, 0.5) * 2) / 2 + 0.5
-    bottom, top = max(bottom, -6.0), min(top, 6.0)
-    width, height = len(mv) / rate * 25 * mm, (top - bottom) * 10 * mm
-    lines = []
-    for step, css in ((1.0, "ecg-fine"), (5.0, "ecg-bold")):
-        across = "".join(f"M{x:.0f} 0V{height:.0f}" for x in np.arange(0, width + 0.1, step * mm))
-        down = "".join(f"M0 {y:.0f}H{width:.0f}" for y in np.arange(0, height + 0.1, step * mm))
-        lines.append(f'<path class="{css}" d="{across}{down}"/>')
-    x = np.arange(len(mv)) / rate * 25 * mm
-    y = (top - np.clip(mv, bottom, top)) * 10 * mm
-    ok = np.isfinite(y)
-    trace = "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x[ok], y[ok]))
-    lines.append(f'<path class="ecg-trace" d="M{trace}"/>' if trace else "")
-    for mark in strip["marks"]:
-        at = float(mark["t"]) * 25 * mm
-        true, said = escape(str(mark["true"])), escape(str(mark["said"]))
-        wrong = true != said
-        lines.append(f'<text x="{at:.1f}" y="{height + 16:.0f}" text-anchor="middle">{true}</text>')
-        if wrong:
-            css = "ecg-here" if mark.get("here") else "ecg-wrong"
-            lines.append(f'<text class="{css}" x="{at:.1f}" y="{height + 33:.0f}" text-anchor="middle">{said}</text>')
-            lines.append(f'<path class="{css}" d="M{at - 5:.1f} 0h10l-5 8z"/>')
-    return (
-        f'<svg class="ecg" viewBox="-6 -4 {width + 12:.0f} {height + 44:.0f}" role="img" aria-label="{escape(alt, quote=True)}">'
-        f"{''.join(lines)}</svg>"
-    )
 
 
 def _mattered(data: LabelReport) -> list[dict[str, Any]]:
     out = []
     for name in _pictured(data):
-        found = data.diagnostics["models"][name].get("mattered")
+        found = data.models[name].get("mattered")
         if not found:
             continue
         rows = [(str(key), percent(_float(v), data.lang, sign=True)) for key, v in found["features"].items()]
-        n = len(found["steps"])
-        rows += [
-            (f"{100 * k // n}–{100 * (k + 1) // n} %", percent(_float(v), data.lang, sign=True))
-            for k, v in enumerate(found["steps"])
-            if abs(_float(v)) >= 0.0005
-        ]
-        out.append({"name": name, "rows": rows})
+        chart: Markup | str = ""
+        if found.get("rare_mean") and max(map(_float, found["steps"])) > 0.0005:
+            pair = (str(data.verdict["rare"]), str(found["usual"]))
+            chart = _both(
+                lambda width, f=found, pair=pair: wave_chart(
+                    f["rare_mean"], f["usual_mean"], f["steps"], pair, width=width, lang=data.lang
+                )
+            )
+        out.append({"name": name, "rows": rows, "chart": chart})
     return out
 
 
@@ -357,7 +330,8 @@ def _learning(data: LabelReport) -> list[Markup]:
         first = first.dropna(subset=["train_loss"])
         if len(first) < 2:
             continue
-        first = first.assign(stopped=[False] * (len(first) - 1) + [True])
+        valid = first["valid_loss"]
+        first = first.assign(stopped=valid == valid.min() if valid.notna().any() else False)
         out.append(
             _both(lambda width, c=first, n=str(name): charts.learning_chart(c, width=width, lang=data.lang, name=n))
         )
@@ -365,14 +339,39 @@ def _learning(data: LabelReport) -> list[Markup]:
 
 
 def _peaks(data: LabelReport) -> list[list[str]]:
+    counts, shares = ("n", "missed", "invented", "assumed"), ("sensitivity", "ppv", "sensitivity_seen")
     return [
-        [
-            str(r["record"]),
-            f"{r['n']:,}",
-            f"{r['missed']:,}",
-            f"{r['invented']:,}",
-            percent(_float(r["sensitivity"]), data.lang),
-            percent(_float(r["ppv"]), data.lang),
-        ]
+        [str(r["record"]), *(f"{r[key]:,}" for key in counts), *(percent(_float(r[key]), data.lang) for key in shares)]
         for r in data.diagnostics.get("r_peaks", [])[:MOST_GROUPS]
     ]
+
+
+def board_lines(board: pd.DataFrame, verdict: dict[str, Any], *, color: bool = False, lang: str = "en") -> list[str]:
+    """The leaderboard in plain columns, recall of the rare class first.
+
+    Args:
+        color: the model to use in colour.
+    """
+    w = label_words(lang, dict.fromkeys(("rare", "use", "what", "found", "alarms", "roc", "n"), ""))
+    anomaly = "f1" not in board
+    keys = ("found", "false_alarms", "roc_auc") if anomaly else ("sensitivity", "ppv", "f1", "f1_select")
+    heads = (
+        [w["others_found"], w["usual_strange"], w["roc"]]
+        if anomaly
+        else [w["sensitivity"], w["ppv"], w["f1"], w["select"]]
+    )
+    widths = [max(8, len(h) + 2) for h in heads]
+    top = f"{verdict['rare']!s:<14.13}" if not anomaly else " " * 14
+    lines = [top + "".join(f"{h:>{n}}" for h, n in zip(heads, widths)) + f"{w['time']:>9}"]
+    for _, r in board.iterrows():
+        name = str(r["model"])
+        if r["status"] != "ok":
+            lines.append(f"{name:<14}{w[str(r['status'])] if str(r['status']) in w else r['status']}: {r['reason']}")
+            continue
+        shares = {"sensitivity", "ppv", "found", "false_alarms"}
+        cells = [percent(_float(r.get(k)), lang) if k in shares else number(_float(r.get(k)), lang) for k in keys]
+        spent = _float(r["seconds"]) if anomaly else _float(r["seconds_fit"]) + _float(r["seconds_predict"])
+        line = f"{name:<14}" + "".join(f"{c:>{n}}" for c, n in zip(cells, widths)) + f"{spent:>7.1f} s"
+        chosen = name == verdict["use"]
+        lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
+    return lines

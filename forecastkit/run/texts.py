@@ -19,11 +19,13 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "run_of_task", "versions"]
+__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "longer", "run_of_task", "versions"]
 
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"gru": {}}
 MOST_MISTAKES = 40
 Progress = Callable[[str, int, int], None]
+Say = Callable[[str, str], None]
+"""(label, what was found) as soon as it is known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,17 @@ class TextOutcome:
     leaderboard: pd.DataFrame
     verdict: dict[str, Any]
     seconds: float
+
+
+def longer(name: str, fitted: Any) -> dict[str, str]:
+    """What to say of a network that ran out of its time; nothing where it did not."""
+    if not fitted.info.get("out_of_time"):
+        return {}
+    word = f"models.{name}.minutes=30"
+    return {
+        "en": f"{name} was still learning when its {fitted.model.minutes:g} minutes ended: {word} trains longer.",
+        "es": f"{name} aún aprendía al acabar sus {fitted.model.minutes:g} minutos: {word} entrena más tiempo.",
+    }
 
 
 def versions() -> dict[str, str]:
@@ -55,9 +68,10 @@ def fit_classifier(
     n_folds: int = 1,
     seed: int = 1,
     unlabelled: str | Path | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
+    say: Say = lambda label, text: None,
 ) -> TextOutcome:
     """Read, compare with the baselines, fit on all rows what is recommended, write the run folder.
 
@@ -79,7 +93,8 @@ def fit_classifier(
         create("classify", name, **options)  # said before anything is read
     table = read_texts(_resolved(source), text=text, label=label)
     more = tuple(line for line in read_book(unlabelled).split("\n") if line.strip()) if unlabelled else ()
-    folder = RunFolder.create(table.name, out)
+    say(Path(table.name).name, table.said())
+    folder = RunFolder.create(table.name, Path(out) if out is not None else None)
     e = evaluation.evaluate(table, wanted, n_folds=n_folds, seed=seed, unlabelled=more, progress=progress)
     verdict = evaluation.verdict_of(e)
     import pandas as pd
@@ -157,6 +172,7 @@ def _predictions(e: Any, verdict: Any) -> pd.DataFrame:
 
 
 def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict[str, Any], folder: RunFolder, lang: str) -> None:  # fmt: skip
+    from forecastkit.probabilities import calibration, class_scores, confusion
     from forecastkit.report.numbers import number, p_text, percent, seconds
     from forecastkit.report.texts import (
         Block,
@@ -172,7 +188,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
 
     w = _WORDS[lang]
     p, labels, classes = e.models[v.use].p, e.labels, e.table.classes
-    matrix = metrics.confusion(labels, p.argmax(axis=1), len(classes))
+    matrix = confusion(labels, p.argmax(axis=1), len(classes))
     rows, chosen = [], -1
     for k, r in enumerate(board.to_dict("records")):
         if r["status"] != "ok":
@@ -187,14 +203,14 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
         rows.append([r["model"], *cells, p_text(r["p_value"], lang), seconds(r["seconds"], lang)])
         chosen = k if r["model"] == v.use else chosen
     of_class = [
-        [shown(name, 60), int(r["n"]), number(r["precision"], lang), number(r["recall"], lang), number(r["f1"], lang)]
-        for name, r in zip(classes, metrics.class_table(matrix))
+        [shown(name, 60), int(r["n"]), number(r["ppv"], lang), number(r["sensitivity"], lang), number(r["f1"], lang)]
+        for name, r in zip(classes, class_scores(matrix))
     ]
     scores = metrics.scores(labels, p)
     sections = [
         Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference), heads=w["models_heads"], rows=rows, chosen=chosen)]),
         Section(w["confusion"].format(model=v.use), [confusion_block(matrix, classes, lang=lang), Block(heads=w["class_heads"], rows=of_class)]),
-        Section(w["reliability"], [reliability_block(metrics.calibration_bins(labels, p), lang=lang)]),
+        Section(w["reliability"], [reliability_block(calibration(p.argmax(axis=1) == labels, p.max(axis=1))["bins"], lang=lang)]),
         _mistakes(e, v, w, lang),
     ]  # fmt: skip
     learning = curves_section(curves, lang=lang)
@@ -324,9 +340,9 @@ class TextScorer:
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """[N, K] probabilities, columns in the order of ``classes``; NaN for a text in which nothing stands."""
+        from forecastkit.probabilities import temper
         from forecastkit.text.clean import is_empty
         from forecastkit.text.evaluation import blend
-        from forecastkit.text.metrics import temper
         from forecastkit.text.schema import bounded
 
         cleaned = [bounded(t)[0] for t in texts]

@@ -6,7 +6,7 @@ import math
 import platform
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ BLOCK = 200
 """Tokens of a unit of the bootstrap: neighbours are not independent."""
 MOST_RANKED = 1000
 CONTEXT = 1000
-Progress = Callable[[str, int, int], None]
 
 _END = re.compile(r"[.!?…:;»”\"')\]—-]$")
 
@@ -56,9 +55,10 @@ def fit_language_model(
     models: Mapping[str, Mapping[str, Any]] | None = None,
     vocabulary: int = 0,
     seed: int = 1,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
+    say: Say = lambda label, text: None,
 ) -> TextOutcome:
     """Compare a network with counted n-grams on the last tenth of a text, and write the run folder.
 
@@ -91,7 +91,13 @@ def fit_language_model(
     ids = {name: np.array(tokenizer.encode(part), np.int64) for name, part in parts.items()}
     if len(ids["train"]) < FEWEST_TOKENS or min(len(v) for v in ids.values()) < 20:
         raise DataError(place=str(source), value=f"{len(ids['train'])} tokens to learn from", rule=f"at least {FEWEST_TOKENS} are needed")  # fmt: skip
-    folder = RunFolder.create(Path(path).stem, out)
+    unknown = float((ids["report"] == UNK).mean())
+    say(
+        Path(path).name,
+        f"{len(book):,} characters; tokens ({level}): {', '.join(f'{len(v):,} {k}' for k, v in ids.items())}",
+    )
+    say("", f"vocabulary {len(tokenizer):,}, of the last tenth {100 * unknown:.1f} % unknown")
+    folder = RunFolder.create(Path(path).stem, Path(out) if out is not None else None)
     fitted, reasons, seconds = {}, {}, {}
     for name, model in made.items():
         progress(name, 0, 1)
@@ -126,11 +132,12 @@ def fit_language_model(
         rows.append(row)
     board = pd.DataFrame(rows).sort_values("bits_per_char", ignore_index=True)
     verdict = _verdict(losses, chosen, made, n_chars)
+    if verdict["tested"]:
+        verdict["longer"] = longer(verdict["tested"], fitted[verdict["tested"]])
     for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
         arrays, meta = fitted[name].state()
         artifacts.save_model(folder / "model" / name, arrays, {"task": "language-model", "model": name, "state": meta})
     curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in fitted.items() for row in f.curves])
-    unknown = float((ids["report"] == UNK).mean())
     facts = {
         "task": "language-model", "data": {"source": str(source), "characters": len(book)}, "level": level,
         "vocabulary": len(tokenizer), "unknown_in_report": unknown, "tokens": {k: len(v) for k, v in ids.items()},

@@ -21,7 +21,7 @@ POSITIVE = ("positive", "positivo", "pos", "good", "bueno", "bullish", "1")
 NEGATIVE = ("negative", "negativo", "neg", "bad", "malo", "bearish", "-1")
 
 
-def _columns(data: Path, text: str | None) -> tuple[pd.DataFrame, str]:
+def _columns(data: str | Path, text: str | None) -> tuple[pd.DataFrame, str]:
     import pandas as pd
 
     from forecastkit.text.schema import TEXT_NAMES, _column, read_columns
@@ -32,7 +32,9 @@ def _columns(data: Path, text: str | None) -> tuple[pd.DataFrame, str]:
     return table, names[_column(names, text, TEXT_NAMES, "text", str(data))]
 
 
-def predict_file(scorer: TextScorer, data: Path, text: str | None, out: Path | None) -> tuple[Path, int, int]:
+def predict_file(
+    scorer: TextScorer, data: str | Path, text: str | None = None, out: str | Path | None = None
+) -> tuple[Path, int, int]:
     """Write the rows of ``data`` with ``predicted`` and probabilities beside; (file, rows, rows without text).
 
     Raises:
@@ -44,7 +46,7 @@ def predict_file(scorer: TextScorer, data: Path, text: str | None, out: Path | N
     said = scorer.table(list(table[column])).rename(columns={"label": "predicted"})
     clash = [c for c in table.columns if c in said.columns]
     result = table.drop(columns=clash).join(said)
-    path = out or data.with_name(f"{data.stem}-predicted.csv")
+    path = Path(out) if out is not None else Path(data).with_name(f"{Path(data).stem}-predicted.csv")
     write_csv(path, result)
     return path, len(result), int((said["predicted"] == "").sum())
 
@@ -68,7 +70,13 @@ def sentiment_weights(classes: tuple[str, ...]) -> np.ndarray:
 
 
 def score_series(
-    scorer: TextScorer, data: Path, *, time: str, freq: str, text: str | None, out: Path | None
+    scorer: TextScorer,
+    data: str | Path,
+    *,
+    time: str,
+    freq: str,
+    text: str | None = None,
+    out: str | Path | None = None,
 ) -> tuple[Path, int, int, list[str]]:
     """Write ``timestamp, sentiment, n_texts``; (file, texts, rows, notes).
 
@@ -116,7 +124,7 @@ def score_series(
             "n_texts": series["size"].fillna(0).astype(int).to_numpy(),
         }
     )
-    path = out or Path("sentiment.csv")
+    path = Path(out or "sentiment.csv")
     write_csv(path, result)
     notes = []
     if lost:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import TextOutcome, _resolved, _yaml, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TranslationRun", "compare_translators", "fit_translator"]
 
 ALWAYS = ("copy", "dictionary")
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"seq2seq": {}}
 MOST_REPORTED = 1500
-Progress = Callable[[str, int, int], None]
 
 
 def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str]]]:
@@ -31,24 +33,6 @@ def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str
     for i in index:
         found[pairs.source[i]].append(pairs.target[i])
     return list(found), list(found.values())
-
-
-def _scores(said: list[str], references: list[list[str]]) -> dict[str, float]:
-    """BLEU and chrF: sacrebleu's with its default tokeniser where it is installed, else our own on our words."""
-    from forecastkit.text import metrics
-    from forecastkit.text.tokenizer import split_words
-
-    try:
-        import sacrebleu
-    except ImportError:
-        bleu = metrics.bleu([split_words(s) for s in said], [[split_words(r) for r in own] for own in references])
-        return {"bleu": bleu, "chrf": metrics.chrf(said, references)}
-    most = max(len(own) for own in references)
-    columns: Any = [[own[k] if k < len(own) else None for own in references] for k in range(most)]
-    return {
-        "bleu": float(sacrebleu.corpus_bleu(said, columns).score),
-        "chrf": float(sacrebleu.corpus_chrf(said, columns).score) if most == 1 else metrics.chrf(said, references),
-    }
 
 
 def compare_translators(
@@ -85,11 +69,14 @@ def compare_translators(
         finally:
             out["seconds"][name] = time.perf_counter() - begun
         said = fitted.translate(sources, beam=beam)
-        out["fitted"][name], out["said"][name], out["scores"][name] = fitted, said, _scores(said, references)
-        out["chosen"][name] = (
-            metrics.chrf(fitted.translate(select_sources, beam=beam), select_references) if select_sources else 0.0
+        out["fitted"][name], out["said"][name], out["scores"][name] = (
+            fitted,
+            said,
+            metrics.translation_scores(said, references),
         )
-        out["unit"][name] = np.array([metrics.chrf([s], [r]) for s, r in zip(said, references)])
+        chosen = fitted.translate(select_sources, beam=beam)
+        out["chosen"][name] = metrics.translation_scores(chosen, select_references)["chrf"] if chosen else 0.0
+        out["unit"][name] = metrics.sentence_chrf(said, references)
     parts = {"train": len(train), "valid": len(valid), "select": len(select), "report": len(report)}
     return {**out, "made": made, "sources": sources, "references": references, "parts": parts}
 
@@ -99,9 +86,10 @@ def fit_translator(
     *,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     seed: int = 1,
-    out: Path | None = None,
+    out: str | Path | None = None,
     lang: str = "en",
     progress: Progress = lambda name, done, total: None,
+    say: Say = lambda label, text: None,
 ) -> TextOutcome:
     """Compare an encoder and decoder with copy and dictionary, and write the run folder.
 
@@ -118,7 +106,9 @@ def fit_translator(
     for name, options in wanted.items():
         create("translate", name, **options)
     pairs = read_pairs(_resolved(source))
-    folder = RunFolder.create(pairs.name, out)
+    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in pairs.skipped.items())
+    say(f"{pairs.name}", f"{len(pairs):,} pairs of {len(set(pairs.source)):,} different sentences{left_out}")
+    folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
@@ -130,6 +120,8 @@ def fit_translator(
     ]  # fmt: skip
     board = pd.DataFrame(rows).sort_values("bleu", ascending=False, ignore_index=True)
     verdict = _verdict(c)
+    if verdict["tested"]:
+        verdict["longer"] = longer(verdict["tested"], c["fitted"][verdict["tested"]])
     for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
         arrays, meta = c["fitted"][name].state()
         artifacts.save_model(folder / "model" / name, arrays, {"task": "translate", "model": name, "state": meta})
@@ -309,3 +301,16 @@ class TranslationRun:
             raise DataError(place="sentence", rule="there is nothing to translate in it")
         done: list[str] = self.model.translate(cleaned, beam=beam)
         return done
+
+    def attention(self, sentence: str) -> pd.DataFrame:
+        """How much each token of the sentence (columns) counted for each token written (rows).
+
+        Raises:
+            ConfigError: a model without attention.
+        """
+        import pandas as pd
+
+        if not hasattr(self.model, "attention"):
+            raise ConfigError(place="attention", rule="only seq2seq has it", remedy='Load it: model="seq2seq".')
+        source, written, weights = self.model.attention(sentence)
+        return pd.DataFrame(weights, index=written, columns=source)

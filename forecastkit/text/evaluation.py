@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from forecastkit.errors import FitError
+from forecastkit.probabilities import confusion, fit_temperature, macro_f1, temper
 from forecastkit.text import metrics
 from forecastkit.text.models import create
 from forecastkit.text.protocol import FitAbout
@@ -132,19 +133,15 @@ def _one(
     steps = []
     for k, fold in enumerate(folds):
         progress(name, k, len(folds))
-        valid = table.take(fold.calibrate)
-        about = FitAbout(seed=seed + 100 * k, valid=valid, unlabelled=unlabelled)
+        about = FitAbout(seed=seed + 100 * k, unlabelled=unlabelled)
         try:
-            fitted = model.fit(table.take(fold.train), about)
-            t = metrics.fit_temperature(fitted.predict(valid.texts), valid.labels)
-            if model.family == "baseline":
-                fitted = model.fit(table.take(np.sort(np.r_[fold.train, fold.calibrate])), about)
+            fitted, t = _fitted(model, table, fold, about)
         except FitError as error:
             return ModelScores(
                 name, model.family, np.zeros((0, 0)), np.zeros((0, 0)), [], time.perf_counter() - started, reason=str(error)
             )  # fmt: skip
-        report.append(metrics.temper(fitted.predict(table.take(fold.report).texts), t))
-        chosen.append(metrics.temper(fitted.predict(table.take(fold.select).texts), t))
+        report.append(temper(fitted.predict(table.take(fold.report).texts), t))
+        chosen.append(temper(fitted.predict(table.take(fold.select).texts), t))
         temperatures.append(t)
         curves += [{"fold": k, **row} for row in fitted.curves]
         info = fitted.info
@@ -152,6 +149,18 @@ def _one(
     info = {**info, "best_step": int(np.median(steps))}
     p, q = np.concatenate(report), np.concatenate(chosen)
     return ModelScores(name, model.family, p, q, temperatures, time.perf_counter() - started, info, curves)
+
+
+def _fitted(model: Any, table: TextTable, fold: Fold, about: FitAbout) -> tuple[Any, float]:
+    """(fitted model, temperature); what stops by itself, or needs no stopping, also learns from the calibrate rows."""
+    both = table.take(np.sort(np.r_[fold.train, fold.calibrate]))
+    if getattr(model, "stops_by_itself", False):
+        fitted = model.fit(both, about)
+        return fitted, fit_temperature(*fitted.held_out)[0]
+    valid = table.take(fold.calibrate)
+    fitted = model.fit(table.take(fold.train), replace(about, valid=valid))
+    t, _ = fit_temperature(fitted.predict(valid.texts), valid.labels)
+    return (model.fit(both, about) if model.family == "baseline" else fitted), t
 
 
 def blend(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -177,8 +186,8 @@ def verdict_of(e: Evaluation) -> Verdict:
     """Choice by the select parts, evidence from the report parts."""
     good = {n: m for n, m in e.models.items() if not m.reason}
     y = e.table.labels[e.select]
-    rows = {n: metrics.confusion(y, m.p_select.argmax(axis=1), m.p_select.shape[1]) for n, m in good.items()}
-    f1 = {n: metrics.macro_f1(matrix) if len(y) else 0.0 for n, matrix in rows.items()}
+    rows = {n: confusion(y, m.p_select.argmax(axis=1), m.p_select.shape[1]) for n, m in good.items()}
+    f1 = {n: macro_f1(matrix) if len(y) else 0.0 for n, matrix in rows.items()}
     best = max(f1, key=lambda n: (f1[n], -_order(n)[0]))
     spread = math.sqrt(max(f1[best] * (1 - f1[best]), 0.0) / max(len(y), 1))
     use = min((n for n in f1 if f1[n] >= f1[best] - spread), key=_order)
@@ -249,7 +258,7 @@ def leaderboard(e: Evaluation, verdict: Verdict) -> list[dict[str, Any]]:
             against = known.p.argmax(axis=1) == labels if known is not None and not known.reason else right
             row["p_value"] = metrics.mcnemar(right, against).p_value if name != verdict.reference else math.nan
             row["select_macro_f1"] = (
-                metrics.macro_f1(metrics.confusion(e.table.labels[e.select], m.p_select.argmax(axis=1), m.p.shape[1]))
+                macro_f1(confusion(e.table.labels[e.select], m.p_select.argmax(axis=1), m.p.shape[1]))
                 if len(e.select)
                 else math.nan
             )

@@ -6,133 +6,38 @@ Shapes: N texts, K classes.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from forecastkit.probabilities import calibration, confusion, macro_f1, roc_curve
+
 __all__ = [
     "McNemar",
     "bits",
-    "bleu",
-    "calibration_bins",
-    "chrf",
-    "class_table",
-    "confusion",
-    "expected_calibration_error",
-    "fit_temperature",
-    "macro_f1",
     "mcnemar",
     "paired_bootstrap",
-    "roc_auc",
     "scores",
-    "temper",
+    "sentence_chrf",
+    "translation_scores",
 ]
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """[K, K] int64: rows are what it was, columns what was said."""
-    flat = np.asarray(labels) * n_classes + np.asarray(predicted)
-    return np.bincount(flat, minlength=n_classes**2).reshape(n_classes, n_classes)
-
-
-def class_table(matrix: np.ndarray) -> list[dict[str, float]]:
-    """n, precision, recall and F1 of each class; precision of a class that was never said is NaN, its F1 is 0.
-
-    >>> class_table(np.array([[8, 2], [1, 3]]))[1]["recall"]
-    0.75
-    """
-    out = []
-    for k in range(len(matrix)):
-        hit, was, said = float(matrix[k, k]), float(matrix[k].sum()), float(matrix[:, k].sum())
-        out.append(
-            {
-                "n": was,
-                "precision": hit / said if said else math.nan,
-                "recall": hit / was if was else math.nan,
-                "f1": 2 * hit / (was + said) if was + said else math.nan,
-            }
-        )
-    return out
-
-
-def macro_f1(matrix: np.ndarray) -> float:
-    """Mean F1 of the classes that occur."""
-    known = [row["f1"] for row in class_table(matrix) if row["n"]]
-    return float(np.mean(known)) if known else math.nan
-
-
-def roc_auc(labels: np.ndarray, p: np.ndarray) -> float:
-    """Area under the ROC curve, each class against the rest, averaged over the classes that occur (Mann-Whitney)."""
-    from scipy.stats import rankdata
-
-    areas = []
-    for k in range(p.shape[1]):
-        positive = labels == k
-        n, m = int(positive.sum()), int((~positive).sum())
-        if n and m:
-            areas.append((float(rankdata(p[:, k])[positive].sum()) - n * (n + 1) / 2) / (n * m))
-    return float(np.mean(areas)) if areas else math.nan
-
-
-def calibration_bins(labels: np.ndarray, p: np.ndarray, n_bins: int = 10) -> list[dict[str, float]]:
-    """How sure the model was of the class it named, against how often it was right, in bins of equal width."""
-    top, right = p.max(axis=1), p.argmax(axis=1) == labels
-    place = np.minimum((top * n_bins).astype(int), n_bins - 1)
-    out = []
-    for k in range(n_bins):
-        own = place == k
-        if own.any():
-            out.append({"said": float(top[own].mean()), "seen": float(right[own].mean()), "n": int(own.sum())})
-    return out
-
-
-def expected_calibration_error(labels: np.ndarray, p: np.ndarray, n_bins: int = 10) -> float:
-    """Mean distance between said and seen (Guo et al. 2017, arXiv:1706.04599)."""
-    bins = calibration_bins(labels, p, n_bins)
-    total = sum(b["n"] for b in bins)
-    return sum(b["n"] * abs(b["said"] - b["seen"]) for b in bins) / total if total else math.nan
-
-
-def temper(p: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities [N, K] with their logits divided by ``temperature``."""
-    z = np.log(np.clip(p, 1e-9, 1.0)) / temperature
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    out: np.ndarray = e / e.sum(axis=1, keepdims=True)
-    return out
-
-
-def fit_temperature(p: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in [0.2, 5] that makes held-out labels most likely; 1 where there are fewer than 10.
-
-    Source: Guo et al. (2017), arXiv:1706.04599.
-    """
-    if len(labels) < 10:
-        return 1.0
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(labels))
-
-    def loss(log_t: float) -> float:
-        q = temper(p, math.exp(log_t))[rows, labels]
-        return float(-np.log(np.clip(q, 1e-12, 1)).mean()) + 1e-3 * log_t**2
-
-    bounds = (math.log(0.2), math.log(5.0))
-    return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
 def scores(labels: np.ndarray, p: np.ndarray) -> dict[str, float]:
-    """accuracy, macro_f1, auc, log_loss, ece of probabilities [N, K]."""
-    matrix = confusion(labels, p.argmax(axis=1), p.shape[1])
+    """accuracy, macro_f1, auc (each class against the rest, averaged), log_loss, ece of probabilities [N, K]."""
+    said = p.argmax(axis=1)
+    matrix = confusion(labels, said, p.shape[1])
+    areas = [roc_curve(labels == k, p[:, k])[2] for k in range(p.shape[1])]
+    known = [a for a in areas if math.isfinite(a)]
     q = np.clip(p[np.arange(len(labels)), labels], 1e-12, 1)
     return {
         "accuracy": float(np.trace(matrix)) / max(len(labels), 1),
         "macro_f1": macro_f1(matrix),
-        "auc": roc_auc(labels, p),
+        "auc": float(np.mean(known)) if known else math.nan,
         "log_loss": float(-np.log(q).mean()),
-        "ece": expected_calibration_error(labels, p),
+        "ece": calibration(said == labels, p.max(axis=1))["ece"],
     }
 
 
@@ -187,75 +92,29 @@ def bits(nats: float) -> float:
     return nats / math.log(2)
 
 
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(tokens[k : k + n]) for k in range(len(tokens) - n + 1))
-
-
-def bleu(hypotheses: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> float:
-    """Corpus BLEU of 0 to 100 over 1- to 4-grams of given tokens, closest reference length, exponential smoothing.
+def translation_scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Corpus ``bleu`` and ``chrf`` of 0 to 100 by sacrebleu with its default tokeniser.
 
     Args:
-        references: several of each hypothesis.
+        references: one or more of each sentence.
 
-    Source: Papineni et al. (2002), doi:10.3115/1073083.1073135; smoothing as in sacrebleu (Post 2018,
-    doi:10.18653/v1/W18-6319), with which a test compares.
+    Sources: Papineni et al. (2002), doi:10.3115/1073083.1073135; Popović (2015), doi:10.18653/v1/W15-3049; Post (2018),
+    doi:10.18653/v1/W18-6319.
     """
-    hits, total = [0] * 4, [0] * 4
-    said = wanted = 0
-    for hypothesis, own in zip(hypotheses, references):
-        said += len(hypothesis)
-        wanted += min((abs(len(r) - len(hypothesis)), len(r)) for r in own)[1]
-        for n in range(1, 5):
-            got = _ngrams(hypothesis, n)
-            most: Counter[tuple[str, ...]] = Counter()
-            for reference in own:
-                most |= _ngrams(reference, n)
-            hits[n - 1] += sum((got & most).values())
-            total[n - 1] += sum(got.values())
-    logs, smooth = 0.0, 1.0
-    for hit, of in zip(hits, total):
-        if not of:
-            return 0.0
-        if not hit:
-            smooth *= 2
-            logs += math.log(1 / (smooth * of))
-        else:
-            logs += math.log(hit / of)
-    if not hits[0]:
-        return 0.0
-    return 100 * math.exp(logs / 4 + min(0.0, 1 - wanted / said))
+    import sacrebleu
+
+    most = max(len(own) for own in references)
+    # sacrebleu wants the first reference of all sentences, then the second; None = this sentence has no more.
+    columns: Any = [[own[k] if k < len(own) else None for own in references] for k in range(most)]
+    return {
+        "bleu": float(sacrebleu.corpus_bleu(said, columns).score),
+        "chrf": float(sacrebleu.corpus_chrf(said, columns).score),
+    }
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, order: int = 6, beta: float = 2.0) -> float:
-    """Corpus chrF of 0 to 100 over 1- to 6-grams of characters without blanks; the best reference of each sentence counts.
+def sentence_chrf(said: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """[N] chrF of each sentence: units of a bootstrap."""
+    from sacrebleu.metrics import CHRF
 
-    Source: Popović (2015), doi:10.18653/v1/W15-3049.
-    """
-    sums = np.zeros((order, 3))
-    for hypothesis, own in zip(hypotheses, references):
-        best = max((_chrf_counts(hypothesis, r, order) for r in own), key=lambda c: _chrf_of(c, beta))
-        sums += best
-    return _chrf_of(sums, beta)
-
-
-def _chrf_counts(hypothesis: str, reference: str, order: int) -> np.ndarray:
-    h, r = "".join(hypothesis.split()), "".join(reference.split())
-    out = np.zeros((order, 3))
-    for n in range(1, order + 1):
-        a, b = _ngrams(h, n), _ngrams(r, n)
-        out[n - 1] = sum((a & b).values()), sum(a.values()), sum(b.values())
-    return out
-
-
-def _chrf_of(counts: np.ndarray, beta: float) -> float:
-    scores_: list[float] = []
-    for hit, said, wanted in counts:
-        if said and wanted:
-            p, r = hit / said, hit / wanted
-            scores_.append((1 + beta**2) * p * r / (beta**2 * p + r) if p + r else 0.0)
-    return 100 * float(np.mean(scores_)) if scores_ else 0.0
-
-
-def as_plain(value: Any) -> Any:
-    """NaN as None, for JSON."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    metric = CHRF()
+    return np.array([metric.sentence_score(s, own).score for s, own in zip(said, references)])

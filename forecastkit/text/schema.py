@@ -54,6 +54,12 @@ class TextTable:
             self, texts=tuple(self.texts[i] for i in index), labels=self.labels[index], rows=self.rows[index]
         )
 
+    def said(self) -> str:
+        """One line: how many of what, and what was left out."""
+        of = ", ".join(f"{n:,} {name}" for name, n in self.counts().items())
+        left_out = "".join(f"; {reason}: {n:,}" for reason, n in self.skipped.items())
+        return f"{len(self):,} texts: {of}{left_out}"
+
     def counts(self) -> dict[str, int]:
         """Texts of each class."""
         return {name: int((self.labels == k).sum()) for k, name in enumerate(self.classes)}

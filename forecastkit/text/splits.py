@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from forecastkit.errors import ConfigError
+from forecastkit.errors import ConfigError, DataError
 
 __all__ = ["Fold", "book_parts", "folds_of", "key_of", "parts_by_key"]
 
@@ -55,6 +56,7 @@ def folds_of(
 
     Raises:
         ConfigError: more folds than parts.
+        DataError: a class with too few different texts for the parts.
     """
     if not 1 <= n_folds <= n_parts or n_parts < 2:
         raise ConfigError(place="--folds", value=str(n_folds), rule=f"from 1 to {n_parts}")
@@ -62,6 +64,14 @@ def folds_of(
     label_of: dict[str, int] = {}
     for key, label in zip(keys, labels):
         label_of.setdefault(key, int(label))
+    kinds = Counter(label_of.values())
+    few = {k: n for k, n in sorted(kinds.items()) if n < n_parts}
+    if few or len(kinds) < len(np.unique(labels)):
+        found = min(few.values(), default=0)
+        raise DataError(
+            place="texts", value=f"a class with {found} different texts",
+            rule=f"{n_parts} are needed; those that differ in case, digits or signs alone count as one", remedy="Add other texts of that class.",
+        )  # fmt: skip
     # Twenty fine parts by turns within each class; every role is a set of fine parts, so that small classes reach all roles.
     n_fine = 4 * n_parts
     fine: dict[str, int] = {}

@@ -7,7 +7,7 @@ than ``min_count`` there is unknown, in training too, so that the network learns
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +21,7 @@ __all__ = ["BOS", "EOS", "LEVELS", "PAD", "UNK", "Tokenizer", "pad", "split_word
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
 LEVELS = ("word", "char", "subword")
-END = "\u2581"
-"""Begins each word of the subword level, as a blank would."""
-
+_DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"\n|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|_+|[^\w\s]", re.UNICODE)
 
 
@@ -36,6 +34,31 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+NAME = "¤"
+"""Stands for words with a capital letter inside a sentence."""
+
+
+def without_names(words: Sequence[str]) -> list[str]:
+    """Words with a capital letter inside a sentence as one ``NAME``, several in a row as well.
+
+    >>> without_names(["Sales", "of", "Nokia", "Oyj", "rose", "again", "."])
+    ['Sales', 'of', '¤', 'rose', 'again', '.']
+    """
+    alphabetic = [w for w in words if w[0].isalpha()]
+    if 2 * sum(w[0].isupper() for w in alphabetic) > len(alphabetic):
+        return list(words)
+    out: list[str] = []
+    begins = True
+    for word in words:
+        if not begins and word[0].isupper() and len(word) > 1:
+            if out[-1] != NAME:
+                out.append(NAME)
+        else:
+            out.append(word)
+        begins = word in ".!?"
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class Tokenizer:
     """A vocabulary of one level.
@@ -44,28 +67,39 @@ class Tokenizer:
         level: ``word``, ``char`` or ``subword``.
         tokens: token of each id; the first four are special.
         lower: texts are read in lower case.
-        merges: of the subword level, in the order learnt.
+        digits: False = every digit is read as 0, so that numbers are known by their form.
+        names: False = words of the word level with a capital letter inside a sentence are read as one, and so are several in
+            a row: who is spoken of then says nothing. Texts in which most words have one stay as they are.
+        pieces: of the subword level, what the package ``tokenizers`` writes of itself (JSON).
     """
 
     level: str
     tokens: tuple[str, ...]
     lower: bool = False
-    merges: tuple[tuple[str, str], ...] = ()
+    digits: bool = True
+    names: bool = True
+    pieces: str = ""
     _ids: dict[str, int] = field(default_factory=dict, repr=False)
-    _ranks: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
-    _pieces: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    _backend: list[Any] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self._ids.update({token: k for k, token in enumerate(self.tokens)})
-        self._ranks.update({pair: k for k, pair in enumerate(self.merges)})
+        if self.level == "subword":
+            from tokenizers import Tokenizer as Backend
+
+            backend = Backend.from_str(self.pieces)
+            # "<s>" in somebody's text is four characters, not a command.
+            backend.encode_special_tokens = True
+            self._backend.append(backend)
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @classmethod
     def learn(
-        cls, texts: Iterable[str], level: str = "word", *, size: int = 20_000, min_count: int = 1, lower: bool = False
-    ) -> Tokenizer:
+        cls, texts: Iterable[str], level: str = "word", *, size: int = 20_000, min_count: int = 1, lower: bool = False,
+        digits: bool = True, names: bool = True,
+    ) -> Tokenizer:  # fmt: skip
         """A vocabulary of at most ``size`` tokens, the frequent ones first.
 
         Raises:
@@ -77,27 +111,32 @@ class Tokenizer:
             raise ConfigError(place="--level", value=repr(level), rule="no such level", remedy=near(level, LEVELS))
         if size <= len(SPECIAL):
             raise ConfigError(place="vocabulary size", value=str(size), rule=f"more than {len(SPECIAL)} is needed")
-        texts = [t.lower() if lower else t for t in texts]
         if level == "subword":
-            return cls(level, *_learn_pieces(texts, size, lower))
+            backend = _pieces([_plain(t, lower, digits) for t in texts], size)
+            known = backend.get_vocab()
+            return cls(level, tuple(sorted(known, key=lambda t: known[t])), lower, digits, names, backend.to_str())
         counts: Counter[str] = Counter()
+        reader = cls(level, SPECIAL, lower, digits, names)
         for text in texts:
-            counts.update(split_words(text) if level == "word" else text)
+            counts.update(reader.split(text))
         kept = sorted((t for t, n in counts.items() if n >= min_count), key=lambda t: (-counts[t], t))
-        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower)
+        return cls(level, (*SPECIAL, *kept[: size - len(SPECIAL)]), lower, digits, names)
 
     def split(self, text: str) -> list[str]:
         """Tokens of a text, known or not."""
-        text = text.lower() if self.lower else text
+        if self.level == "word":
+            words = split_words(text) if self.names else without_names(split_words(text))
+            return [_plain(word, self.lower, self.digits) for word in words]
+        text = _plain(text, self.lower, self.digits)
         if self.level == "char":
             return list(text)
-        words = split_words(text)
-        if self.level == "word":
-            return words
-        return [piece for word in _marked(text) for piece in self._piece(word)]
+        return list(self._backend[0].encode(text, add_special_tokens=False).tokens)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without start and end."""
+        if self.level == "subword":
+            text = _plain(text, self.lower, self.digits)
+            return list(self._backend[0].encode(text, add_special_tokens=False).ids)
         ids = self._ids
         return [ids.get(token, UNK) for token in self.split(text)]
 
@@ -107,24 +146,11 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of ids; special ones are left out, but unknown is shown."""
-        tokens = [self.tokens[i] for i in ids if i not in (PAD, BOS, EOS)]
-        if self.level == "char":
-            return "".join(tokens)
+        known = [i for i in ids if i not in (PAD, BOS, EOS)]
         if self.level == "subword":
-            return "".join(tokens).replace(END, " ").strip()
-        return _joined(tokens)
-
-    def _piece(self, word: str) -> list[str]:
-        if word not in self._pieces:
-            parts = list(word)
-            while len(parts) > 1:
-                ranked = [(self._ranks.get(pair, 1 << 30), k) for k, pair in enumerate(zip(parts, parts[1:]))]
-                best, at = min(ranked)
-                if best == 1 << 30:
-                    break
-                parts[at : at + 2] = [parts[at] + parts[at + 1]]
-            self._pieces[word] = parts
-        return self._pieces[word]
+            return str(self._backend[0].decode(known, skip_special_tokens=False))
+        tokens = [self.tokens[i] for i in known]
+        return "".join(tokens) if self.level == "char" else _joined(tokens)
 
     def state(self) -> dict[str, Any]:
         """JSON-able."""
@@ -132,71 +158,46 @@ class Tokenizer:
             "level": self.level,
             "tokens": list(self.tokens),
             "lower": self.lower,
-            "merges": [list(m) for m in self.merges],
+            "digits": self.digits,
+            "names": self.names,
+            "pieces": self.pieces,
         }
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> Tokenizer:
         """The tokenizer of ``state()``."""
         return cls(
-            state["level"], tuple(state["tokens"]), bool(state["lower"]), tuple((a, b) for a, b in state["merges"])
+            state["level"],
+            tuple(state["tokens"]),
+            bool(state["lower"]),
+            bool(state["digits"]),
+            bool(state["names"]),
+            str(state["pieces"]),
         )
 
 
-def _marked(text: str) -> list[str]:
-    """Words that begin with a mark where a blank stood before them."""
-    out, end = [], -1
-    for found in _WORD.finditer(text):
-        out.append(END + found.group() if found.start() != end else found.group())
-        end = found.end()
-    return out
+def _plain(text: str, lower: bool, digits: bool) -> str:
+    text = text.lower() if lower else text
+    return text if digits else _DIGIT.sub("0", text)
 
 
-def _learn_pieces(
-    texts: list[str], size: int, lower: bool
-) -> tuple[tuple[str, ...], bool, tuple[tuple[str, str], ...]]:
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(_marked(text))
-    words = [list(w) for w in counts]
-    weight = list(counts.values())
-    letters = Counter[str]()
-    pairs: Counter[tuple[str, str]] = Counter()
-    where: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for k, word in enumerate(words):
-        for letter in word:
-            letters[letter] += weight[k]
-        for pair in zip(word, word[1:]):
-            pairs[pair] += weight[k]
-            where[pair].add(k)
-    vocabulary = sorted(letters, key=lambda t: (-letters[t], t))[: size - len(SPECIAL)]
-    merges = []
-    while len(vocabulary) + len(SPECIAL) < size and pairs:
-        best = max(pairs, key=lambda p: (pairs[p], p))
-        if pairs[best] < 2:
-            break
-        merges.append(best)
-        vocabulary.append(best[0] + best[1])
-        for k in where.pop(best):
-            word, n = words[k], weight[k]
-            for pair in zip(word, word[1:]):
-                pairs[pair] -= n
-                if pairs[pair] <= 0:
-                    del pairs[pair]
-            joined: list[str] = []
-            i = 0
-            while i < len(word):
-                if i + 1 < len(word) and (word[i], word[i + 1]) == best:
-                    joined.append(best[0] + best[1])
-                    i += 2
-                else:
-                    joined.append(word[i])
-                    i += 1
-            words[k] = joined
-            for pair in zip(joined, joined[1:]):
-                pairs[pair] += n
-                where[pair].add(k)
-    return (*SPECIAL, *dict.fromkeys(vocabulary)), lower, tuple(merges)
+def _pieces(texts: list[str], size: int) -> Any:
+    """A tokenizer of pieces: words begin with a mark where a blank stood, signs and line ends stand alone."""
+    from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer as Backend
+
+    backend = Backend(models.BPE(unk_token=SPECIAL[UNK]))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex("\n"), "isolated"),
+            pre_tokenizers.Metaspace(prepend_scheme="first"),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
+    )
+    backend.decoder = decoders.Metaspace(prepend_scheme="first")
+    trainer = trainers.BpeTrainer(vocab_size=size, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    return backend
 
 
 _NO_BLANK_BEFORE = frozenset(".,;:!?%)]}»”…\n")

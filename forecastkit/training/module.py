@@ -14,8 +14,11 @@ from torch import Tensor, nn
 
 __all__ = ["DivergedError", "OptimizerOptions", "TrainingModule"]
 
-Objective = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
-"""(network, batch) -> (sum of losses, sum of weights)."""
+WARM_UP = 100
+"""Steps in which a ``timed`` learning rate rises."""
+
+Objective = Callable[[nn.Module, Any], tuple[Tensor, ...]]
+"""(network, batch) -> (sum of losses, sum of weights); in validation also (right answers, answers), where they are counted."""
 
 
 class DivergedError(Exception):
@@ -29,8 +32,12 @@ class OptimizerOptions:
     Args:
         name: ``adam``, ``adamw`` or ``sgd`` (momentum 0.9).
         lr: learning rate, the highest one where a schedule changes it.
-        schedule: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``.
+        schedule: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``; ``timed`` = warm up, then cosine over
+            the steps or the time to the deadline, whichever ends first.
         clip: largest gradient norm; 0 = not clipped.
+        unfreeze: steps after which the next depth of the network begins to move, from the head down; 0 = all at once. Only
+            with ``timed`` and a network that has ``depths()``. Source: Howard and Ruder (2018), arXiv:1801.06146.
+        layer_decay: factor of the learning rate from depth to depth (same source).
         average: decay of the running mean of the weights that is validated and kept; 0 = none. Source: Polyak and
             Juditsky (1992), doi:10.1137/0330046.
     """
@@ -42,6 +49,8 @@ class OptimizerOptions:
     clip: float = 1.0
     max_steps: int = 1000
     average: float = 0.0
+    unfreeze: int = 0
+    layer_decay: float = 1.0
 
     def build(self, net: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
         """(optimiser, schedule or None)."""
@@ -50,7 +59,13 @@ class OptimizerOptions:
             "adamw": torch.optim.AdamW,
             "sgd": lambda p, lr, weight_decay: torch.optim.SGD(p, lr, momentum=0.9, weight_decay=weight_decay),
         }
-        optimizer = kinds[self.name](net.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        parameters: Any = net.parameters()
+        if self.unfreeze or self.layer_decay != 1:
+            depths: list[list[nn.Parameter]] = net.depths()  # type: ignore[operator]
+            parameters = [
+                {"params": own, "share": self.layer_decay**k, "from_step": k * self.unfreeze} for k, own in enumerate(depths)
+            ]  # fmt: skip
+        optimizer = kinds[self.name](parameters, lr=self.lr, weight_decay=self.weight_decay)
         if self.schedule == "cosine":
             return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.max_steps)
         if self.schedule == "onecycle":
@@ -88,7 +103,9 @@ class TrainingModule(pl.LightningModule):
         self.train_losses: list[float] = []
         self.grad_norms: list[float] = []
         self._valid: list[tuple[Tensor, Tensor]] = []
+        self._right: list[tuple[Tensor, ...]] = []
         self._schedule: Any = None
+        self._begun = 0.0
         self._mean: list[Tensor] = []
         self._own: list[Tensor] = []
         self._optimizer: torch.optim.Optimizer | None = None
@@ -96,9 +113,10 @@ class TrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """See Lightning."""
         self._optimizer, self._schedule = self.options.build(self.net)
+        self._begun = time.monotonic()
         return self._optimizer
 
-    def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, Tensor]:
+    def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, ...]:
         if self.compute_dtype == torch.float32:
             return objective(self.net, batch)
         with torch.autocast(self.device.type, dtype=self.compute_dtype):
@@ -109,9 +127,11 @@ class TrainingModule(pl.LightningModule):
         optimizer = self._optimizer
         if optimizer is None:  # configure_optimizers runs first
             return
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        parameters = list(self.net.parameters())
         for batch in batches:
-            total, weight = self._loss(self.objective, batch)
+            if self.options.schedule == "timed":
+                self._set_timed_lr(optimizer)
+            total, weight = self._loss(self.objective, batch)[:2]
             loss = total / weight.clamp_min(1.0)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -130,6 +150,17 @@ class TrainingModule(pl.LightningModule):
             if self.stop_requested or out_of_time:
                 self.trainer.should_stop = True
                 return
+
+    def _set_timed_lr(self, optimizer: torch.optim.Optimizer) -> None:
+        done = self.n_steps / max(self.options.max_steps, 1)
+        if self.deadline is not None:
+            now = time.monotonic()
+            done = max(done, (now - self._begun) / max(self.deadline - self._begun, 1e-9))
+        share = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        warm = min(1.0, (self.n_steps + 1) / WARM_UP)
+        for group in optimizer.param_groups:
+            awake = group.get("from_step", 0) <= self.n_steps
+            group["lr"] = self.options.lr * warm * max(share, 0.01) * group.get("share", 1.0) * awake
 
     def _follow(self, parameters: list[nn.Parameter]) -> None:
         """Move the mean of the weights; early steps count more, so that the start is forgotten."""
@@ -161,8 +192,10 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Any, _: int) -> None:
         """Collect sums; their ratio is the same whatever the batches."""
-        total, weight = self._loss(self.valid_objective, batch)
+        total, weight, *right = self._loss(self.valid_objective, batch)
         self._valid.append((total.double(), weight.double()))
+        if right:
+            self._right.append(tuple(right))
 
     def take_valid_loss(self) -> float:
         """The validation loss since the last call; NaN without a batch."""
@@ -172,6 +205,14 @@ class TrainingModule(pl.LightningModule):
         weight = sum(float(w) for _, w in self._valid)
         self._valid.clear()
         return total / weight if weight > 0 else math.nan
+
+    def take_valid_accuracy(self) -> dict[str, float]:
+        """``valid_accuracy`` since the last call; nothing where answers are not counted."""
+        if not self._right:
+            return {}
+        right, n = (sum(float(pair[k]) for pair in self._right) for k in range(2))
+        self._right.clear()
+        return {"valid_accuracy": right / n if n > 0 else math.nan}
 
     @property
     def lr(self) -> float:

@@ -25,7 +25,8 @@ class Trained:
     """How a training went; the network holds the best weights.
 
     Args:
-        curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr.
+        curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr, and valid_accuracy where
+            right answers are counted.
         best_step: step of the kept weights; 0 = those before training.
     """
 
@@ -56,12 +57,12 @@ class _Watch(pl.Callback):
             for batch in loader:
                 module.validation_step(trainer.strategy.batch_to_device(batch), 0)
         module.train()
-        loss = module.take_valid_loss()
+        loss, accuracy = module.take_valid_loss(), module.take_valid_accuracy()
         if not math.isfinite(loss):
             return
         unknown = float("nan")
         self.curves.append(
-            {"step": 0, "epoch": 0, "train_loss": unknown, "valid_loss": loss, "grad_norm": unknown, "grad_norm_max": unknown, "lr": module.lr}
+            {"step": 0, "epoch": 0, "train_loss": unknown, "valid_loss": loss, "grad_norm": unknown, "grad_norm_max": unknown, "lr": module.lr, **accuracy}
         )  # fmt: skip
         self._keep(loss, module)
 
@@ -89,6 +90,7 @@ class _Watch(pl.Callback):
                 "grad_norm": float(norms.mean()),
                 "grad_norm_max": float(norms.max()),
                 "lr": module.lr,
+                **module.take_valid_accuracy(),
             }
         )
         module.train_losses.clear()

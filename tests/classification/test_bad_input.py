@@ -138,8 +138,8 @@ def test_five_classes_that_a_record_cannot_tell(records, capsys):
     [
         (["--models", "gruu"], "Did you mean 'gru'?"),
         (["models.gru.hiden=3"], "Did you mean 'hidden'?"),
-        (["models.gru.hidden=many"], "a int is needed"),
-        (["hidden=3"], "not of the form"),
+        (["models.gru.hidden=many"], "should be a valid integer"),
+        (["hidden=3"], "no such setting"),
         (["--sensitivity", "1.5"], "above 0 and up to 1"),
         (["--split", "foo"], "no such split"),
         (["--classes", "foo"], "auto, aami or v"),

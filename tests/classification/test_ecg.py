@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from forecastkit.classification.beats import AAMI_CLASSES, BINARY_CLASSES, beat_sequences, class_names
-from forecastkit.classification.ecg import FEATURES, detect_r_peaks, match_peaks, segment
-from forecastkit.classification.records import AAMI, Record, read_record, read_records
+from forecastkit.classification.ecg import FEATURES, segment
+from forecastkit.classification.record import AAMI, Record
+from forecastkit.classification.records import read_record, read_records
+from forecastkit.classification.rpeaks import detect_r_peaks, match_peaks
 from forecastkit.classification.wfdb_files import BEATS, write_record
 from forecastkit.errors import ConfigError, DataError
 from tests.classification.conftest import make_ecg
@@ -105,11 +107,11 @@ def test_paced_records_are_marked(tmp_path):
     write_record(tmp_path, "r", x[:, None], 250, ["II"], samples=samples, symbols=["/"] * len(symbols))
     assert read_record(tmp_path / "r.hea").paced
     long = Record("102", 360.0, np.zeros(650_000))
-    from forecastkit.classification.records import _known_paced
+    from forecastkit.classification.record import known_paced
 
-    assert _known_paced(long)
-    assert not _known_paced(replace(long, name="100"))
-    assert not _known_paced(replace(long, fs=250.0))
+    assert known_paced(long)
+    assert not known_paced(replace(long, name="100"))
+    assert not known_paced(replace(long, fs=250.0))
 
 
 def test_leads_by_name(tmp_path):

@@ -10,7 +10,7 @@ from forecastkit.classification.beats import BINARY_CLASSES, beat_sequences
 from forecastkit.classification.models import create_classifier
 from forecastkit.classification.occlusion import occlude_features, occlude_steps
 from forecastkit.classification.protocol import FitAbout
-from forecastkit.classification.records import Record
+from forecastkit.classification.record import Record
 from forecastkit.errors import DataError
 from tests.classification.conftest import make_ecg
 from tests.classification.test_models import toy
@@ -51,7 +51,7 @@ def test_the_part_that_decides_stands_out():
 def test_ventricular_beats_are_anomalies_of_normal_ones():
     data = patients(6)
     normal = data.take((data.labels == 0) & np.isin(data.groups, ["p0", "p1", "p2", "p3"]))
-    model = fit_normal(normal, false_alarms=0.02)
+    model = fit_normal("pca", normal, false_alarms=0.02)
     new = data.take(np.isin(data.groups, ["p4", "p5"]))
     said = model.is_anomaly(new)
     assert said[new.labels == 1].mean() > 0.9
@@ -60,4 +60,4 @@ def test_ventricular_beats_are_anomalies_of_normal_ones():
 
 def test_too_few_normal_sequences():
     with pytest.raises(DataError, match="at least 20"):
-        fit_normal(patients(1).take(np.arange(5)))
+        fit_normal("pca", patients(1).take(np.arange(5)))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import decide
-from forecastkit.classification.splits import DS1, DS2, default_splits, fixed_split, group_folds, leave_one_out
+from forecastkit.classification.splits import default_splits, fixed_split, group_folds, leave_one_out
 from forecastkit.errors import ConfigError, DataError
 
 
@@ -22,7 +23,7 @@ def test_curves_are_those_of_scikit_learn(seed):
     positive = rng.random(60) < 0.4
     positive[:2] = [True, False]
     score = np.round(rng.random(60), 1)
-    assert metrics.roc_curve(positive, score)[2] == pytest.approx(roc_auc_score(positive, score))
+    assert probabilities.roc_curve(positive, score)[2] == pytest.approx(roc_auc_score(positive, score))
     assert metrics.precision_recall_curve(positive, score)[2] == pytest.approx(average_precision_score(positive, score))
 
 
@@ -33,13 +34,13 @@ def test_scores_are_those_of_scikit_learn(seed, n_classes):
 
     rng = np.random.default_rng(seed)
     y, said = rng.integers(0, n_classes, 80), rng.integers(0, n_classes, 80)
-    matrix = metrics.confusion(y, said, n_classes)
+    matrix = probabilities.confusion(y, said, n_classes)
     labels = list(range(n_classes))
     np.testing.assert_array_equal(matrix, confusion_matrix(y, said, labels=labels))
-    own = metrics.class_scores(matrix)
+    own = probabilities.class_scores(matrix)
     np.testing.assert_allclose([s["sensitivity"] for s in own], recall_score(y, said, labels=labels, average=None))
     np.testing.assert_allclose([s["ppv"] for s in own], precision_score(y, said, labels=labels, average=None))
-    assert metrics.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
+    assert probabilities.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
 
 
 def test_the_bootstrap_draws_patients_not_beats():
@@ -60,9 +61,9 @@ def test_calibration_undoes_balancing():
     y = (rng.random(20_000) < true_p).astype(int)
     odds = true_p / (1 - true_p) * 9
     p = np.column_stack([1 - odds / (1 + odds), odds / (1 + odds)])
-    before = metrics.calibration(y == 1, p[:, 1])["ece"]
-    temperature, shift = metrics.fit_temperature(p, y)
-    after = metrics.calibration(y == 1, metrics.temper(p, temperature, shift)[:, 1])
+    before = probabilities.calibration(y == 1, p[:, 1])["ece"]
+    temperature, shift = probabilities.fit_temperature(p, y, shifts=True)
+    after = probabilities.calibration(y == 1, probabilities.temper(p, temperature, shift)[:, 1])
     assert after["ece"] < 0.02 < 0.1 < before
     assert after["brier"] < 0.2
 
@@ -106,18 +107,12 @@ def test_the_rare_class_is_dealt_to_every_fold():
         assert labels[s.test].sum() == 20
 
 
-def test_ds1_and_ds2_where_all_records_are_there():
-    assert len(DS1) == len(DS2) == 22
-    assert not set(DS1) & set(DS2)
-    assert not {"102", "104", "107", "217"} & {*DS1, *DS2}
-    groups = np.array([*DS1, *DS2], dtype=object)
-    (split,), said = default_splits(groups, np.zeros(44, int))
-    assert "DS1/DS2" in said
-    assert set(groups[split.train]) == set(DS1)
-    _, said = default_splits(groups[:10], np.zeros(10, int))
-    assert said == "leave one group out"
-    _, said = default_splits(groups[:43], np.zeros(43, int))
-    assert said == "5 folds of whole groups"
+def test_each_alone_where_there_are_few_and_folds_where_there_are_many():
+    groups = np.array([str(k) for k in range(43)], dtype=object)
+    splits, said = default_splits(groups[:10], np.zeros(10, int))
+    assert (len(splits), said.format(what="patient")) == (10, "leave one patient out")
+    splits, said = default_splits(groups, np.zeros(43, int))
+    assert (len(splits), said.format(what="patient")) == (5, "folds of whole patients")
 
 
 def test_sides_by_request():

@@ -104,7 +104,7 @@ def test_coarse_columns_lose_no_cut():
     data = toy(3000, holes=True)
     coarse = _coarse(data.features)
     assert max(len(np.unique(c[np.isfinite(c)])) for c in coarse.T) <= MOST_BINS
-    ours = create_classifier("boosting", balance=False).fit(data, FitAbout(seed=1)).predict(data)
+    ours = create_classifier("boosting", balance=0.0).fit(data, FitAbout(seed=1)).predict(data)
     theirs = HistGradientBoostingClassifier(
         max_iter=100, learning_rate=0.08, max_leaf_nodes=15, early_stopping=False, random_state=1
     ).fit(coarse, data.labels)
@@ -143,8 +143,9 @@ def test_padding_changes_nothing():
 
 def test_the_network_begins_as_the_baseline_that_it_corrects():
     data = toy()
+    logistic = create_classifier("logistic", group_balance=1.0).fit(data)
     network = create_classifier("gru", **{**QUICK, "max_steps": 1, "lr": 1e-9}).fit(data, FitAbout(seed=1, n_steps=1))
-    np.testing.assert_allclose(network.predict(data), create_classifier("logistic").fit(data).predict(data), atol=1e-4)
+    np.testing.assert_allclose(network.predict(data), logistic.predict(data), atol=1e-4)
 
 
 def test_nearest_refuses_unequal_lengths():

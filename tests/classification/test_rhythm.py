@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forecastkit.classification.evaluation import evaluate
-from forecastkit.classification.records import Record
+from forecastkit.classification.record import Record
 from forecastkit.classification.rhythm import RHYTHM_FEATURES, rhythm_sequences
 from forecastkit.classification.splits import group_folds
 from forecastkit.errors import DataError

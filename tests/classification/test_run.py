@@ -44,7 +44,7 @@ class TestEcg:
         ):
             assert (ecg_run / name).stat().st_size > 0
         board = pd.read_csv(ecg_run / "leaderboard.csv").set_index("model")
-        assert set(board.index) == {"majority", "logistic_rr", "logistic", "boosting", "gru"}
+        assert set(board.index) == {"majority", "logistic_rr", "logistic", "boosting", "nearest", "gru"}
         assert (board["status"] == "ok").all()
         assert board.loc["majority", "sensitivity"] == 0
         assert board.loc["logistic", "f1"] > 0.9
@@ -53,7 +53,6 @@ class TestEcg:
     def test_few_patients_are_called_few(self, ecg_run):
         verdict = json.loads((ecg_run / "verdict.json").read_text())
         assert verdict["word"] == "too few to tell"
-        assert verdict["use"] == verdict["reference"]
         assert "too few" in " ".join(verdict["sentence"]["en"])
 
     def test_no_patient_is_on_both_sides(self, ecg_run):

@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from forecastkit.errors import ForecastkitError
-from forecastkit.nn.texts import LanguageNet, to_front
+from forecastkit.nn.texts import LanguageNet, NeighbourNet, to_front
 from forecastkit.text.examples import example
 from forecastkit.text.models import CLASSIFIERS, create, restore
+from forecastkit.text.models.recurrent import _mixing
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import read_texts
 from forecastkit.text.tokenizer import Tokenizer
+from forecastkit.training.module import OptimizerOptions, TrainingModule
 
 SMALL = {"epochs": 3, "hidden": 8, "embedding": 12, "buckets": 300}
 
@@ -21,7 +23,7 @@ def table():
 
 
 def small(name, **more):
-    options = {**SMALL, **more} if name in ("rnn", "gru", "lstm") else more
+    options = {**SMALL, **more} if "tfidf nbsvm majority".find(name) < 0 else more
     return create("classify", name, **options)
 
 
@@ -81,6 +83,74 @@ def test_the_same_seed_gives_the_same_model(table):
     part = table.take(np.arange(120))
     a, b = (small("gru", epochs=1).fit(part, FitAbout(n_steps=5, seed=7)).predict(part.texts[:5]) for _ in range(2))
     np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_pretraining_names_neighbours_that_it_is_not_shown(bidirectional, table):
+    torch.manual_seed(0)
+    model = small("gru", bidirectional=bidirectional)
+    reader = small("gru", epochs=1).fit(table.take(np.arange(60)), FitAbout(n_steps=1)).reader
+    row = reader.ids("the kettle was better than I had hoped")
+    other = [*row[:3], reader.ids("mochila")[0], *row[4:]]
+    net = NeighbourNet(model.net(len(reader.tokenizer), 2)).eval()
+    none = np.zeros(2)
+    b = reader.batch([row, other], none, none)
+    logits, answers = net(b.words, b.grams, b.offsets, b.index, b.seen)
+    n = len(row) - 1
+    assert len(answers) == (4 if bidirectional else 2) * n
+    forward = logits[: 2 * n].reshape(2, n, -1)
+    # Step 3 differs: what the steps before it say of it is the same.
+    torch.testing.assert_close(forward[0, :3], forward[1, :3])
+    assert not torch.allclose(forward[0, 3], forward[1, 3])
+    if bidirectional:
+        backward = logits[2 * n :].reshape(2, n, -1)
+        torch.testing.assert_close(backward[0, 3:], backward[1, 3:])
+        assert not torch.allclose(backward[0, 2], backward[1, 2])
+
+
+def test_pretraining_by_a_language_model(table):
+    own = table.take(np.arange(150))
+    about = FitAbout(n_steps=3, unlabelled=("una cosa que nadie ha dicho", "y otra más que tampoco"))
+    model = small("gru", pretrain="lm", pretrain_epochs=1)
+    fitted = model.fit(own, about)
+    assert fitted.reader.tokenizer.id_of("tampoco") > 3
+    assert np.isfinite(fitted.predict(["bien"])).all()
+    with pytest.raises(ForecastkitError, match="would be shown"):
+        small("gru", pretrain="lm", layers=2)
+
+
+def test_depths_unfreeze_one_by_one(table):
+    net = small("gru").net(50, 3)
+    assert sum(len(depth) for depth in net.depths()) == len(list(net.parameters()))
+    options = OptimizerOptions(schedule="timed", max_steps=100, unfreeze=2, layer_decay=0.5, lr=1.0)
+    module = TrainingModule(net, None, None, options)
+    optimizer = module.configure_optimizers()
+    module.n_steps = 3
+    module._set_timed_lr(optimizer)
+    first, second, third = (group["lr"] for group in optimizer.param_groups)
+    assert second == pytest.approx(first / 2)
+    assert third == 0
+
+
+def test_a_committee_learns_from_every_text_and_judges_each_by_another(table):
+    fitted = small("gru", committee=True, seeds=3, epochs=2).fit(table, FitAbout())
+    p, labels = fitted.held_out
+    assert len(fitted.nets) == 3
+    assert len(p) == len(labels) == len(table)
+    assert sorted(labels) == sorted(table.labels)
+    with pytest.raises(ForecastkitError, match="2 to 20"):
+        small("gru", committee=True, seeds=21)
+
+
+def test_the_wide_part_counts_as_much_as_it_helps():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 600)
+    sharp = np.full((600, 3), 0.1)
+    sharp[np.arange(600), labels] = 0.8
+    noise = rng.dirichlet([1, 1, 1], 600)
+    a, b = _mixing(noise, sharp, labels)
+    assert b > 10 * a
+    assert _mixing(sharp, noise, labels)[0] == pytest.approx(b, rel=0.05)
 
 
 def test_vectors_from_neighbours(table):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forecastkit.errors import ForecastkitError
 from forecastkit.text.clean import clean
@@ -71,7 +73,7 @@ def test_what_does_not_show_is_taken_out(text, cleaned):
 
 
 def test_near_copies_are_never_on_two_sides():
-    texts = [f"win {n} euros now" for n in range(50)] + [
+    texts = [f"win {n} euros {'abcdefgh'[n % 8]}" for n in range(50)] + [
         f"hello friend number {chr(97 + n % 26)}{n // 26}" for n in range(200)
     ]
     labels = np.array([1] * 50 + [0] * 200)
@@ -93,6 +95,29 @@ def test_folds_keep_the_shares_of_classes_and_report_once():
             assert abs(labels[part].mean() - 0.25) < 0.06
 
 
+def test_a_class_of_near_copies_is_refused():
+    with pytest.raises(ForecastkitError, match="2 different texts"):
+        folds_of(
+            [f"win {n} euros" for n in range(20)] + [f"see you {chr(97 + n)}" for n in range(20)], np.arange(40) // 20
+        )
+
+
 def test_more_folds_than_parts_are_refused():
     with pytest.raises(ForecastkitError, match="folds"):
         folds_of(["a", "b"], np.array([0, 1]), n_folds=6)
+
+
+def test_pieces_are_learnt_alike_each_time_and_read_marks_as_text():
+    a, b = (Tokenizer.learn(TEXTS * 5, "subword", size=60) for _ in range(2))
+    assert a.state() == b.state()
+    ids = a.encode("<s> pan </s> <pad>")
+    assert min(ids) >= UNK
+    assert UNK not in a.encode("pan")
+
+
+@given(st.lists(st.text(alphabet="abcdé ¿?.,\n12", max_size=30), min_size=1, max_size=5))
+def test_pieces_give_back_any_text_of_known_letters(texts):
+    texts = [clean(t, lines=True).strip(" ") for t in texts]
+    tokenizer = Tokenizer.learn(texts, "subword", size=40)
+    for text in texts:
+        assert tokenizer.decode(tokenizer.encode(text)) == text

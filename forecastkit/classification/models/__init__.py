@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, ModelFileError, UnknownNameError, near
-from forecastkit.registry import Entry
+from forecastkit.errors import ModelFileError
+from forecastkit.registry import Entry, create
 
 if TYPE_CHECKING:
     from forecastkit.classification.protocol import Classifier, FittedClassifier
@@ -37,26 +36,7 @@ def create_classifier(name: str, **options: Any) -> Classifier:
         UnknownNameError: no such classifier, or no such option of it.
         ConfigError: a value of the wrong type.
     """
-    if name not in CLASSIFIERS:
-        raise UnknownNameError(
-            place="model", value=repr(name), rule="no such classifier", remedy=near(name, CLASSIFIERS)
-        )
-    entry = CLASSIFIERS[name]
-    kind = entry.load()
-    fields = {f.name: f for f in dataclasses.fields(kind) if f.name not in entry.fixed}
-    for key, value in options.items():
-        if key not in fields:
-            raise UnknownNameError(
-                place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted(fields))
-            )
-        default = fields[key].default
-        fits = isinstance(value, type(default)) or (isinstance(default, float) and type(value) is int)
-        if default is not None and not fits:
-            kind_name = type(default).__name__
-            raise ConfigError(
-                place=f"model {name}, option {key}", value=repr(value)[:60], rule=f"a {kind_name} is needed"
-            )
-    made: Classifier = kind(**{**entry.fixed, **options})
+    made: Classifier = create(CLASSIFIERS, name, options)
     return made
 
 

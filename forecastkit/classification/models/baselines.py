@@ -13,6 +13,7 @@ import numpy as np
 
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
+from forecastkit.classification.weights import balance_weights
 from forecastkit.errors import FitError
 
 __all__ = ["Boosting", "Logistic", "Majority", "Nearest"]
@@ -87,12 +88,14 @@ class Logistic:
     Args:
         only: features whose name begins so; empty = all.
         c: inverse strength of the L2 penalty.
-        balance: whether classes count alike whatever their size.
+        balance: exponent of the class weights, 1 = classes count alike whatever their size, 0 = not weighted.
+        group_balance: the same for groups within a class.
     """
 
     only: str = ""
     c: float = 0.1
-    balance: bool = True
+    balance: float = 1.0
+    group_balance: float = 0.0
 
     family: ClassVar[str] = "baseline"
 
@@ -115,9 +118,9 @@ class Logistic:
         arrays = {"columns": columns, "mean": mean, "scale": scale}
         present = np.unique(data.labels)
         if len(present) > 1:
-            weight = "balanced" if self.balance else None
-            learner = LogisticRegression(C=self.c, class_weight=weight, max_iter=3000)
-            learner.fit(self._scaled(arrays, data), data.labels)
+            weights = balance_weights(data, self.balance, self.group_balance)
+            learner = LogisticRegression(C=self.c, max_iter=3000)
+            learner.fit(self._scaled(arrays, data), data.labels, sample_weight=weights)
             coef, intercept = learner.coef_, learner.intercept_
             if len(present) == 2:  # scikit-learn keeps one row for two classes
                 coef, intercept = np.vstack([-coef / 2, coef / 2]), np.r_[-intercept / 2, intercept / 2]
@@ -154,13 +157,14 @@ class Boosting:
         n_trees: a class.
         lr: learning rate.
         leaves: of a tree.
-        balance: whether classes count alike whatever their size.
+        balance, group_balance: as in ``Logistic``.
     """
 
     n_trees: int = 100
     lr: float = 0.08
     leaves: int = 15
-    balance: bool = True
+    balance: float = 1.0
+    group_balance: float = 0.0
 
     family: ClassVar[str] = "baseline"
 
@@ -182,10 +186,10 @@ class Boosting:
                 learning_rate=self.lr,
                 max_leaf_nodes=self.leaves,
                 early_stopping=False,
-                class_weight="balanced" if self.balance else None,
                 random_state=about.seed if about else 1,
             )
-            learner.fit(_coarse(data.features[:, columns]), data.labels)
+            weights = balance_weights(data, self.balance, self.group_balance)
+            learner.fit(_coarse(data.features[:, columns]), data.labels, sample_weight=weights)
             arrays |= _trees(learner)
         return _Fitted(self, "boosting", arrays, {"seconds": time.perf_counter() - started})
 

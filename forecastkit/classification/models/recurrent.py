@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,9 +10,10 @@ import numpy as np
 
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
-from forecastkit.errors import ConfigError, FitError
+from forecastkit.classification.weights import balance_weights
+from forecastkit.errors import ConfigError
 
-__all__ = ["RecurrentClassifier"]
+__all__ = ["RecurrentClassifier", "Scaler"]
 
 STEPS_PER_EPOCH = 25
 CHUNK = 25
@@ -49,7 +49,7 @@ class RecurrentClassifier:
     use_features: bool = True
     dropout: float = 0.5
     balance: float = 1.0
-    group_balance: float = 0.5
+    group_balance: float = 1.0
     focal: float = 0.0
     noise: float = 0.5
     shift: int = 3
@@ -105,100 +105,79 @@ class RecurrentClassifier:
         Raises:
             FitError: training diverged.
         """
-        from forecastkit.training.module import DivergedError
+        from forecastkit.training.networks import train_networks
 
         about = about or FitAbout()
-        started = time.perf_counter()
-        scaler = _Scaler.of(data)
-        nets, curves, best = [], [], []
-        for k in range(self.seeds):
-            try:
-                net, trained = self._train(data, scaler, about, about.seed + k)
-            except DivergedError:
-                raise FitError(
-                    place=f"model {self.cell}", rule="training diverged", remedy=f"Lower models.{self.cell}.lr."
-                ) from None
-            nets.append(net)
-            best.append(trained.best_step)
-            curves += [{**row, "seed": about.seed + k} for row in trained.curves]
-        info = {
-            "best_step": int(np.median(best)),
-            "n_parameters": sum(p.numel() for p in nets[0].parameters()),
-            "seconds": time.perf_counter() - started,
-        }
-        return _FittedNetworks(self, nets, scaler, len(data.classes), info, curves)
+        scaler = Scaler.of(data)
+        networks = train_networks(
+            lambda seed: self._lesson(data, scaler, about, seed),
+            place=f"model {self.cell}",
+            seed=about.seed,
+            seeds=self.seeds,
+            progress=about.progress,
+        )
+        return _FittedNetworks(self, networks, scaler, len(data.classes))
 
-    def _train(self, data: Sequences, scaler: _Scaler, about: FitAbout, seed: int) -> tuple[Any, Any]:
-        from forecastkit import runtime
+    def _lesson(self, data: Sequences, scaler: Scaler, about: FitAbout, seed: int) -> Any:
         from forecastkit.classification.datamodule import SequenceDataModule
+        from forecastkit.classification.models.baselines import Logistic
         from forecastkit.nn.classifiers import classification_loss
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import Trained, train
+        from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Lesson
 
-        fixed = about.n_steps is not None or about.valid is None
-        n_steps = about.n_steps if about.n_steps is not None else self.max_steps
-        weights = balance_weights(data, self.balance, self.group_balance)
         n_features = data.features.shape[1] if self.use_features else 0
+        net = self.net(scaler.n_inputs, n_features, len(data.classes))
+        if n_features and self.warm_start:
+            start = Logistic(balance=self.balance, group_balance=self.group_balance)
+            _start_as_logistic(net, data, scaler, start)
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             logits = net(batch.values, batch.lengths, batch.features)
             return classification_loss(logits, batch.labels, batch.weights, focal=self.focal)
 
-        augment = {"noise": self.noise, "shift": self.shift, "scale": self.scale, "feature_noise": self.feature_noise}
-        with runtime.threads(1), runtime.seeded(seed):
-            net = self.net(scaler.n_inputs, n_features, len(data.classes))
-            if n_features and self.warm_start:
-                _start_as_logistic(net, data, scaler, seed)
-            if n_steps == 0:
-                net.eval()
-                return net, Trained(0, 0, float("nan"), False)
-            valid = None if fixed or about.valid is None else about.valid
-            module_data = SequenceDataModule(
-                data, valid, scaler, weights, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed, augment=augment,
-                use_features=bool(n_features), valid_weights=None if valid is None else balance_weights(valid, self.balance, 0.0),
-            )  # fmt: skip
-            options = OptimizerOptions(
-                lr=self.lr, weight_decay=self.weight_decay, schedule="constant", max_steps=n_steps, average=0.98
-            )
-            module = TrainingModule(net, objective, objective, options)
-            trained = train(
-                module,
-                module_data,
-                max_steps=n_steps,
-                steps_per_epoch=STEPS_PER_EPOCH,
-                patience=self.patience,
-                progress=about.progress,
-            )
-        net.eval()
-        return net, trained
+        valid = about.valid if about.n_steps is None else None
+        batches = SequenceDataModule(
+            data,
+            valid,
+            scaler,
+            balance_weights(data, self.balance, self.group_balance),
+            self.batch_size,
+            STEPS_PER_EPOCH,
+            chunk=CHUNK,
+            seed=seed,
+            augment={
+                "noise": self.noise,
+                "shift": self.shift,
+                "scale": self.scale,
+                "feature_noise": self.feature_noise,
+            },
+            use_features=bool(n_features),
+            valid_weights=None if valid is None else balance_weights(valid, self.balance, 0.0),
+        )
+        n_steps = self.max_steps if about.n_steps is None else about.n_steps
+        options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=0.98)
+        return Lesson(net, batches, objective, options, STEPS_PER_EPOCH, self.patience)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
         """See ``restore_classifier``."""
-        import torch
+        from forecastkit.training.networks import restore_networks
 
         model = cls(**meta["options"])
-        scaler = _Scaler(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(_Scaler)))
+        scaler = Scaler.restore(arrays)
         n_features = len(scaler.feature_mean) if model.use_features else 0
-        nets = []
-        for k in range(int(meta["n_nets"])):
-            net = model.net(scaler.n_inputs, n_features, int(meta["n_classes"]))
-            prefix = f"net{k}."
-            net.load_state_dict(
-                {key[len(prefix) :]: torch.from_numpy(v) for key, v in arrays.items() if key.startswith(prefix)}
-            )
-            net.eval()
-            nets.append(net)
-        return _FittedNetworks(model, nets, scaler, int(meta["n_classes"]), {}, [])
+        n_classes = int(meta["n_classes"])
+        networks = restore_networks(
+            lambda: model.net(scaler.n_inputs, n_features, n_classes), arrays, int(meta["n_nets"])
+        )
+        return _FittedNetworks(model, networks, scaler, n_classes)
 
 
-def _start_as_logistic(net: Any, data: Sequences, scaler: _Scaler, seed: int) -> None:
-    """Linear head and bias of a logistic regression on the same features, so that step 0 is that baseline."""
+def _start_as_logistic(net: Any, data: Sequences, scaler: Scaler, start: Any) -> None:
+    """Linear head and bias of a logistic regression on the same features and weights: step 0 is that baseline."""
     import torch
 
-    from forecastkit.classification.models.baselines import Logistic
-
-    arrays, _ = Logistic().fit(data, FitAbout(seed=seed)).state()
+    arrays, _ = start.fit(data).state()
     coef = np.zeros((len(data.classes), len(scaler.feature_mean)))
     bias = np.full(len(data.classes), -20.0)  # a class that was never seen
     present = arrays["present"]
@@ -211,21 +190,8 @@ def _start_as_logistic(net: Any, data: Sequences, scaler: _Scaler, seed: int) ->
     net.linear.weight.requires_grad_(False)
 
 
-def balance_weights(data: Sequences, classes: float, groups: float) -> np.ndarray:
-    """[N] float32, mean 1: a class weighs n^(1 - classes), and a group within it n^(1 - groups)."""
-    weights = np.ones(len(data), np.float64)
-    for k in range(len(data.classes)):
-        own = data.labels == k
-        if not own.any():
-            continue
-        _, code, counts = np.unique(data.groups[own], return_inverse=True, return_counts=True)
-        inner = counts.astype(np.float64)[code] ** -groups
-        weights[own] = inner / inner.sum() * float(own.sum()) ** (1 - classes)
-    return (weights / weights.mean()).astype(np.float32)
-
-
 @dataclass(frozen=True, eq=False)
-class _Scaler:
+class Scaler:
     """Mean and deviation of channels and features on training sequences; a missing value becomes the mean.
 
     Channels with holes get a second channel that says what was observed.
@@ -238,14 +204,25 @@ class _Scaler:
     holes: np.ndarray
 
     @classmethod
-    def of(cls, data: Sequences) -> _Scaler:
+    def of(cls, data: Sequences) -> Scaler:
+        """From training sequences."""
         holes = np.isnan(data.values).any(axis=0)
         mean, scale = _moments(data.values)
         f_mean, f_scale = _moments(data.features)
         return cls(mean, scale, f_mean, f_scale, holes)
 
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray]) -> Scaler:
+        """From what ``arrays`` gave."""
+        return cls(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(cls)))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything by name."""
+        return {f"scaler.{f.name}": np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
     @property
     def n_inputs(self) -> int:
+        """Channels after scaling."""
         return len(self.channel_mean) + int(self.holes.sum())
 
     def values(self, x: np.ndarray) -> np.ndarray:
@@ -259,6 +236,7 @@ class _Scaler:
         return out.astype(np.float32)
 
     def features(self, f: np.ndarray) -> np.ndarray:
+        """[B, F], at most six deviations."""
         out = (f - self.feature_mean) / self.feature_scale
         return np.clip(np.nan_to_num(out, nan=0.0), -6, 6).astype(np.float32)
 
@@ -277,37 +255,35 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @dataclass(eq=False)
 class _FittedNetworks:
     model: RecurrentClassifier
-    nets: list[Any]
-    scaler: _Scaler
+    networks: Any
+    scaler: Scaler
     n_classes: int
-    info: dict[str, Any]
-    curves: list[dict[str, float]]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return dict(self.networks.info)
+
+    @property
+    def curves(self) -> list[dict[str, float]]:
+        return list(self.networks.curves)
 
     def predict(self, data: Sequences) -> np.ndarray:
         """See ``FittedClassifier.predict``."""
         import torch
 
-        from forecastkit import runtime
-
         out = np.zeros((len(data), self.n_classes))
         # Alike lengths together: little padding.
         order = np.argsort(data.lengths, kind="stable")
-        with runtime.threads(1), torch.inference_mode():
-            for start in range(0, len(data), PREDICT_BATCH):
-                rows = order[start : start + PREDICT_BATCH]
-                x, lengths = data.padded(rows)
-                values = torch.from_numpy(self.scaler.values(x))
-                features = torch.from_numpy(self.scaler.features(data.features[rows]))
-                for net in self.nets:
-                    out[rows] += (
-                        torch.softmax(net(values, torch.from_numpy(lengths), features), dim=-1).double().numpy()
-                    )
-        return out / len(self.nets)
+        for start in range(0, len(data), PREDICT_BATCH):
+            rows = order[start : start + PREDICT_BATCH]
+            raw, lengths = data.padded(rows)
+            inputs = (self.scaler.values(raw), lengths, self.scaler.features(data.features[rows]))
+            values, n, features = (torch.from_numpy(x) for x in inputs)
+            out[rows] = self.networks.probabilities(lambda net, v=values, n=n, f=features: net(v, n, f))
+        return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedClassifier.state``."""
-        arrays = {f"scaler.{f.name}": np.asarray(getattr(self.scaler, f.name)) for f in dataclasses.fields(self.scaler)}
-        for k, net in enumerate(self.nets):
-            arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
-        meta = {"options": dataclasses.asdict(self.model), "n_nets": len(self.nets), "n_classes": self.n_classes}
-        return arrays, {**meta, "model": self.model.cell}
+        n_nets = len(self.networks.nets)
+        meta = {"options": dataclasses.asdict(self.model), "n_nets": n_nets, "n_classes": self.n_classes}
+        return {**self.scaler.arrays(), **self.networks.arrays()}, {**meta, "model": self.model.cell}

@@ -18,12 +18,23 @@ _NGRAM = "forecastkit.text.models.kneser_ney:KneserNey"
 _LANGUAGE = "forecastkit.text.models.language:RecurrentLanguageModel"
 _TRANSLATE = "forecastkit.text.models.translation"
 
+_WIDE: dict[str, Any] = {"committee": True, "wide": True}
+
 CLASSIFIERS: dict[str, Entry] = {
     "majority": Entry(f"{_BASE}:Majority", "the shares of the classes, whatever the text"),
     "tfidf": Entry(f"{_BASE}:TfIdf", "TF-IDF of words and characters with logistic regression"),
+    "nbsvm": Entry(
+        f"{_BASE}:NbSvm", "word n-grams weighted by how much they speak for a class, with logistic regression"
+    ),
     "rnn": Entry(_NET, "recurrent network with plain cells", {"cell": "rnn"}),
     "gru": Entry(_NET, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_NET, "recurrent network with long short-term memory", {"cell": "lstm"}),
+    "wide_gru": Entry(
+        _NET, "committee of gru beside a linear part on n-grams (wide and deep)", {"cell": "gru", **_WIDE}
+    ),
+    "wide_lstm": Entry(
+        _NET, "committee of lstm beside a linear part on n-grams (wide and deep)", {"cell": "lstm", **_WIDE}
+    ),
 }
 LANGUAGE_MODELS: dict[str, Entry] = {
     "unigram": Entry(_NGRAM, "how often each token comes, whatever stood before", {"order": 1}),

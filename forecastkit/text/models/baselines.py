@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from forecastkit.errors import ConfigError
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 
-__all__ = ["Majority", "TfIdf"]
+__all__ = ["Majority", "NbSvm", "TfIdf"]
+
+_TOKEN = r"(?u)[^\W_]+|[^\w\s]"  # noqa: S105  a pattern of words
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,105 @@ class TfIdf:
         return _FittedTfIdf(cls(**meta["options"]), terms, arrays["coef"].astype(np.float64), arrays["bias"], {})
 
 
-_TOKEN = r"(?u)[^\W_]+|[^\w\s]"  # noqa: S105  a pattern of words
+@dataclass(frozen=True)
+class NbSvm:
+    """Logistic regression, each class against the rest, on word n-grams weighted by how much they speak for the class.
+
+    Digits are one sign, so that numbers look alike.
+
+    Args:
+        c: inverse strength of the penalty.
+        words: longest n-gram.
+        max_terms: the most frequent are kept.
+
+    Source: Wang and Manning (2012), "Baselines and bigrams: simple, good sentiment and topic classification" (NB-SVM).
+    """
+
+    c: float = 1.0
+    words: int = 3
+    max_terms: int = 200_000
+
+    family: ClassVar[str] = "baseline"
+
+    def __post_init__(self) -> None:
+        if not self.c > 0 or not 1 <= self.words <= 5:
+            raise ConfigError(place="models.nbsvm", rule="c is above 0, words 1 to 5")
+
+    def fit(self, table: TextTable, about: FitAbout) -> _FittedNbSvm:
+        """See ``TextClassifier.fit``."""
+        from scipy import sparse
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.linear_model import LogisticRegression
+
+        started = time.perf_counter()
+        kind = CountVectorizer(
+            binary=True, token_pattern=_TOKEN, ngram_range=(1, self.words), max_features=self.max_terms
+        )
+        try:
+            x = sparse.csr_matrix(kind.fit_transform([_masked(t) for t in table.texts]), dtype=np.float64)
+            terms = tuple(kind.get_feature_names_out())
+        except ValueError:  # no term at all
+            x, terms = sparse.csr_matrix((len(table), 1)), ("",)
+        n = len(table.classes)
+        coef, bias = np.zeros((n, x.shape[1])), np.full(n, -12.0)
+        for k in np.unique(table.labels):
+            own = table.labels == k
+            if own.all():
+                bias[k] = 12.0
+                continue
+            yes, no = (np.asarray(x[rows].sum(axis=0)).ravel() + 1 for rows in (own, ~own))
+            ratio = np.log((yes / yes.sum()) / (no / no.sum()))
+            model = LogisticRegression(C=self.c, class_weight="balanced", max_iter=1000)
+            model.fit(sparse.csr_matrix(x.multiply(ratio)), own)
+            coef[k], bias[k] = model.coef_[0] * ratio, model.intercept_[0]
+        info = {"seconds": time.perf_counter() - started, "n_parameters": int(coef.size + bias.size)}
+        return _FittedNbSvm(self, terms, coef, bias, info)
+
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNbSvm:
+        """See ``restore``."""
+        return _FittedNbSvm(
+            cls(**meta["options"]), tuple(meta["terms"]), arrays["coef"].astype(np.float64), arrays["bias"], {}
+        )
+
+
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def _masked(text: str) -> str:
+    return _DIGITS.sub("0", text)
+
+
+@dataclass(eq=False)
+class _FittedNbSvm:
+    model: NbSvm
+    terms: tuple[str, ...]
+    coef: np.ndarray
+    bias: np.ndarray
+    info: dict[str, Any]
+    curves: list[dict[str, float]] = field(default_factory=list)
+    _ready: list[Any] = field(default_factory=list, repr=False)
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        from scipy.special import expit
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        if not len(texts):
+            return np.zeros((0, len(self.bias)))
+        if not self._ready:
+            vocabulary = {term: k for k, term in enumerate(self.terms)}
+            self._ready.append(
+                CountVectorizer(
+                    binary=True, token_pattern=_TOKEN, ngram_range=(1, self.model.words), vocabulary=vocabulary
+                )
+            )
+        p = expit(self._ready[0].transform([_masked(t) for t in texts]) @ self.coef.T + self.bias) + 1e-6
+        out: np.ndarray = p / p.sum(axis=1, keepdims=True)
+        return out
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays = {"coef": self.coef.astype(np.float32), "bias": self.bias}
+        return arrays, {"options": dataclasses.asdict(self.model), "terms": list(self.terms)}
 
 
 def _vectorizers(model: TfIdf, *, min_count: int = 1, max_terms: int | None = None) -> list[Any]:

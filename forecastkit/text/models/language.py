@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError
+from forecastkit.errors import ConfigError, near
+from forecastkit.runtime import PRECISIONS
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import Tokenizer
 
@@ -19,6 +20,10 @@ SMALL_STEPS = 400
 """Steps at most on a text so small that some passes are few steps."""
 WARM_UP = 150
 """Tokens that are read unscored before each piece of a text."""
+LONG = 10
+"""Minutes of training from which a large network pays."""
+LARGE = 128 * 32
+"""Units times texts a step from which matrix products are worth sharing among threads, and bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +32,42 @@ class RecurrentLanguageModel:
 
     Args:
         cell: ``gru`` or ``lstm``.
-        hidden, embedding: 0 = by level and size of the text.
+        hidden, embedding: 0 = by level, size of the text and minutes.
+        dropout, input_dropout: one mask for all steps, after the last layer and before the first.
         weight_drop: of recurrent weights (AWD-LSTM).
-        tie: the head is the embedding.
+        tie: the head is the embedding; words and pieces alone.
         window: steps that a gradient goes back.
-        epochs: passes over the text at most; ``minutes`` of training at most, 0 = no limit.
+        epochs: passes over the text at most; minutes: of training at most, 0 = no limit.
+        steps: exactly so many, whatever the clock says; 0 = by epochs and minutes.
         bidirectional: refused, with the reason.
         average: decay of the running mean of the weights.
         validate: steps between validations.
+        threads: 0 = all cores; precision: ``auto``, ``32`` or ``bf16``.
+
+    Source: Merity, Keskar and Socher (2018), arXiv:1708.02182 (AWD-LSTM).
     """
 
     cell: str = "lstm"
     hidden: int = 0
     embedding: int = 0
     layers: int = 1
-    dropout: float = 0.2
-    weight_drop: float = 0.0
+    dropout: float = 0.3
+    input_dropout: float = 0.1
+    weight_drop: float = 0.2
     tie: bool = True
     bidirectional: bool = False
-    lr: float = 3e-3
+    lr: float = 4e-3
     weight_decay: float = 0.0
-    batch_size: int = 32
-    window: int = 80
-    epochs: int = 12
-    minutes: float = 0.0
-    patience: int = 4
+    batch_size: int = 64
+    window: int = 120
+    epochs: int = 40
+    minutes: float = 1.5
+    steps: int = 0
+    patience: int = 6
     average: float = 0.99
     validate: int = 200
+    threads: int = 0
+    precision: str = "auto"
 
     family: ClassVar[str] = "network"
 
@@ -67,24 +81,32 @@ class RecurrentLanguageModel:
         for name in ("layers", "batch_size", "window", "epochs", "validate"):
             if not 1 <= getattr(self, name) <= 100_000:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
-        for name in ("dropout", "weight_drop", "average"):
+        for name in ("dropout", "input_dropout", "weight_drop", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        if not self.lr > 0 or self.hidden < 0 or self.embedding < 0:
-            raise ConfigError(place=place, rule="lr is above 0, hidden and embedding are not negative")
+        if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.threads, self.minutes) < 0:
+            raise ConfigError(
+                place=place, rule="lr is above 0; hidden, embedding, steps, threads and minutes are not negative"
+            )
+        if self.precision not in PRECISIONS:
+            raise ConfigError(place=f"{place}.precision", value=repr(self.precision), rule="no such choice", remedy=near(self.precision, PRECISIONS))  # fmt: skip
 
-    def net(self, n_tokens: int, hidden: int, embedding: int) -> Any:
+    def net(self, n_tokens: int, hidden: int, embedding: int, level: str) -> Any:
         """An untrained network."""
         from forecastkit.nn.texts import LanguageNet
 
+        # Of a hundred characters the head is small: it keeps its own weights.
         return LanguageNet(
-            n_tokens, embedding, self.cell, hidden, layers=self.layers, dropout=self.dropout, weight_drop=self.weight_drop, tie=self.tie
+            n_tokens, embedding, self.cell, hidden, layers=self.layers, dropout=self.dropout, input_dropout=self.input_dropout,
+            weight_drop=self.weight_drop, tie=self.tie and level != "char",
         )  # fmt: skip
 
     def sizes(self, n_ids: int, level: str) -> tuple[int, int]:
         """(hidden, embedding)."""
-        hidden = self.hidden or (64 if n_ids < 20_000 else 128 if n_ids < 200_000 else 256)
-        embedding = self.embedding or (64 if level == "char" else min(hidden, 128))
+        patient = self.minutes == 0 or self.minutes >= LONG or self.steps > 0
+        large = 640 if patient and level == "char" else 512 if patient else 256
+        hidden = self.hidden or (64 if n_ids < 20_000 else 128 if n_ids < 200_000 else large)
+        embedding = self.embedding or (64 if level == "char" else min(hidden, 256))
         return hidden, embedding
 
     def fit(
@@ -97,47 +119,50 @@ class RecurrentLanguageModel:
         """
         from torch.nn import functional
 
-        from forecastkit import runtime
         from forecastkit.text.datamodule import StreamDataModule
-        from forecastkit.training.module import DivergedError, OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import train
+        from forecastkit.text.training import Plan, fit_net
+        from forecastkit.training.module import OptimizerOptions
 
         started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
         states: dict[bool, Any] = {}
 
-        def objective(net: Any, batch: Any) -> tuple[Any, Any]:
+        def objective(net: Any, batch: Any) -> tuple[Any, ...]:
             before = None if batch.fresh else states.get(net.training)
             logits, state = net(batch.ids, before)
             # The gradient ends here; what was read does not.
             states[net.training] = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-            loss = functional.cross_entropy(logits.flatten(0, 1), batch.following.flatten(), reduction="sum")
-            return loss, logits.new_tensor(float(batch.following.numel()))
+            logits, answer = logits.float().flatten(0, 1), batch.following.flatten()
+            loss = functional.cross_entropy(logits, answer, reduction="sum")
+            n = logits.new_tensor(float(len(answer)))
+            return (loss, n) if net.training else (loss, n, (logits.argmax(dim=-1) == answer).sum(), n)
 
-        with runtime.threads(1), runtime.seeded(about.seed):
-            net = self.net(len(tokenizer), hidden, embedding)
-            batch = max(1, min(self.batch_size, len(ids) // (4 * self.window)))
-            a_pass = max(1, -(-len(ids) // (batch * self.window)))
-            fixed = about.n_steps is not None or valid is None
-            n_steps = max(1, about.n_steps) if about.n_steps is not None else max(self.epochs * a_pass, SMALL_STEPS)
-            per_epoch = min(self.validate, max(a_pass, 25))
-            data = StreamDataModule(
-                ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
-                steps_per_epoch=per_epoch, seed=about.seed,
-            )  # fmt: skip
-            options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, clip=0.5, max_steps=n_steps, average=self.average)  # fmt: skip
-            deadline = time.monotonic() + 60 * self.minutes if self.minutes > 0 else None
-            module = TrainingModule(net, objective, objective, options, deadline=deadline)
-            try:
-                trained = train(
-                    module, data, max_steps=n_steps, steps_per_epoch=per_epoch, patience=self.patience, progress=about.progress
-                )  # fmt: skip
-            except DivergedError:
-                raise FitError(place=f"model {self.cell}_lm", rule="training diverged", remedy=f"Lower models.{self.cell}_lm.lr.") from None  # fmt: skip
-        net.eval()
+        batch = max(1, min(self.batch_size, len(ids) // (4 * self.window)))
+        a_pass = max(1, -(-len(ids) // (batch * self.window)))
+        exact = about.n_steps or self.steps
+        fixed = bool(exact) or valid is None
+        n_steps = exact or max(self.epochs * a_pass, SMALL_STEPS)
+        per_epoch = min(self.validate, max(a_pass, 25))
+        data = StreamDataModule(
+            ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
+            steps_per_epoch=per_epoch, seed=about.seed,
+        )  # fmt: skip
+        options = OptimizerOptions(
+            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
+        )
+        small = hidden * batch < LARGE
+        plan = Plan(
+            f"{self.cell}_lm", options, per_epoch, self.patience, minutes=0.0 if fixed else self.minutes,
+            threads=1 if small else self.threads, precision="32" if small and self.precision == "auto" else self.precision,
+        )  # fmt: skip
+        net, trained = fit_net(
+            lambda: self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, plan, seed=about.seed,
+            progress=about.progress,
+        )  # fmt: skip
         info = {
-            "best_step": trained.best_step, "n_parameters": sum(p.numel() for p in net.parameters()), "hidden": hidden,
-            "embedding": embedding, "seconds": time.perf_counter() - started,
+            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
+            "hidden": hidden, "embedding": embedding, "seconds": time.perf_counter() - started,
+            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         curves = [{**row, "seed": about.seed} for row in trained.curves]
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)
@@ -150,7 +175,7 @@ class RecurrentLanguageModel:
         model = cls(**meta["options"])
         tokenizer = Tokenizer.restore(meta["tokenizer"])
         sizes = (int(meta["hidden"]), int(meta["embedding"]))
-        net = model.net(len(tokenizer), *sizes)
+        net = model.net(len(tokenizer), *sizes, tokenizer.level)
         net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
         net.eval()
         return _FittedLanguageModel(model, tokenizer, net, sizes, {}, [])
@@ -186,7 +211,7 @@ class _FittedLanguageModel:
         rows = torch.from_numpy(whole[at])
         out = np.zeros((len(starts), size))
         state: Any = None
-        with runtime.threads(1), torch.inference_mode():
+        with runtime.threads(self.model.threads or None), torch.inference_mode():
             for k in range(0, size + warm - 1, 128):
                 x = rows[:, k : k + 128]
                 logits, state = self.net(x, state)

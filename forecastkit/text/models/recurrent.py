@@ -11,9 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError, near
+from forecastkit.errors import ConfigError, near
+from forecastkit.runtime import PRECISIONS
+from forecastkit.text.models import pretraining
+from forecastkit.text.models.baselines import TfIdf
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
+from forecastkit.text.splits import folds_of
 from forecastkit.text.tokenizer import UNK, Tokenizer
 
 __all__ = ["RecurrentTextClassifier"]
@@ -32,14 +36,24 @@ class RecurrentTextClassifier:
         level: ``word``, ``char`` or ``subword``.
         vocabulary: tokens at most.
         min_count: a rarer token is unknown.
+        lower, digits, names: see ``Tokenizer``.
         max_length: tokens that are read; of a longer text the ``cut`` side goes: ``start`` or ``end``.
         buckets: hashed groups of 3 to 5 characters that help with rare words; 0 = none; words only.
         pooling: ``attention``, ``last`` state, or ``both`` attention and maximum.
         word_dropout: words taken out whole in training; input_dropout: one mask for all steps.
         balance: exponent of the class weights, 1 = classes count alike, 0 = not weighted.
-        pretrain: ``none``, or ``svd``: vectors of words from their neighbours in all texts (labels are not looked at).
+        weight_drop: of recurrent weights in training.
+        pretrain: ``none``; ``svd``: vectors of words from their neighbours in all texts; ``lm``: after these, a language
+            model of the unlabelled texts and then of the training texts, ``pretrain_epochs`` each (labels are not looked
+            at). Then depths of the network unfreeze one by one, each slower by ``layer_decay``.
+        vectors: pretrained ones, see ``forecastkit.text.vectors``; words only, and the embedding takes their size.
         batch_size: texts a step; ``epochs`` at most; ``patience`` in epochs.
         seeds: networks whose probabilities are averaged.
+        committee: each of them keeps another part of all texts aside to stop by, and learns from the rest (Krogh and Vedelsby
+            1995): together they learn from every text. Two seeds or more; of one seed three are made.
+        wide: beside the network a linear part on n-grams of the same tokens (wide and deep, Cheng et al. 2016,
+            arXiv:1606.07792), as the baseline ``tfidf`` makes them; how much each counts is fitted on the texts that the
+            members of the committee kept aside.
     """
 
     cell: str = "gru"
@@ -47,6 +61,8 @@ class RecurrentTextClassifier:
     vocabulary: int = 20_000
     min_count: int = 2
     lower: bool = True
+    digits: bool = False
+    names: bool = True
     max_length: int = 200
     cut: str = "end"
     embedding: int = 100
@@ -58,9 +74,13 @@ class RecurrentTextClassifier:
     dropout: float = 0.5
     input_dropout: float = 0.3
     word_dropout: float = 0.1
+    weight_drop: float = 0.0
     balance: float = 0.5
     smoothing: float = 0.05
     pretrain: str = "none"
+    pretrain_epochs: int = 6
+    layer_decay: float = 0.4
+    vectors: str = ""
     lr: float = 3e-3
     weight_decay: float = 1e-2
     batch_size: int = 32
@@ -68,23 +88,45 @@ class RecurrentTextClassifier:
     patience: int = 4
     average: float = 0.98
     seeds: int = 1
+    committee: bool = False
+    wide: bool = False
+    precision: str = "32"
 
     family: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
-        place = f"models.{self.cell}"
+        place = f"models.{self.name}"
         for name in ("hidden", "layers", "batch_size", "epochs", "seeds", "max_length", "embedding"):
             if not 1 <= getattr(self, name) <= 100_000:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
-        for name in ("dropout", "input_dropout", "word_dropout", "smoothing", "average"):
+        for name in ("dropout", "input_dropout", "word_dropout", "weight_drop", "smoothing", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        choices = {"pooling": POOLINGS, "cut": ("start", "end"), "pretrain": ("none", "svd")}
+        choices = {
+            "pooling": POOLINGS,
+            "cut": ("start", "end"),
+            "pretrain": ("none", "svd", "lm"),
+            "precision": PRECISIONS,
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ConfigError(
                     place=f"{place}.{name}", value=repr(getattr(self, name)), rule="no such choice", remedy=near(getattr(self, name), allowed)
                 )  # fmt: skip
+        if self.pretrain == "lm" and self.bidirectional and self.layers > 1:
+            raise ConfigError(
+                place=f"{place}.pretrain", value="'lm'", rule="needs layers=1 or bidirectional=false: two layers of both directions would be shown the word that they should name",
+            )  # fmt: skip
+        if (self.committee and self.seeds > 20) or (self.wide and not self.committee):
+            raise ConfigError(place=place, rule="a committee has 2 to 20 seeds, and a wide part needs a committee")
+        if not 0 < self.layer_decay <= 1 or self.pretrain_epochs < 0:
+            raise ConfigError(
+                place=place, rule="layer_decay is above 0 and at most 1, pretrain_epochs are not negative"
+            )
+        if self.vectors and (self.level != "word" or self.pretrain != "none"):
+            raise ConfigError(
+                place=f"{place}.vectors", value=repr(self.vectors), rule="only with level=word and pretrain=none"
+            )
         if not self.lr > 0 or self.buckets < 0:
             raise ConfigError(place=place, rule="lr is above 0 and buckets are not negative")
 
@@ -96,11 +138,27 @@ class RecurrentTextClassifier:
         n_buckets = self.buckets if self.level == "word" else 0
         words = Embedding(n_tokens, self.embedding, n_buckets=n_buckets, dropout=self.word_dropout)
         encoder = RecurrentEncoder(
-            self.cell, self.embedding, self.hidden, layers=self.layers, dropout=self.dropout, bidirectional=self.bidirectional
+            self.cell, self.embedding, self.hidden, layers=self.layers, dropout=self.dropout, bidirectional=self.bidirectional,
+            weight_drop=self.weight_drop,
         )  # fmt: skip
         return TextNet(
             words, encoder, n_classes, pooling=self.pooling, dropout=self.dropout, input_dropout=self.input_dropout
         )
+
+    @property
+    def name(self) -> str:
+        """In the registry."""
+        return f"wide_{self.cell}" if self.wide else self.cell
+
+    @property
+    def n_nets(self) -> int:
+        """Networks that are trained."""
+        return 3 if self.committee and self.seeds == 1 else self.seeds
+
+    @property
+    def stops_by_itself(self) -> bool:
+        """Whether it keeps texts aside by itself for early stopping and temperature."""
+        return self.committee
 
     def fit(self, table: TextTable, about: FitAbout) -> _FittedNetworks:
         """See ``TextClassifier.fit``. The vocabulary comes from ``table`` (and ``about.unlabelled``) alone.
@@ -108,98 +166,106 @@ class RecurrentTextClassifier:
         Raises:
             FitError: training diverged.
         """
-        from forecastkit.training.module import DivergedError
-
         started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
         min_count = self.min_count if len(table) >= 200 else 1
-        tokenizer = Tokenizer.learn(texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower)
-        reader = _Reader(tokenizer, self)
-        start = _svd_vectors(reader, texts, self.embedding) if self.pretrain == "svd" else None
+        tokenizer = Tokenizer.learn(
+            texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower, digits=self.digits
+        )
+        if self.vectors:
+            start = {"embedding.words.weight": pretraining.given_vectors(tokenizer, self.vectors)}
+            sized = dataclasses.replace(self, embedding=start["embedding.words.weight"].shape[1])
+        else:
+            start, sized = {}, self
+        reader = _Reader(tokenizer, sized)
+        if self.pretrain != "none":
+            vectors = pretraining.svd_vectors(tokenizer, texts, self.embedding)
+            start = {"embedding.words.weight": vectors}
+            if self.pretrain == "lm":
+                start = pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, vectors, about)
+        parts = [(table, about.valid)] * self.n_nets
+        if self.committee:
+            folds = folds_of(
+                table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed
+            )
+            parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
         nets, curves, best = [], [], []
-        for k in range(self.seeds):
-            try:
-                net, trained = self._train(table, reader, about, about.seed + k, start)
-            except DivergedError:
-                raise FitError(
-                    place=f"model {self.cell}", rule="training diverged", remedy=f"Lower models.{self.cell}.lr."
-                ) from None
+        for k, (own, valid) in enumerate(parts):
+            net, trained = sized._train(
+                own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start
+            )
             nets.append(net)
             best.append(trained.best_step)
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
         info = {
-            "best_step": int(np.median(best)),
-            "n_parameters": sum(p.numel() for p in nets[0].parameters()),
-            "vocabulary": len(tokenizer),
-            "seconds": time.perf_counter() - started,
-        }
-        return _FittedNetworks(self, nets, reader, len(table.classes), info, curves)
+            "best_step": 0 if self.committee else int(np.median(best)), "n_parameters": sum(p.numel() for p in nets[0].parameters()),
+            "vocabulary": len(tokenizer), "seconds": time.perf_counter() - started,
+        }  # fmt: skip
+        fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
+        if self.committee:
+            kept = [v for _, v in parts if v is not None]
+            p = np.concatenate([fitted.predict_by([net], v.texts) for net, v in zip(nets, kept)])
+            labels = np.concatenate([v.labels for v in kept])
+            if self.wide:
+                linear = TfIdf(words=3)
+                others = [
+                    linear.fit(fitted.as_tokens(own), about).predict(fitted.as_tokens(v).texts) for own, v in parts if v
+                ]
+                fitted.mix = _mixing(p, np.concatenate(others), labels)
+                fitted.wide = linear.fit(fitted.as_tokens(table), about)
+                p = _mixed(p, np.concatenate(others), fitted.mix)
+            fitted.held_out = p, labels
+        return fitted
 
-    def _train(self, table: TextTable, reader: _Reader, about: FitAbout, seed: int, start: Any) -> tuple[Any, Any]:
+    def _train(self, table: TextTable, reader: _Reader, about: FitAbout, start: dict[str, Any]) -> tuple[Any, Any]:
         import torch
         from torch.nn import functional
 
-        from forecastkit import runtime
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import train
+        from forecastkit.text.training import Plan, fit_net
+        from forecastkit.training.module import OptimizerOptions
 
-        rows = [reader.ids(t) for t in table.texts]
-        lengths = np.array([len(r) for r in rows])
         weights = _class_weights(table, self.balance)
 
-        def make(at: np.ndarray) -> Any:
-            return reader.batch([rows[i] for i in at], table.labels[at], weights[table.labels[at]])
+        def maker(part: TextTable) -> tuple[Any, np.ndarray]:
+            rows = [reader.ids(t) for t in part.texts]
 
-        valid_batches: list[Any] = []
-        fixed = about.n_steps is not None
-        if about.valid is not None and not fixed:
-            v = about.valid
-            v_rows = [reader.ids(t) for t in v.texts]
-            for at in buckets(np.array([len(r) for r in v_rows]), PREDICT_BATCH):
-                valid_batches.append(
-                    reader.batch([v_rows[i] for i in at], v.labels[at], weights[v.labels[at]].astype(np.float32))
-                )
+            def make(at: np.ndarray) -> Any:
+                return reader.batch([rows[i] for i in at], part.labels[at], weights[part.labels[at]])
 
-        def objective(net: Any, batch: Any) -> tuple[Any, Any]:
+            return make, np.array([len(r) for r in rows])
+
+        def objective(net: Any, batch: Any) -> tuple[Any, ...]:
+            logits = net(batch.words, batch.grams, batch.offsets, batch.index, batch.seen).float()
             smoothing = self.smoothing if net.training else 0.0
-            logits = net(batch.words, batch.grams, batch.offsets, batch.index, batch.seen)
             loss = functional.cross_entropy(logits, batch.labels, reduction="none", label_smoothing=smoothing)
-            if not net.training:
-                right = (logits.argmax(dim=-1) == batch.labels).double()
-                tally[0] += float(right.sum())
-                tally[1] += len(right)
-            return (loss * batch.weights).sum(), batch.weights.sum()
+            sums = (loss * batch.weights).sum(), batch.weights.sum()
+            right = logits.argmax(dim=-1) == batch.labels
+            return sums if net.training else (*sums, right.sum(), torch.tensor(len(right)))
 
-        tally = [0.0, 0.0]
-        with runtime.threads(1), runtime.seeded(seed):
+        def build() -> Any:
             net = self.net(len(reader.tokenizer), len(table.classes))
-            if start is not None:
-                with torch.no_grad():
-                    net.embedding.words.weight[4:] = torch.from_numpy(start[4:])
-            data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=seed)
-            per_epoch = data.steps_per_epoch
-            n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
-            options = OptimizerOptions(
-                lr=self.lr, weight_decay=self.weight_decay, schedule="constant", max_steps=n_steps, average=self.average
-            )
-            module = TrainingModule(net, objective, objective, options)
-            accuracies: list[float] = []
-            take = module.take_valid_loss
+            known = net.state_dict()
+            with torch.no_grad():
+                for key, value in start.items():
+                    known[key].copy_(torch.as_tensor(value))
+            return net
 
-            def take_both() -> float:
-                accuracies.append(tally[0] / tally[1] if tally[1] else float("nan"))
-                tally[:] = [0.0, 0.0]
-                return take()
-
-            module.take_valid_loss = take_both  # type: ignore[method-assign]
-            trained = train(
-                module, data, max_steps=n_steps, steps_per_epoch=per_epoch, patience=self.patience, progress=about.progress
-            )  # fmt: skip
-        for row, accuracy in zip(trained.curves, accuracies):
-            row["valid_accuracy"] = accuracy
-        net.eval()
-        return net, trained
+        make, lengths = maker(table)
+        valid_batches: list[Any] = []
+        if about.valid is not None and about.n_steps is None:
+            make_valid, valid_lengths = maker(about.valid)
+            valid_batches = [make_valid(at) for at in buckets(valid_lengths, PREDICT_BATCH)]
+        data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
+        per_epoch = data.steps_per_epoch
+        n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
+        tuned = self.pretrain == "lm"
+        options = OptimizerOptions(
+            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
+            unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
+        )  # fmt: skip
+        plan = Plan(self.name, options, per_epoch, self.patience, threads=1, precision=self.precision)
+        return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
@@ -217,7 +283,12 @@ class RecurrentTextClassifier:
             )
             net.eval()
             nets.append(net)
-        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [])
+        wide = None
+        if "wide" in meta:
+            own = {key.removeprefix("wide."): v for key, v in arrays.items() if key.startswith("wide.")}
+            wide = TfIdf.restore(own, meta["wide"])
+        mix = (float(meta["mix"][0]), float(meta["mix"][1]))
+        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [], wide, mix)
 
 
 def _class_weights(table: TextTable, balance: float) -> np.ndarray:
@@ -226,6 +297,29 @@ def _class_weights(table: TextTable, balance: float) -> np.ndarray:
     weights = np.maximum(counts, 1.0) ** -balance
     mean = float((weights * counts).sum() / max(counts.sum(), 1.0))
     return (weights / mean).astype(np.float32)
+
+
+def _mixed(deep: np.ndarray, wide: np.ndarray, mix: tuple[float, float]) -> np.ndarray:
+    """Weighted geometric mean of two tables of probabilities [N, K]."""
+    from scipy.special import softmax
+
+    z = mix[0] * np.log(np.clip(deep, 1e-9, 1)) + mix[1] * np.log(np.clip(wide, 1e-9, 1))
+    out: np.ndarray = softmax(z, axis=1)
+    return out
+
+
+def _mixing(deep: np.ndarray, wide: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Weights, not negative, that make held-out labels most likely."""
+    from scipy.optimize import minimize
+
+    rows = np.arange(len(labels))
+
+    def loss(mix: np.ndarray) -> float:
+        q = _mixed(deep, wide, (float(mix[0]), float(mix[1])))[rows, labels]
+        return float(-np.log(np.clip(q, 1e-12, 1)).mean())
+
+    found = minimize(loss, np.array([0.5, 0.5]), method="L-BFGS-B", bounds=[(0.0, 5.0)] * 2).x
+    return float(found[0]), float(found[1])
 
 
 class _Reader:
@@ -296,39 +390,6 @@ def _grams_of(token: str, n_buckets: int) -> np.ndarray:
     return np.array([zlib.crc32(g.encode("utf-8", "replace")) % n_buckets for g in found], np.int64)
 
 
-def _svd_vectors(reader: _Reader, texts: Sequence[str], size: int, *, window: int = 4) -> np.ndarray:
-    """[V, size] float32: the leading factors of the positive pointwise mutual information of words and neighbours.
-
-    Source: Levy and Goldberg (2014), "Neural word embedding as implicit matrix factorization".
-    """
-    from scipy import sparse
-    from scipy.sparse.linalg import svds
-
-    n = len(reader.tokenizer)
-    rows, columns = [], []
-    for text in texts:
-        ids = np.asarray(reader.tokenizer.encode(text), np.int64)
-        for gap in range(1, window + 1):
-            rows += [ids[:-gap], ids[gap:]]
-            columns += [ids[gap:], ids[:-gap]]
-    at = (np.concatenate(rows), np.concatenate(columns))
-    counts = sparse.coo_matrix((np.ones(len(at[0])), at), shape=(n, n)).tocsr()
-    total, by_word = counts.sum(), np.asarray(counts.sum(axis=1)).ravel()
-    context = by_word**0.75
-    found = counts.tocoo()
-    value = (
-        np.log(found.data * context.sum() / (by_word[found.row] * context[found.col]) + 1e-12) if total else found.data
-    )
-    keep = value > 0
-    ppmi = sparse.csr_matrix((value[keep], (found.row[keep], found.col[keep])), shape=(n, n))
-    k = min(size, n - 2)
-    u, s, _ = svds(ppmi, k=k, random_state=0)
-    out = np.zeros((n, size), np.float32)
-    out[:, :k] = u * np.sqrt(s)
-    scale = float(out.std()) or 1.0
-    return (out * (0.1 / scale)).astype(np.float32)
-
-
 @dataclass(eq=False)
 class _FittedNetworks:
     model: RecurrentTextClassifier
@@ -337,9 +398,25 @@ class _FittedNetworks:
     n_classes: int
     info: dict[str, Any]
     curves: list[dict[str, float]] = field(default_factory=list)
+    wide: Any = None
+    mix: tuple[float, float] = (1.0, 0.0)
+    held_out: tuple[np.ndarray, np.ndarray] | None = None
+    """Of a committee: probabilities and labels of texts, each by the one network that did not learn from it."""
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """See ``FittedTextClassifier.predict``."""
+        deep = self.predict_by(self.nets, texts)
+        return deep if self.wide is None else _mixed(deep, self.wide.predict(self._tokens(texts)), self.mix)
+
+    def as_tokens(self, table: TextTable) -> TextTable:
+        """The texts as the network reads them: its tokens with blanks between."""
+        return dataclasses.replace(table, texts=tuple(self._tokens(table.texts)))
+
+    def _tokens(self, texts: Sequence[str]) -> list[str]:
+        return [" ".join(self.reader.tokenizer.split(t)) for t in texts]
+
+    def predict_by(self, nets: Sequence[Any], texts: Sequence[str]) -> np.ndarray:
+        """[N, K] mean probabilities of some of its networks."""
         import torch
 
         from forecastkit import runtime
@@ -351,18 +428,20 @@ class _FittedNetworks:
             for at in buckets(np.array([len(r) for r in rows]), PREDICT_BATCH):
                 none = np.zeros(len(at))
                 b = self.reader.batch([rows[i] for i in at], none, none)
-                for net in self.nets:
+                for net in nets:
                     out[at] += torch.softmax(net(b.words, b.grams, b.offsets, b.index, b.seen), dim=-1).double().numpy()
-        return out / len(self.nets)
+        return out / len(nets)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedTextClassifier.state``."""
         arrays: dict[str, np.ndarray] = {}
         for k, net in enumerate(self.nets):
             arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
-        return arrays, {
-            "options": dataclasses.asdict(self.model),
-            "tokenizer": self.reader.tokenizer.state(),
-            "n_nets": len(self.nets),
-            "n_classes": self.n_classes,
-        }
+        meta = {
+            "options": dataclasses.asdict(self.model), "tokenizer": self.reader.tokenizer.state(), "n_nets": len(self.nets),
+            "n_classes": self.n_classes, "mix": list(self.mix),
+        }  # fmt: skip
+        if self.wide is not None:
+            own, meta["wide"] = self.wide.state()
+            arrays |= {f"wide.{key}": v for key, v in own.items()}
+        return arrays, meta

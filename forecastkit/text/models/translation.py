@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError, near
+from forecastkit.errors import ConfigError, near
+from forecastkit.runtime import PRECISIONS
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import Pairs
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad, split_words
@@ -20,6 +21,8 @@ __all__ = ["Copy", "Dictionary", "Seq2Seq", "beam_search"]
 
 SMALL_STEPS, SMALL_PATIENCE = 800, 120
 """Steps at most, and without progress, where a pass over few pairs is few steps."""
+LARGE = 128 * 32
+"""Units times sentences a step from which matrix products are worth sharing among threads, and bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,13 @@ class Seq2Seq:
 
     Args:
         cell: ``gru`` or ``lstm``; attention: ``luong`` or ``bahdanau``.
-        level, vocabulary, min_count: of both sides.
-        epochs: passes at most; ``minutes`` of training at most, 0 = no limit.
-        length_penalty: exponent of the length by which a beam's score is divided.
+        level, vocabulary, min_count: of both sides; min_count is of words.
+        layers: of the encoder and of the decoder.
+        weight_drop: of recurrent weights; word_dropout: source words taken out whole in training.
+        epochs: passes at most; minutes: of training at most, 0 = no limit.
+        steps: exactly so many, whatever the clock says; 0 = by epochs and minutes.
+        length_penalty: exponent of the length by which a beam's score is divided (Wu et al. 2016, arXiv:1609.08144).
+        threads: 0 = all cores; precision: ``auto``, ``32`` or ``bf16``.
     """
 
     cell: str = "gru"
@@ -137,45 +144,54 @@ class Seq2Seq:
     min_count: int = 2
     embedding: int = 128
     hidden: int = 256
+    layers: int = 1
     dropout: float = 0.3
+    weight_drop: float = 0.0
+    word_dropout: float = 0.0
     smoothing: float = 0.1
     lr: float = 3e-3
     weight_decay: float = 0.0
     batch_size: int = 64
-    epochs: int = 15
-    minutes: float = 0.0
-    patience: int = 3
+    epochs: int = 40
+    minutes: float = 1.5
+    steps: int = 0
+    patience: int = 5
     average: float = 0.995
     max_length: int = 60
     length_penalty: float = 0.8
+    threads: int = 0
+    precision: str = "auto"
 
     family: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
-        for name, allowed in {
-            "cell": ("gru", "lstm"),
-            "attention": ("luong", "bahdanau"),
-            "level": ("word", "subword", "char"),
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(
-                    place=f"models.seq2seq.{name}", value=repr(getattr(self, name)), rule="no such choice", remedy=near(getattr(self, name), allowed)
-                )  # fmt: skip
-        for name in ("embedding", "hidden", "batch_size", "epochs", "max_length", "vocabulary"):
+        place = "models.seq2seq"
+        choices = {
+            "cell": ("gru", "lstm"), "attention": ("luong", "bahdanau"), "level": ("word", "subword", "char"), "precision": PRECISIONS,
+        }  # fmt: skip
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ConfigError(place=f"{place}.{name}", value=repr(value), rule="no such choice", remedy=near(value, allowed))  # fmt: skip
+        for name in ("embedding", "hidden", "layers", "batch_size", "epochs", "max_length", "vocabulary"):
             if not 1 <= getattr(self, name) <= 1_000_000:
-                raise ConfigError(
-                    place=f"models.seq2seq.{name}", value=str(getattr(self, name)), rule="from 1 to 1000000"
-                )
+                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 1000000")
+        for name in ("dropout", "weight_drop", "word_dropout", "smoothing", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
         if self.hidden % 2:
-            raise ConfigError(place="models.seq2seq.hidden", value=str(self.hidden), rule="an even number")
-        if not 0 <= self.dropout < 1 or not self.lr > 0:
-            raise ConfigError(place="models.seq2seq", rule="dropout is from 0 to below 1 and lr above 0")
+            raise ConfigError(place=f"{place}.hidden", value=str(self.hidden), rule="an even number")
+        if not self.lr > 0 or min(self.minutes, self.steps, self.threads) < 0:
+            raise ConfigError(place=place, rule="lr is above 0; minutes, steps and threads are not negative")
 
     def net(self, n_source: int, n_target: int) -> Any:
         """An untrained network."""
         from forecastkit.nn.attention import Seq2SeqNet
 
-        return Seq2SeqNet(n_source, n_target, self.embedding, self.hidden, cell=self.cell, kind=self.attention, dropout=self.dropout)  # fmt: skip
+        return Seq2SeqNet(
+            n_source, n_target, self.embedding, self.hidden, cell=self.cell, kind=self.attention, layers=self.layers,
+            dropout=self.dropout, weight_drop=self.weight_drop, word_dropout=self.word_dropout,
+        )  # fmt: skip
 
     def fit(self, pairs: Pairs, about: FitAbout, valid: Pairs | None = None) -> _FittedSeq2Seq:
         """Learn; early stopping watches ``valid``.
@@ -185,10 +201,9 @@ class Seq2Seq:
         """
         from torch.nn import functional
 
-        from forecastkit import runtime
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.training.module import DivergedError, OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import train
+        from forecastkit.text.training import Plan, fit_net
+        from forecastkit.training.module import OptimizerOptions
 
         started = time.perf_counter()
         min_count = self.min_count if len(pairs) >= 2000 else 1
@@ -200,44 +215,42 @@ class Seq2Seq:
         def make(at: np.ndarray, rows: Any = rows) -> Any:
             return _pair_batch([rows[i] for i in at])
 
+        exact = about.n_steps or self.steps
         valid_batches = []
-        if valid is not None and about.n_steps is None:
+        if valid is not None and not exact:
             own = _encoded(valid, a, b, self.max_length)
             valid_batches = [make(at, own) for at in buckets(np.array([len(r[1]) for r in own]), 256)]
 
-        def objective(net: Any, batch: Any) -> tuple[Any, Any]:
+        def objective(net: Any, batch: Any) -> tuple[Any, ...]:
             source, lengths, target = batch
-            logits = net(source, lengths, target[:, :-1])
+            logits = net(source, lengths, target[:, :-1]).float().flatten(0, 1)
             answer = target[:, 1:].reshape(-1)
             smoothing = self.smoothing if net.training else 0.0
             loss = functional.cross_entropy(
-                logits.flatten(0, 1), answer, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
+                logits, answer, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
             )
-            return loss, (answer != PAD).sum().to(loss.dtype)
+            real = answer != PAD
+            n = real.sum().to(loss.dtype)
+            return (loss, n) if net.training else (loss, n, ((logits.argmax(dim=-1) == answer) & real).sum(), n)
 
-        with runtime.threads(1), runtime.seeded(about.seed):
-            net = self.net(len(a), len(b))
-            data = TextDataModule(make, np.array([len(r[1]) for r in rows]), valid_batches, batch_size=self.batch_size, seed=about.seed)  # fmt: skip
-            per_epoch = data.steps_per_epoch
-            n_steps = max(1, about.n_steps) if about.n_steps is not None else max(self.epochs * per_epoch, SMALL_STEPS)
-            patience = max(self.patience, -(-SMALL_PATIENCE // per_epoch))
-            deadline = time.monotonic() + 60 * self.minutes if self.minutes > 0 else None
-            options = OptimizerOptions(
-                lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=self.average
-            )
-            module = TrainingModule(net, objective, objective, options, deadline=deadline)
-            try:
-                trained = train(
-                    module, data, max_steps=n_steps, steps_per_epoch=per_epoch, patience=patience, progress=about.progress
-                )  # fmt: skip
-            except DivergedError:
-                raise FitError(
-                    place="model seq2seq", rule="training diverged", remedy="Lower models.seq2seq.lr."
-                ) from None
-        net.eval()
+        data = TextDataModule(make, np.array([len(r[1]) for r in rows]), valid_batches, batch_size=self.batch_size, seed=about.seed)  # fmt: skip
+        per_epoch = data.steps_per_epoch
+        n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
+        options = OptimizerOptions(
+            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
+        )
+        small = self.hidden * self.batch_size < LARGE
+        plan = Plan(
+            "seq2seq", options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)), minutes=0.0 if exact else self.minutes,
+            threads=1 if small else self.threads, precision="32" if small and self.precision == "auto" else self.precision,
+        )  # fmt: skip
+        net, trained = fit_net(
+            lambda: self.net(len(a), len(b)), data, objective, plan, seed=about.seed, progress=about.progress
+        )
         info = {
-            "best_step": trained.best_step, "n_parameters": sum(p.numel() for p in net.parameters()),
+            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
             "vocabulary": [len(a), len(b)], "seconds": time.perf_counter() - started,
+            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         return _FittedSeq2Seq(self, a, b, net, info, [{**row, "seed": about.seed} for row in trained.curves])
 
@@ -286,6 +299,18 @@ class _FittedSeq2Seq:
         ids = [*self.source.encode(sentence)[: self.model.max_length], EOS]
         found = beam_search(self.net, ids, beam=beam, most=2 * len(ids) + 8, penalty=self.model.length_penalty)
         return self.target.decode(found)
+
+    def attention(self, sentence: str, beam: int = 5) -> tuple[list[str], list[str], np.ndarray]:
+        """(source tokens, written tokens, [written, source] how much each source token counted for each written one)."""
+        import torch
+
+        source = [*self.source.encode(sentence)[: self.model.max_length], EOS]
+        written = [BOS, *self.target.encode(self._one(sentence, beam)), EOS]
+        with torch.inference_mode():
+            _, keys, seen, first = self.net.encode(torch.tensor([source]), torch.tensor([len(source)]))
+            out, _ = self.net.decoder(self.net.target_words(torch.tensor([written[:-1]])), self.net.start(first))
+            weights = self.net.attention.weights(out, keys, seen)[0].numpy()
+        return [self.source.tokens[i] for i in source], [self.target.tokens[i] for i in written[1:]], weights
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""

@@ -1,0 +1,283 @@
+"""Runs without labels: usual sequences are learned, and what they cannot express is called strange."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecastkit import artifacts, probabilities
+from forecastkit.classification.anomaly import DETECTORS, fit_normal, restore_normal
+from forecastkit.classification.metrics import bootstrap_area
+from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.schema import Sequences
+from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.verdict import FEWEST_GROUPS
+from forecastkit.errors import DataError, FitError, ModelFileError, near
+from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, facts_of, splits_of
+from forecastkit.run.classify_watch import Watch
+from forecastkit.run.folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["fit_anomalies", "predict_anomalies"]
+
+SUFFIX = "-anomaly"
+"""Ends the task of a run that looks for anomalies."""
+
+
+def fit_anomalies(
+    task: Labelled,
+    options: ClassifyOptions,
+    *,
+    out: Path | None = None,
+    watch: Watch | None = None,
+) -> RunFolder:
+    """Learn what is usual, say of groups never seen how much is strange, and write the run folder.
+
+    Labels, where there are some, say which sequences are usual and how many of the others were found; without any, all
+    count as usual.
+
+    Raises:
+        ForecastkitError: an option, the split or the data cannot be used.
+    """
+    watch = watch or Watch()
+    started = time.perf_counter()
+    wanted = {name: dict(o) for name, o in {"pca": {}, **options.models}.items()}
+    data = task.data
+    usual = np.where(data.labels >= 0, data.labels == (task.usual or 0), True)
+    splits, said = splits_of(task, replace(data, labels=(~usual).astype(np.int64)), options)
+    run = RunFolder.create(task.name, out)
+    for line in task.said:
+        watch.say("Data", line)
+    watch.say("Test", f"{said}, {len(splits)} in turn" if len(splits) > 1 else said)
+    notes = list(task.notes)
+    pure = bool((data.labels >= 0).any())
+    if not pure:
+        notes.insert(0, "nothing is labelled: most are taken for usual, and the strangest tenth is not learned from")
+    facts = facts_of(task, data, wanted, options, said, notes)
+    facts |= {"task": task.task + SUFFIX, "false_alarms": options.false_alarms}
+    run.write_facts({**facts, "status": "running"})
+    scores: dict[str, np.ndarray] = {}
+    rows = []
+    for name, own in wanted.items():
+        watch.phase(name)
+        begun = time.perf_counter()
+        row: dict[str, Any] = {"model": name, "status": "ok", "reason": ""}
+        try:
+            scores[name] = _tested(name, own, data, usual, splits, options, pure, task.strange_in)
+            model = fit_normal(
+                name,
+                data.take(usual),
+                options=own,
+                false_alarms=options.false_alarms,
+                pure=pure,
+                channels=task.strange_in,
+                about=FitAbout(seed=options.seed),
+            )
+        except (DataError, FitError) as error:
+            scores.pop(name, None)
+            rows.append({**row, "status": "failed", "reason": str(error)})
+            continue
+        artifacts.save_model(run / "model" / name, *model.state())
+        row |= _measured(scores[name], data, usual)
+        rows.append({**row, "seconds": time.perf_counter() - begun})
+        run.log(f"{name}: tested, fitted on all")
+    verdict = _verdict(rows, scores, data, usual, task)
+    found = {"strips": _strips(task, scores.get(str(verdict["use"]))), "plan": task.plan, **task.facts}
+    import pandas as pd
+
+    artifacts.write_csv(run / "leaderboard.csv", pd.DataFrame(rows))
+    artifacts.write_csv(run / "groups.csv", _groups(scores, data, usual))
+    artifacts.write_csv(run / "predictions.csv", _table(scores, data))
+    artifacts.write_json(run / "verdict.json", verdict)
+    artifacts.write_json(run / "diagnostics.json", found)
+    run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
+    from forecastkit.run.classify_page import write_labels_page
+
+    write_labels_page(run)
+    return run
+
+
+def _tested(
+    name: str,
+    options: dict[str, Any],
+    data: Sequences,
+    usual: np.ndarray,
+    splits: list[Any],
+    asked: ClassifyOptions,
+    pure: bool,
+    channels: tuple[str, ...],
+) -> np.ndarray:
+    """[N] error over the threshold, each by a model that never saw its group; NaN where not tested."""
+    out = np.full(len(data), np.nan)
+    for split in splits:
+        own = split.train[usual[split.train]]
+        model = fit_normal(
+            name,
+            data.take(own),
+            options=options,
+            false_alarms=asked.false_alarms,
+            pure=pure,
+            channels=channels,
+            about=FitAbout(seed=asked.seed),
+        )
+        out[split.test] = model.error(data.take(split.test)) / model.threshold
+    return out
+
+
+def _measured(score: np.ndarray, data: Sequences, usual: np.ndarray) -> dict[str, Any]:
+    known = np.isfinite(score)
+    other = known & ~usual
+    strange = score > 1
+    out = {
+        "n": int(known.sum()),
+        "strange": int(strange[known].sum()),
+        "false_alarms": float(strange[known & usual].mean()),
+    }
+    if other.any():
+        out |= {
+            "n_other": int(other.sum()),
+            "found": float(strange[other].mean()),
+            "roc_auc": probabilities.roc_curve(other[known], score[known])[2],
+        }
+    return out
+
+
+def _verdict(
+    rows: list[dict[str, Any]], scores: dict[str, np.ndarray], data: Sequences, usual: np.ndarray, task: Labelled
+) -> dict[str, Any]:
+    """The simplest is used: without labels nothing says which is better. Labels, where there are some, are evidence."""
+    board = {str(r["model"]): r for r in rows if r["status"] == "ok"}
+    out: dict[str, Any] = {
+        "use": None,
+        "reference": None,
+        "tested": None,
+        "word": "failed",
+        "rare": "strange",
+        "shown": False,
+    }
+    out["no_device"] = NO_DEVICE if task.medical else {}
+    if not board:
+        out["sentence"] = {"en": ["No model could be fitted."], "es": ["Ningún modelo se pudo ajustar."]}
+        return out
+    use = next(iter(board))
+    networks = [n for n in board if DETECTORS[n].load().family == "network"]
+    tested = networks[0] if networks and "pca" in board else None
+    out |= {"use": use, "reference": use, "tested": tested, "word": "", "n_groups": len(set(data.groups.tolist()))}
+    r = board[use]
+    alarms = f"{100 * r['false_alarms']:.1f} %"
+    if not (data.labels >= 0).any():
+        en = [f"Use {use}. It calls {alarms} of the sequences of {task.what}s never seen strange."]
+        es = [f"Usa {use}. Llama extrañas al {alarms} de las secuencias de grupos nunca vistos."]
+        en.append("Nothing is labelled, so that nobody can say how much of what matters it finds.")
+        es.append("Nada está etiquetado: nadie puede decir cuánto encuentra de lo que importa.")
+        return out | {"sentence": {"en": en, "es": es}}
+    en = [f"Use {use}. Of usual sequences of {task.what}s never seen it calls {alarms} strange."]
+    es = [f"Usa {use}. De las secuencias usuales de grupos nunca vistos llama extrañas al {alarms}."]
+    if "found" in r:
+        found = f"{100 * r['found']:.1f} %"
+        en[0] = en[0][:-1] + f", and {found} of the others (ROC area {r['roc_auc']:.3f})."
+        es[0] = es[0][:-1] + f", y al {found} de las otras (área ROC {r['roc_auc']:.3f})."
+    if tested and "roc_auc" in board[tested]:
+        gap = bootstrap_area(~usual, scores[tested], scores[use], data.groups)
+        few = len({g for g, u in zip(data.groups.tolist(), usual) if not u}) < FEWEST_GROUPS
+        word = (
+            "too few to tell"
+            if few
+            else "better"
+            if gap["low"] > 0
+            else "worse"
+            if gap["high"] < 0
+            else "indistinguishable"
+        )
+        out |= {"word": word, "bootstrap": gap}
+        a, b = board[tested]["roc_auc"], r["roc_auc"]
+        span = f"{gap['difference']:+.3f}, 95 %: {gap['low']:+.3f} to {gap['high']:+.3f}"
+        said = {
+            "better": ("is shown to be better than", "demuestra ser mejor que"),
+            "worse": ("is shown to be worse than", "demuestra ser peor que"),
+            "indistinguishable": ("is not shown to be better than", "no demuestra ser mejor que"),
+            "too few to tell": ("cannot be told from", "no se puede distinguir de"),
+        }[word]
+        en.append(
+            f"The network {tested} {said[0]} {use} (ROC area {a:.3f} against {b:.3f}; {span}, {task.what}s drawn anew)."
+        )
+        es.append(
+            f"La red {tested} {said[1]} {use} (área ROC {a:.3f} frente a {b:.3f}; {span.replace(' to ', ' a ')}, sorteando grupos)."
+        )
+    out["sentence"] = {"en": en, "es": es}
+    return out
+
+
+def _groups(scores: dict[str, np.ndarray], data: Sequences, usual: np.ndarray) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for name, score in scores.items():
+        for group in dict.fromkeys(data.groups.tolist()):
+            own = (data.groups == group) & np.isfinite(score)
+            strange = score > 1
+            other = own & ~usual
+            rows.append(
+                {
+                    "model": name, "group": group, "n": int(own.sum()), "strange": int(strange[own].sum()), "n_other": int(other.sum()),
+                    "found": int(strange[other].sum()), "false_alarms": int(strange[own & usual].sum()),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _table(scores: dict[str, np.ndarray], data: Sequences) -> pd.DataFrame:
+    import pandas as pd
+
+    classes = np.array([*data.classes, ""], dtype=object)
+    table = pd.DataFrame({"group": data.groups, "item": data.items, "true": classes[data.labels]})
+    for name, score in scores.items():
+        table[f"strangeness_{name}"] = np.round(score, 4)
+    return table
+
+
+def _strips(task: Labelled, score: np.ndarray | None) -> list[dict[str, Any]]:
+    if task.pictures is None or score is None:
+        return []
+    order = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
+    return task.pictures(order[np.nan_to_num(score[order], nan=-1.0) > 1], np.where(score > 1, "!", ""))
+
+
+def predict_anomalies(
+    run: RunFolder, task: str, read: Callable[[dict[str, Any]], Unlabelled], *, model: str | None = None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """(one row a sequence: which it is, strangeness, whether it is strange; how many are).
+
+    Raises:
+        ForecastkitError: the run or the data cannot be used.
+    """
+    facts = run.facts()
+    if facts.get("task") != task + SUFFIX:
+        raise ModelFileError(
+            place=str(run.path), value=f"a run of {facts.get('task')}", rule=f"a run of {task}{SUFFIX} is needed"
+        )
+    chosen = model or str(run.json("verdict.json").get("use"))
+    there = sorted(p.parent.name for p in (run / "model").glob("*/model.json"))
+    if chosen not in there or chosen not in DETECTORS:
+        raise ModelFileError(
+            place=str(run.path), value=f"model {chosen!r}", rule="not in this run", remedy=near(chosen, there)
+        )
+    found = restore_normal(*artifacts.load_model(run / "model" / chosen))
+    new = read(dict(run.json("diagnostics.json").get("plan") or {}))
+    try:
+        score = found.error(new.data) / found.threshold
+    except (ValueError, RuntimeError, IndexError) as error:
+        why = f"{type(error).__name__}: {error}"[:100]
+        raise ModelFileError(place=str(run.path), value=why, rule="damaged", remedy="Run fit again.") from None
+    table = new.table.copy()
+    table["strangeness"] = np.round(score, 4)
+    table["strange"] = score > 1
+    summary = {"model": chosen, "n": len(score), "strange": int((score > 1).sum()), "no_device": NO_DEVICE["en"]}
+    return table, summary

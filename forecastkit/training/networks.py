@@ -1,0 +1,154 @@
+"""Networks that say a class: trained with the trainer factory, averaged over seeds, kept and restored as arrays.
+
+Every classifier makes what it learns from (``Lesson``); the rest is here once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from torch import Tensor, nn
+
+from forecastkit import runtime
+from forecastkit.errors import FitError
+from forecastkit.training.module import DivergedError, Objective, OptimizerOptions, TrainingModule
+from forecastkit.training.trainer import Trained, train
+
+__all__ = ["Lesson", "Networks", "restore_networks", "train_networks"]
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What one network learns from.
+
+    Args:
+        net: untrained.
+        data: batches; without validation batches the last weights are kept.
+        objective: of training and, unless ``valid_objective`` is given, of validation.
+        options: of the optimiser; ``max_steps`` of it is the most steps, 0 = the net stays as it is.
+        steps_per_epoch: between validations.
+        patience: epochs without improvement.
+    """
+
+    net: nn.Module
+    data: pl.LightningDataModule
+    objective: Objective
+    options: OptimizerOptions
+    steps_per_epoch: int
+    patience: int
+    valid_objective: Objective | None = None
+
+
+@dataclass(eq=False)
+class Networks:
+    """Trained networks whose probabilities are averaged.
+
+    Args:
+        info: best_step (median over seeds), n_parameters (of one), seconds.
+        curves: rows of ``Trained.curves``, with the seed.
+    """
+
+    nets: list[Any]
+    info: dict[str, Any] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+    def probabilities(self, logits: Callable[[nn.Module], Tensor]) -> np.ndarray:
+        """[B, K] float64: the mean over networks of the softmax of ``logits(net)``."""
+        import torch
+
+        with runtime.threads(1), torch.inference_mode():
+            parts = [torch.softmax(logits(net), dim=-1).double().cpu().numpy() for net in self.nets]
+        return np.asarray(np.mean(parts, axis=0))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights by name, ``net0.``, ``net1.``, ... before each."""
+        return {
+            f"net{k}.{name}": value.detach().cpu().numpy()
+            for k, net in enumerate(self.nets)
+            for name, value in net.state_dict().items()
+        }
+
+
+def train_networks(
+    make: Callable[[int], Lesson],
+    *,
+    place: str,
+    seed: int,
+    seeds: int = 1,
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+) -> Networks:
+    """One network a seed, from ``seed`` on.
+
+    Args:
+        make: seed -> what is learned from; torch draws from that seed while it is called and during training.
+        place: of the error: ``model gru``.
+
+    Raises:
+        FitError: training diverged.
+        KeyboardInterrupt: after the step in which Ctrl-C came.
+    """
+    started = time.perf_counter()
+    out = Networks([])
+    best = []
+    for own in range(seed, seed + seeds):
+        try:
+            net, trained = _one(make, own, progress)
+        except DivergedError:
+            name = place.removeprefix("model ")
+            raise FitError(place=place, rule="training diverged", remedy=f"Lower models.{name}.lr.") from None
+        out.nets.append(net)
+        best.append(trained.best_step)
+        out.curves += [{**row, "seed": own} for row in trained.curves]
+    out.info = {
+        "best_step": int(np.median(best)),
+        "n_parameters": sum(p.numel() for p in out.nets[0].parameters()),
+        "seconds": time.perf_counter() - started,
+    }
+    return out
+
+
+def _one(
+    make: Callable[[int], Lesson], seed: int, progress: Callable[[int, int, str], None]
+) -> tuple[nn.Module, Trained]:
+    with runtime.threads(1), runtime.seeded(seed):
+        lesson = make(seed)
+        trained = Trained(0, 0, float("nan"), False)
+        if lesson.options.max_steps > 0:
+            valid = lesson.valid_objective or lesson.objective
+            trained = train(
+                TrainingModule(lesson.net, lesson.objective, valid, lesson.options),
+                lesson.data,
+                max_steps=lesson.options.max_steps,
+                steps_per_epoch=lesson.steps_per_epoch,
+                patience=lesson.patience,
+                progress=progress,
+            )
+    lesson.net.eval()
+    return lesson.net, trained
+
+
+def restore_networks(make: Callable[[], nn.Module], arrays: Mapping[str, np.ndarray], n: int) -> Networks:
+    """The networks of ``Networks.arrays()``.
+
+    Args:
+        make: an untrained network of the same shape.
+        n: how many.
+
+    Raises:
+        RuntimeError, KeyError: arrays that do not fit.
+    """
+    import torch
+
+    nets = []
+    for k in range(n):
+        net, prefix = make(), f"net{k}."
+        own = {name[len(prefix) :]: torch.from_numpy(v) for name, v in arrays.items() if name.startswith(prefix)}
+        net.load_state_dict(own)
+        net.eval()
+        nets.append(net)
+    return Networks(nets)

@@ -1,0 +1,180 @@
+"""Which rows of a history are read: up to the label, before the event, so far ahead; and what is predicted later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecastkit.classification.visits import read_new_visits, read_visits
+from forecastkit.cli import main
+from forecastkit.errors import ConfigError, DataError
+from tests.classification.conftest import make_visits
+
+# a: five visits, the outcome on the day of the fourth; b: three visits, c: two, no outcome.
+HISTORY = """patient,day,pressure,age,outcome,when
+a,2020-01-01,100,50,sick,2020-03-01
+a,2020-01-11,110,50,sick,2020-03-01
+a,2020-02-20,,50,sick,2020-03-01
+a,2020-03-01,999,50,sick,2020-03-01
+a,2020-03-05,998,50,sick,2020-03-01
+b,2020-01-01,90,60,well,
+b,2020-01-31,91,60,well,
+b,2020-03-01,92,60,well,
+c,2019-01-01,80,70,well,
+c,2020-03-01,81,70,well,
+"""
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    path = tmp_path / "history.csv"
+    path.write_text(HISTORY)
+    return path
+
+
+def pressures(task) -> list[list[float]]:
+    data = task.data
+    at = data.channels.index("pressure")
+    return [data.values[a:b, at].tolist() for a, b in zip(data.offsets, data.offsets[1:])]
+
+
+def read(path, **options):
+    return read_visits(path, item="patient", time="day", label="outcome", **options)
+
+
+def test_without_a_horizon_all_rows_are_read(history):
+    assert [len(p) for p in pressures(read(history))] == [5, 3, 2]
+
+
+def test_the_event_and_what_follows_are_never_read(history):
+    task = read(history, event="when")
+    a, b, _ = pressures(task)
+    assert a[:2] == [100.0, 110.0]
+    assert np.isnan(a[2])
+    assert len(a) == 3
+    assert b == [90.0, 91.0, 92.0]
+    assert "when" not in "".join(task.data.channels + task.data.feature_names)
+
+
+@pytest.mark.parametrize(("ahead", "kept"), [(0, 3), (5, 3), (10, 3), (11, 2), (50, 2), (51, 1), (60, 1)])
+def test_days_ahead_count_from_the_event(history, ahead, kept):
+    """2020-02-20 is 10 days before the event, 2020-01-11 is 50, 2020-01-01 is 60."""
+    assert len(pressures(read(history, event="when", ahead=float(ahead)))[0]) == kept
+
+
+def test_days_ahead_count_from_the_last_row_without_an_event(history):
+    assert [len(p) for p in pressures(read(history, ahead=30.0))] == [2, 2, 1]
+
+
+def test_an_item_without_an_earlier_row_is_left_out_and_said(history):
+    task = read(history, event="when", ahead=61.0)
+    assert task.data.items.tolist() == ["c"]
+    assert any("2 sequences have no row as early as 61" in note for note in task.notes)
+    with pytest.raises(DataError, match="no sequence is left"):
+        read(history, event="when", ahead=1000.0)
+
+
+def test_time_gaps_and_static_columns_are_there(history):
+    data = read(history).data
+    gap = data.values[:, data.channels.index("days_since_before")]
+    np.testing.assert_allclose(np.expm1(gap), [0, 10, 40, 10, 4, 0, 30, 30, 0, 425], rtol=1e-5)
+    assert data.features[:, data.feature_names.index("age")].tolist() == [50, 60, 70]
+    assert data.features[0, data.feature_names.index("pressure.seen")] == pytest.approx(0.8)
+    assert data.features[1, data.feature_names.index("pressure.change")] == 2
+
+
+def test_summaries_are_those_of_a_slow_loop():
+    table = make_visits(20)
+    path = Path("unused.csv")
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "v.csv"
+        table.to_csv(path, index=False)
+        data = read_visits(path, item="patient", time="date", label="outcome").data
+    at = data.channels.index("creatinine")
+    for i, (a, b) in enumerate(zip(data.offsets, data.offsets[1:])):
+        seen = [v for v in data.values[a:b, at].tolist() if v == v]
+        own = {
+            n: data.features[i, data.feature_names.index(f"creatinine.{n}")]
+            for n in ("last", "mean", "min", "max", "change", "seen")
+        }
+        assert own["seen"] == pytest.approx(len(seen) / (b - a))
+        if seen:
+            expected = {
+                "last": seen[-1],
+                "mean": sum(seen) / len(seen),
+                "min": min(seen),
+                "max": max(seen),
+                "change": seen[-1] - seen[0],
+            }
+            for name, value in expected.items():
+                assert own[name] == pytest.approx(value, abs=1e-4)
+
+
+def test_a_label_by_row_is_told_from_the_rows_up_to_it(tmp_path):
+    table = make_visits(24)
+    table["outcome"] = np.where(table["creatinine"].fillna(0) > 12, "high", "low")
+    path = tmp_path / "rows.csv"
+    table.to_csv(path, index=False)
+    task = read_visits(path, item="patient", time="date", label="outcome")
+    assert task.plan["per_row"]
+    assert len(task.data) == len(table)
+    assert task.data.lengths.max() == table.groupby("patient").size().max()
+    new = read_new_visits(path, task.plan)
+    assert len(new.data) == len(table)
+    assert new.table["time"].tolist() == table.sort_values(["patient", "date"])["date"].tolist()
+    # What is told of a row does not change when later rows are taken away.
+    table.groupby("patient").head(2).to_csv(tmp_path / "early.csv", index=False)
+    early = read_new_visits(tmp_path / "early.csv", task.plan)
+    first = [k for k, item in enumerate(new.data.items) if str(item).endswith(":2")]
+    np.testing.assert_array_equal(early.data.features[1::2], new.data.features[first])
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "part"),
+    [
+        (lambda t: t.replace("a,2020-03-05,998,50,sick,2020-03-01", "a,2020-03-05,998,50,sick,2020-03-02"), {"event": "when"}, "changes within an item"),
+        (lambda t: t.replace("a,2020-03-05,998,50,sick,2020-03-01", "a,2020-03-05,998,50,sick,"), {"event": "when"}, "changes within an item"),
+        (lambda t: t.replace("sick,2020-03-01", "sick,soon"), {"event": "when"}, "line 2, when: 'soon'; not a time"),
+        (lambda t: t, {"ahead": -1.0}, "--ahead: -1; 0 or more"),
+    ],
+)  # fmt: skip
+def test_histories_that_cannot_be_read(tmp_path, change, options, part):
+    path = tmp_path / "h.csv"
+    path.write_text(change(HISTORY))
+    with pytest.raises((DataError, ConfigError), match=part):
+        read(path, **options)
+
+
+def test_an_event_needs_times(history):
+    with pytest.raises(ConfigError, match="needs the times"):
+        read_visits(history, item="patient", time=None, label="outcome", event="when")
+
+
+def test_a_label_by_row_from_the_command_line(tmp_path, capsys):
+    table = make_visits(24)
+    table["outcome"] = np.where(table["creatinine"].fillna(0) > 12, "high", "low")
+    path = tmp_path / "rows.csv"
+    table.to_csv(path, index=False)
+    words = ["classify", "fit", "--data", str(path), "--item", "patient", "--time", "date", "--label", "outcome"]
+    more = ["--models", "majority", "models.boosting.n_trees=5", "--split", "folds", "--rare", "high", "--quiet"]
+    assert main([*words, *more, "--out", str(tmp_path / "run")]) == 0
+    table.drop(columns="outcome").to_csv(tmp_path / "new.csv", index=False)
+    assert not main(
+        [
+            "classify",
+            "predict",
+            str(tmp_path / "run"),
+            "--data",
+            str(tmp_path / "new.csv"),
+            "--out",
+            str(tmp_path / "p.csv"),
+        ]
+    )
+    told = pd.read_csv(tmp_path / "p.csv")
+    assert len(told) == len(table)
+    assert {"item", "time", "class", "p_high", "p_low"} <= set(told)
