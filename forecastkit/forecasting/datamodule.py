@@ -13,12 +13,14 @@ from torch import Tensor
 
 from forecastkit.forecasting.covariates import Encoded
 from forecastkit.forecasting.schema import Store
-from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.forecasting.windows import Windows, WindowSet, gather
 from forecastkit.nn.inputs import Inputs, as_inputs
 
 __all__ = ["ForecastDataModule", "TensorBatch", "WindowSource"]
 
 VALID_BATCH = 512
+MOST_SHUFFLED = 1 << 22
+"""Windows of which whole permutations are drawn; of more, each step draws its own: no training sees them all."""
 
 
 class TensorBatch(NamedTuple):
@@ -80,7 +82,12 @@ class _Sampled:
     """An endless shuffle cut into epochs: each pass over all windows is a new permutation."""
 
     def __init__(
-        self, source: WindowSource, windows: Windows, batch_size: int, sizes: list[int], generator: np.random.Generator
+        self,
+        source: WindowSource,
+        windows: WindowSet,
+        batch_size: int,
+        sizes: list[int],
+        generator: np.random.Generator,
     ) -> None:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
         self.generator = generator
@@ -90,6 +97,8 @@ class _Sampled:
         return len(self.sizes)
 
     def _next(self) -> np.ndarray:
+        if len(self.windows) > MOST_SHUFFLED:
+            return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
         if len(self._queue) < take:
             self._queue = self.generator.permutation(len(self.windows))
@@ -104,7 +113,7 @@ class _Sampled:
 class _Fixed:
     """Validation windows in order, gathered once."""
 
-    def __init__(self, source: WindowSource, windows: Windows) -> None:
+    def __init__(self, source: WindowSource, windows: WindowSet) -> None:
         parts = range(0, len(windows), VALID_BATCH)
         self.batches = [source.batch(windows.take(np.arange(k, min(k + VALID_BATCH, len(windows))))) for k in parts]
 
@@ -127,8 +136,8 @@ class ForecastDataModule(pl.LightningDataModule):
     def __init__(
         self,
         source: WindowSource,
-        train: Windows,
-        valid: Windows,
+        train: WindowSet,
+        valid: WindowSet,
         *,
         batch_size: int,
         steps_per_epoch: int,

@@ -18,7 +18,7 @@ from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, Store
-from forecastkit.forecasting.windows import Windows, gather, window_ends
+from forecastkit.forecasting.windows import Windows, WindowSet, gather, window_ends
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster", "default_context"]
 
@@ -356,7 +356,7 @@ class NetworkForecaster:
         return FittedNetwork(self, net, task, encoder, info, trained.curves)
 
     def _train_twice(
-        self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext
+        self, source: Any, task: NetTask, train: WindowSet, valid: WindowSet, about: FitContext
     ) -> tuple[Any, Any, float]:
         """(network, how it went, learning rate of the second trial or 0)."""
         from forecastkit.training.module import DivergedError
@@ -376,7 +376,7 @@ class NetworkForecaster:
 
     def _windows(
         self, frame: SeriesFrame, horizon: int, length: int, about: FitContext
-    ) -> tuple[Windows, Windows, str]:
+    ) -> tuple[WindowSet, WindowSet, str]:
         """Training windows, validation windows from the tail of the same rows, and what was done otherwise."""
         store = frame.store
         last = len(frame.calendar) - 1
@@ -402,7 +402,7 @@ class NetworkForecaster:
         note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
         return train, none, note
 
-    def _bases(self, frame: SeriesFrame, train: Windows, horizon: int, length: int) -> tuple[int, ...]:
+    def _bases(self, frame: SeriesFrame, train: WindowSet, horizon: int, length: int) -> tuple[int, ...]:
         """Seasons of the rules that are corrected, the best on training windows first; 1 = the last value."""
         season = frame.season_length
         if self.residual == "none":
@@ -418,7 +418,7 @@ class NetworkForecaster:
         return tuple(options[k] for k in best)
 
     def _rule_errors(
-        self, frame: SeriesFrame, train: Windows, horizon: int, length: int, seasons: list[int]
+        self, frame: SeriesFrame, train: WindowSet, horizon: int, length: int, seasons: list[int]
     ) -> list[float]:
         import torch
 
@@ -434,7 +434,7 @@ class NetworkForecaster:
         return errors
 
     def _train(
-        self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext, lr: float
+        self, source: Any, task: NetTask, train: WindowSet, valid: WindowSet, about: FitContext, lr: float
     ) -> tuple[Any, Any]:
         from forecastkit import runtime
         from forecastkit.forecasting.datamodule import ForecastDataModule
