@@ -25,6 +25,7 @@ from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
 from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.order import distinct
 from forecastkit.reading.rows import instants_index, items_of, times_of
 from forecastkit.reading.stream import Piece, StreamTable
 from forecastkit.reading.times import Instants
@@ -217,7 +218,7 @@ def _first_pass(table: StreamTable, roles: Roles, options: ReadOptions) -> _Foun
             found.count = np.r_[found.count, np.zeros(grown, np.int64)]
         if not len(found.sample[0]):
             found.sample = batch.codes, batch.instants
-        found.instants = np.union1d(found.instants, np.unique(batch.instants))
+        found.instants = np.union1d(found.instants, distinct(batch.instants))
         seen = np.isfinite(batch.values)
         if not seen.all():
             found.is_full, batch = False, batch.take(seen)
@@ -239,7 +240,7 @@ def _first_pass(table: StreamTable, roles: Roles, options: ReadOptions) -> _Foun
         found.instants = np.zeros(0, np.int64)
         for batch in _batches(table, roles, options, found, target=False):
             own = batch.instants[found.kept(batch.codes, batch.instants, least)]
-            found.instants = np.union1d(found.instants, np.unique(own))
+            found.instants = np.union1d(found.instants, distinct(own))
         keep = found.kept(*found.sample, least)
         found.sample = found.sample[0][keep], found.sample[1][keep]
     return found
@@ -340,7 +341,7 @@ def _once(table: StreamTable, row: np.ndarray, state: np.ndarray, own: _Batch, n
     """Refuse two rows of a series at one instant."""
     twice = state[row] != GONE
     if not twice.any():
-        if (np.diff(row) > 0).all() or len(np.unique(row)) == len(row):
+        if (np.diff(row) > 0).all() or len(distinct(row)) == len(row):
             return
         order = np.argsort(row, kind="stable")
         twice[order[1:][np.diff(row[order]) == 0]] = True
