@@ -123,7 +123,7 @@ def read_mapped(path: Path, options: ReadOptions, where: str, card: Card | None)
     """
     table = StreamTable.open(path)
     if table is None:
-        raise DataError(place=str(path), rule="not a Parquet or Arrow file")
+        raise DataError(place=str(path), rule="not a Parquet or Arrow file", remedy="Leave data.store out.")
     roles = choose_roles(table, options)
     if roles.layout != "long" or not roles.time:
         raise DataError(
