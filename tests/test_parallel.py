@@ -195,3 +195,22 @@ def test_a_frame_travels_with_its_own_rows_alone():
     assert len(pickle.dumps(frame.upto(20))) < len(pickle.dumps(frame)) / 20
     back = pickle.loads(pickle.dumps(frame.upto(20)))
     pd.testing.assert_frame_equal(back.data, frame.upto(20).data)
+
+
+@pytest.mark.parametrize("kind", ["log1p", "difference", "standard"])
+@pytest.mark.parametrize("align", ["calendar", "end"])
+def test_what_is_done_around_a_model_is_done_around_each_fit(kind, align):
+    """A backtest is what fitting and asking one cutoff after the other gives."""
+    frame = build_panel((90, 70, 90), missing=0.0)
+    if align == "end":
+        ends = frame.store.ends - np.array([0, 6, 3])
+        frame = frame.between(ends)
+    folds = make_folds(frame, EvalPlan(horizon=4, n_report=4, n_select=0, n_calibrate=0, refit=2, align=align))
+    model = create_model("theta", transform=kind)
+    done = backtest_model("theta", model, frame, folds.all, folds.plan, context=FitContext())
+    for f, fold in enumerate(folds.all):
+        at = fold.positions(3)
+        fitted = model.fit(frame.between(folds.all[f - f % 2].positions(3)), horizon=4)
+        for i in range(3):
+            want = fitted.predict_at(frame, at[[i]])[0, i]
+            np.testing.assert_allclose(done.points[f, i], want, rtol=1e-12)
