@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -92,6 +92,8 @@ class _Sampled:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
         self.generator = generator
         self._queue = np.zeros(0, dtype=np.int64)
+        # A permutation is drawn again rather than kept: it may be of millions.
+        self._before = generator.bit_generator.state
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -101,9 +103,23 @@ class _Sampled:
             return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
         if len(self._queue) < take:
+            self._before = self.generator.bit_generator.state
             self._queue = self.generator.permutation(len(self.windows))
         chosen, self._queue = self._queue[:take], self._queue[take:]
         return chosen
+
+    def state(self) -> dict[str, Any]:
+        """Where in the shuffle it is; JSON-able."""
+        now = self.generator.bit_generator.state
+        return {"before": self._before, "now": now, "left": len(self._queue)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``."""
+        self._before = state["before"]
+        if state["left"]:
+            self.generator.bit_generator.state = self._before
+            self._queue = self.generator.permutation(len(self.windows))[len(self.windows) - state["left"] :]
+        self.generator.bit_generator.state = state["now"]
 
     def __iter__(self) -> Iterator[list[TensorBatch]]:
         for n in self.sizes:
@@ -149,6 +165,14 @@ class ForecastDataModule(pl.LightningDataModule):
         sizes = [chunk] * full + ([rest] if rest else [])
         self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed))
         self._valid = _Fixed(source, valid) if len(valid) else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the training windows are; see Lightning."""
+        return self._train.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``; see Lightning."""
+        self._train.restore(state_dict)
 
     def train_dataloader(self) -> _Sampled:
         """See Lightning."""
