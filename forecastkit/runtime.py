@@ -11,7 +11,17 @@ from forecastkit.errors import ConfigError, near
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEVICES", "PRECISIONS", "device", "dtype_of", "fast_dtype", "peak_mib", "seeded", "threads"]
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "device",
+    "dtype_of",
+    "fast_dtype",
+    "is_out_of_memory",
+    "peak_mib",
+    "seeded",
+    "threads",
+]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "32", "bf16")
@@ -85,6 +95,20 @@ def fast_dtype(precision: str, where: torch.device) -> torch.dtype:
     if precision == "auto" and where.type == "cpu" and has():
         return torch.bfloat16
     return dtype_of(precision, where)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory did not suffice, here or on a GPU.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("CUDA out of memory. Tried ..."))
+    (True, True)
+    >>> is_out_of_memory(RuntimeError("size mismatch"))
+    False
+    """
+    if isinstance(error, MemoryError):
+        return True
+    said = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)
 
 
 def peak_mib() -> int | None:

@@ -32,6 +32,7 @@ class ModelBacktest:
 
     Args:
         points: [n_folds, n_items, horizon] in target units, NaN where it could not.
+        quantiles: [n_folds, n_items, horizon, Q] of a model that has its own; None = it has a point alone.
         fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
         error: why it failed; None = it did not.
     """
@@ -39,6 +40,7 @@ class ModelBacktest:
     model: str
     seed: int
     points: np.ndarray
+    quantiles: np.ndarray | None = None
     seconds_fit: float = 0.0
     seconds_predict: float = 0.0
     info: dict[str, Any] = field(default_factory=dict)
@@ -72,9 +74,11 @@ def backtest_model(
     points = np.full((len(folds), n_items, plan.horizon), np.nan)
     result = ModelBacktest(name, context.seed, points)
     seconds_fit = seconds_predict = 0.0
+    own: np.ndarray | None = None
     fitted: Fitted | None = None
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
+    stopped_at: list[int | None] = []
     unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
@@ -86,12 +90,18 @@ def backtest_model(
     ]
     try:
         carried_out = _locally(forecaster, frame, at, jobs, plan, context) if local else _globally(forecaster, frame, at, jobs, plan, context)  # fmt: skip
-        for (rows, items), (fitted, found, took_fit, took_predict) in zip(jobs, carried_out):
+        for (rows, items), (fitted, found, mine, took_fit, took_predict) in zip(jobs, carried_out):
             seconds_fit, seconds_predict = seconds_fit + took_fit, seconds_predict + took_predict
             info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
             curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
+            stopped_at.append(fitted.info.get("stopped_at"))
             points[np.ix_(rows, items)] = found[..., plan.gap :]
+            if mine is not None:
+                own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
+                own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
             tell(int(rows[-1]) + 1, len(folds), str(info.get("progress_note", "")))
+        if any(step is not None for step in stopped_at):
+            info["stopped_at"] = stopped_at
     except ForecastkitError as error:
         return replace(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
@@ -105,6 +115,7 @@ def backtest_model(
     return replace(
         result,
         points=points,
+        quantiles=own,
         seconds_fit=seconds_fit,
         seconds_predict=seconds_predict,
         info=info,
@@ -115,6 +126,8 @@ def backtest_model(
 
 _Job = tuple[np.ndarray, np.ndarray]
 """(fold rows, items) that one fit serves; it is made at the first of the folds."""
+_Done = tuple[Fitted, np.ndarray, np.ndarray | None, float, float]
+"""(fitted, points [F, I, H], its own quantiles [F, I, H, Q] or None, seconds of fitting and of forecasting)."""
 
 
 def _parts(frame: SeriesFrame, at: np.ndarray, job: _Job, plan: EvalPlan) -> tuple[SeriesFrame, SeriesFrame]:
@@ -132,25 +145,28 @@ def _globally(
     jobs: Sequence[_Job],
     plan: EvalPlan,
     context: FitContext,
-) -> Iterator[tuple[Fitted, np.ndarray, float, float]]:
-    """(fitted, points [F, I, H], seconds of fitting and of forecasting) of each fit, one after the other."""
-    for job in jobs:
+) -> Iterator[_Done]:
+    """What becomes of each fit, one after the other."""
+    for k, job in enumerate(jobs):
         train, part = _parts(frame, at, job, plan)
         started = time.perf_counter()
-        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
+        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context.fit(k))
         between = time.perf_counter()
-        points = _predict(fitted, part, at[np.ix_(*job)])
-        yield fitted, points, between - started, time.perf_counter() - between
+        cutoffs = at[np.ix_(*job)]
+        points, own = _predict(fitted, part, cutoffs), _own_quantiles(fitted, part, cutoffs)
+        yield fitted, points, own, between - started, time.perf_counter() - between
 
 
 def _locally(
     forecaster: Any, frame: SeriesFrame, at: np.ndarray, jobs: Sequence[_Job], plan: EvalPlan, context: FitContext
-) -> Iterator[tuple[Fitted, np.ndarray, float, float]]:
+) -> Iterator[_Done]:
     """As ``_globally``; the series of all fits are shared out among ``context.workers``."""
     from forecastkit.forecasting.models.statistical import LocalFit
 
     fits = [LocalFit(*_parts(frame, at, job, plan), at[np.ix_(*job)]) for job in jobs]
-    yield from forecaster.fit_and_forecast(fits, horizon=plan.horizon + plan.gap, context=context)
+    done = forecaster.fit_and_forecast(fits, horizon=plan.horizon + plan.gap, context=context)
+    for fitted, points, fitting, forecasting in done:
+        yield fitted, points, None, fitting, forecasting
 
 
 def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
@@ -204,17 +220,33 @@ def _cohorts(
 
 def _predict(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
     """Points [n_folds, n_items, horizon] at cutoffs ``at`` [n_folds, n_items]."""
+    unique, which = _unique_cutoffs(at)
+    return fitted.predict_at(frame, unique)[which]
+
+
+def _own_quantiles(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray | None:
+    """The model's own quantiles [n_folds, n_items, horizon, Q]; None where it has a point alone."""
+    unique, which = _unique_cutoffs(at)
+    every = fitted.quantiles_at(frame, unique)
+    return None if every is None else every[which]
+
+
+def _unique_cutoffs(at: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Cutoffs that differ, and the index that takes what was said of them back to [n_folds, n_items]."""
     if (at == at[:, :1]).all():
-        return fitted.predict_at(frame, at[:, 0])
+        return at[:, 0], slice(None)
     unique, inverse = np.unique(at, return_inverse=True)
-    every = fitted.predict_at(frame, unique)
-    return every[inverse.reshape(at.shape), np.arange(at.shape[1])[None, :]]
+    return unique, (inverse.reshape(at.shape), np.arange(at.shape[1])[None, :])
 
 
-def forecast_from_ends(fitted: Fitted, frame: SeriesFrame, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Forecasts [n_items, horizon] from each item's own last row, and those rows' positions [n_items]."""
+def forecast_from_ends(
+    fitted: Fitted, frame: SeriesFrame, horizon: int
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Forecasts [n_items, horizon] from each item's own last row, own quantiles, and those rows' positions [n_items]."""
     ends = frame.store.ends
-    return _predict(fitted, frame, ends[None, :])[0, :, :horizon], ends
+    own = _own_quantiles(fitted, frame, ends[None, :])
+    points = _predict(fitted, frame, ends[None, :])[0, :, :horizon]
+    return points, None if own is None else own[0, :, :horizon], ends
 
 
 def forecast_frame(

@@ -101,8 +101,12 @@ class CovariateEncoder:
     static_cat: tuple[Category, ...] = ()
 
     @classmethod
-    def fit(cls, frame: SeriesFrame, *, clock: bool = True) -> CovariateEncoder:
-        """Learn scales and categories from all rows of ``frame``, which end at the cutoff."""
+    def fit(cls, frame: SeriesFrame, *, clock: bool = True, identity: bool = False) -> CovariateEncoder:
+        """Learn scales and categories from all rows of ``frame``, which end at the cutoff.
+
+        Args:
+            identity: which series it is becomes the last static category.
+        """
         parts: dict[str, list[Any]] = {}
         first = frame.store.offsets[:-1]
         for role in ("known", "past", "static"):
@@ -117,6 +121,8 @@ class CovariateEncoder:
                     seen = {str(v) for v in pd.unique(column) if not _missing(v)}
                     texts.append(Category(name, tuple(sorted(seen))))
             parts[role], parts[f"{role}_cat"] = numbers, texts
+        if identity:
+            parts["static_cat"].append(Category("item_id", frame.items))
         time = TimeFeatures.choose(frame.calendar, clock=clock, country=frame.country)
         return cls(time, **{key: tuple(values) for key, values in parts.items()})
 

@@ -153,7 +153,8 @@ class TrainingModule(pl.LightningModule):
                 self.out_of_time = True
             if self.stop_at is not None and self.n_steps >= self.stop_at:
                 self.out_of_time = True
-            if self.stop_requested or self.out_of_time:
+            enough = self.n_steps >= self.options.max_steps
+            if self.stop_requested or self.out_of_time or enough:
                 self.trainer.should_stop = True
                 return
 
