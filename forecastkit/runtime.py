@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecastkit.errors import ConfigError, near
 
@@ -18,6 +19,7 @@ __all__ = [
     "dtype_of",
     "fast_dtype",
     "is_out_of_memory",
+    "one_blas_thread",
     "peak_mib",
     "seeded",
     "threads",
@@ -41,6 +43,21 @@ def threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Linear algebra on one thread inside: matrices of a few rows take many times longer shared out, and other bits."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401 - its own library must be there to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager
