@@ -102,6 +102,8 @@ class RunConfig(_Strict):
         models: networks and further models, each with its options; baselines are added.
         baselines: ``"all"`` or ``"naive"`` (the four naive rules only).
         baseline_seconds: time budget of each statistical baseline.
+        network_seconds: time limit of each network and seed; it keeps the best so far. None = none.
+        checkpoint_seconds: between two writes of a training's state, from which ``--resume`` goes on.
         transform: of the target, for every model that does not say otherwise: ``none``, ``auto`` or a name.
         non_negative, whole: forecasts are not below 0, are whole numbers; of every model that does not say otherwise.
         final: the model of forecast.csv: ``"recommended"`` or a name.
@@ -122,6 +124,8 @@ class RunConfig(_Strict):
     models: dict[str, dict[str, Any]] = Field(default_factory=_default_models)
     baselines: Literal["all", "naive"] = "all"
     baseline_seconds: float = Field(default=120.0, gt=0)
+    network_seconds: float | None = Field(default=None, gt=0)
+    checkpoint_seconds: float = Field(default=10.0, ge=0)
     evaluation: EvaluationConfig = EvaluationConfig()
     transform: str = "none"
     non_negative: bool = False

@@ -73,7 +73,7 @@ def render(data: ReportData) -> str:
         detail=_detail(data),
         pareto=_pareto(data),
         costs=_costs(data),
-        took=time_words(data.leaderboard, (data.run.get("config") or {}).get("baseline_seconds"), data.lang),
+        took=_took(data),
         bands=_bands(data),
         learning=_learning(data),
         about=_data_facts(data, w),
@@ -319,6 +319,12 @@ def _detail(data: ReportData) -> list[dict[str, Any]]:
             residuals = _both(charts.residual_chart, own, lang=data.lang, name=str(item))
             out.append({"name": str(item), "chart": chart, "residuals": residuals})
     return out
+
+
+def _took(data: ReportData) -> str:
+    config = data.run.get("config") or {}
+    limits = config.get("baseline_seconds"), config.get("network_seconds")
+    return time_words(data.leaderboard, limits[0], data.lang, network_budget=limits[1])
 
 
 def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:

@@ -80,21 +80,25 @@ def leaderboard_lines(
     return lines
 
 
-def time_words(leaderboard: pd.DataFrame, budget: float | None, lang: str = "en") -> str:
-    """What baselines and networks took, apart, and the time that each statistical baseline is given.
+def time_words(
+    leaderboard: pd.DataFrame, budget: float | None, lang: str = "en", *, network_budget: float | None = None
+) -> str:
+    """What baselines and networks took, apart, and the time that each of them is given.
 
     Args:
-        budget: seconds; None = unknown.
+        budget, network_budget: seconds of each statistical baseline, and of each network and seed; None = no limit.
     """
     took = leaderboard["seconds_fit"].fillna(0.0) + leaderboard["seconds_predict"].fillna(0.0)
     network = leaderboard["family"] == "network"
     es = lang == "es"
     parts = [f"{'referencias' if es else 'baselines'} {seconds(float(took[~network].sum()), lang)}"]
-    if budget is not None:
-        parts[0] += f" ({'cada una' if es else 'each'} {'hasta' if es else 'at most'} {budget:g} s)"
     if network.any():
         parts.append(f"{'redes' if es else 'networks'} {seconds(float(took[network].sum()), lang)}")
-    return ", ".join(parts)
+    limits = [
+        f" ({'cada una' if es else 'each'} {'hasta' if es else 'at most'} {b:g} s)" if b else ""
+        for b in (budget, network_budget)
+    ]
+    return ", ".join(f"{part}{limit}" for part, limit in zip(parts, limits))
 
 
 def _aligned(rows: list[list[str]], sides: str) -> list[str]:

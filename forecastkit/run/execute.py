@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
-from forecastkit.forecasting.protocol import FitContext, Forecaster
+from forecastkit.forecasting.protocol import FitContext, Forecaster, Kept
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
@@ -38,13 +38,26 @@ from forecastkit.run.page import diagnostics, write_page
 from forecastkit.run.saved_model import SavedModel
 from forecastkit.runtime import peak_mib
 
-__all__ = ["Observer", "Outcome", "default_horizon", "execute"]
+__all__ = ["Observer", "Outcome", "Replay", "default_horizon", "execute"]
 
 HORIZONS = {"min": 60, "h": 24, "D": 10, "B": 10, "W": 8, "M": 12, "MS": 12, "ME": 12, "Q": 4, "Y": 4, "step": 10}
 """Steps ahead where nobody asked: about what people plan by."""
 
 MAX_LAG_ROWS = 500
 FIT, BACKTEST = "fit", "backtest"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What time limits did to a run.
+
+    Args:
+        left_out: models that ran out of their budget -> the reason.
+        stopped_at: model -> seed -> step of each of its trainings that was stopped, None where it was not.
+    """
+
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    stopped_at: Mapping[str, Mapping[int, Sequence[int | None]]] = field(default_factory=dict)
 
 
 class Observer:
@@ -136,7 +149,7 @@ def execute(
     observer: Observer | None = None,
     final: bool = True,
     command: str = "",
-    replay: Mapping[str, str] | None = None,
+    replay: Replay | None = None,
     prepared: Prepared | None = None,
 ) -> Outcome:
     """Carry out a run and leave its folder.
@@ -147,8 +160,8 @@ def execute(
         resume: an unfinished run to go on with; finished models are taken from it.
         final: fit the recommended model on all rows and forecast; False for a backtest alone.
         command: how the user called it, for run.yaml.
-        replay: models that an earlier run left out, each with its reason: they are left out again, and no other model
-            has a time limit, so that a slower hour changes nothing. None = limits as configured.
+        replay: what time limits did to an earlier run, to be done again; no other model has a limit then, so that a
+            slower hour changes nothing. None = limits as configured.
         prepared: what ``prepare`` made of the same arguments, where it was called already.
 
     Raises:
@@ -313,16 +326,17 @@ def _threads(prepared: Prepared) -> Iterator[None]:
 
 
 def _backtests(
-    prepared: Prepared, folder: RunFolder, watch: Observer, replay: Mapping[str, str] | None = None
+    prepared: Prepared, folder: RunFolder, watch: Observer, replay: Replay | None = None
 ) -> Iterator[tuple[str, ModelBacktest, dict[str, Any]]]:
     for name in prepared.models:
         for seed in prepared.seeds(name):
             key = _signature(prepared, name, seed)
             stored = _load_part(folder, name, seed, key)
             if stored is None:
-                one = _one_backtest(prepared, name, seed, watch, replay)
+                one = _one_backtest(prepared, folder, name, seed, watch, replay)
                 lag = _lag(prepared, one)
                 _save_part(folder, one, lag, key)
+                folder.drop_trainings(name, seed)
             else:
                 one, lag = stored
             watch.finish(one)
@@ -332,19 +346,32 @@ def _backtests(
 
 
 def _one_backtest(
-    prepared: Prepared, name: str, seed: int, watch: Observer, replay: Mapping[str, str] | None
+    prepared: Prepared, folder: RunFolder, name: str, seed: int, watch: Observer, replay: Replay | None
 ) -> ModelBacktest:
     model, folds = prepared.models[name], prepared.folds.all
-    if replay and name in replay:
+    if replay is not None and name in replay.left_out:
         shape = (len(folds), len(prepared.frame.items), prepared.plan.horizon)
-        return ModelBacktest(name, seed, np.full(shape, np.nan), error=replay[name])
-    deadline = None
-    if model.family == "statistical" and replay is None:
-        deadline = time.monotonic() + prepared.config.baseline_seconds
-    context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, workers=prepared.config.workers)
+        return ModelBacktest(name, seed, np.full(shape, np.nan), error=replay.left_out[name])
+    budgets = {"statistical": prepared.config.baseline_seconds, "network": prepared.config.network_seconds}
+    seconds = budgets.get(model.family) if replay is None else None
+    context = FitContext(
+        seed=seed,
+        deadline=None if seconds is None else time.monotonic() + seconds,
+        progress=watch.advance,
+        workers=prepared.config.workers,
+        kept=_kept(prepared, folder, name, seed),
+        stop_at=tuple(replay.stopped_at.get(name, {}).get(seed, ())) if replay is not None else (),
+    )
+    going_on = folder.trainings(name, seed).exists()
+    folder.log(f"{name} seed {seed}: {'goes on with its training' if going_on else 'begun'}")
     watch.start(name, seed, len(folds))
     one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
+
+
+def _kept(prepared: Prepared, folder: RunFolder, name: str, seed: int) -> Kept:
+    """Where the trainings of one model are kept until it is finished."""
+    return Kept(folder.trainings(name, seed), _signature(prepared, name, seed), prepared.config.checkpoint_seconds)
 
 
 def _lag(prepared: Prepared, one: ModelBacktest) -> dict[str, Any]:
@@ -502,7 +529,12 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
     fitted = model.fit(
         prepared.frame,
         horizon=horizon + gap,
-        context=FitContext(seed=seed, n_steps=n_steps, workers=prepared.config.workers),
+        context=FitContext(
+            seed=seed,
+            n_steps=n_steps,
+            workers=prepared.config.workers,
+            kept=_kept(prepared, folder, name, seed).part("final"),
+        ),
     )
     intervals = scored[0].intervals
     saved = SavedModel(
@@ -590,6 +622,13 @@ def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
             name: runs[0].backtest.info.get("peak_mib") for name, runs in evaluation.seeds.items() if runs
         }
         timings["models"] = {m: round(float(s), 2) for m, s in zip(board["model"], total)}
+        stopped = {
+            name: {
+                one.backtest.seed: one.backtest.info["stopped_at"] for one in seeds if "stopped_at" in one.backtest.info
+            }
+            for name, seeds in evaluation.seeds.items()
+        }
+        facts = {**facts, "stopped_at": {name: seeds for name, seeds in stopped.items() if seeds}}
     final = None
     if outcome.forecast is not None and len(outcome.forecast):
         final = artifacts.load_meta(folder / "model").get("facts")

@@ -16,7 +16,7 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecastkit.run.execute import Observer
+    from forecastkit.run.execute import Observer, Replay
 
 __all__ = ["TIMINGS", "compare_files", "rerun"]
 
@@ -68,7 +68,13 @@ def rerun(
         # Other data give other numbers: there is nothing to compare.
         return {**found, "data": {"then": facts.get("fingerprint"), "now": now}}
     outcome = execute(
-        config, out=out, observer=observer, final=final, command=command, replay=_left_out(first), prepared=prepared
+        config,
+        out=out,
+        observer=observer,
+        final=final,
+        command=command,
+        replay=_replay(first, facts),
+        prepared=prepared,
     )
     if outcome.interrupted:
         raise KeyboardInterrupt
@@ -107,6 +113,14 @@ def _versions(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     now = artifacts.versions()
     apart = [name for name in dict.fromkeys([*then, *now]) if str(then.get(name)) != str(now.get(name))]
     return {name: {"then": str(then.get(name)), "now": str(now.get(name))} for name in apart}
+
+
+def _replay(folder: RunFolder, facts: Mapping[str, Any]) -> Replay:
+    from forecastkit.run.execute import Replay
+
+    stopped = facts.get("stopped_at")
+    stopped = stopped if isinstance(stopped, dict) else {}
+    return Replay(_left_out(folder), {str(m): {int(s): at for s, at in own.items()} for m, own in stopped.items()})
 
 
 def _left_out(folder: RunFolder) -> dict[str, str]:

@@ -224,3 +224,5 @@ def test_baselines_and_networks_have_their_time_apart():
     assert time_words(board, 120.0) == "baselines 12.1 s (each at most 120 s), networks 31.5 s"
     assert time_words(board, 60.0, "es") == "referencias 12,1 s (cada una hasta 60 s), redes 31,5 s"
     assert time_words(board[:2], None) == "baselines 12.1 s"
+    limited = time_words(board, 60.0, network_budget=90.0)
+    assert limited == "baselines 12.1 s (each at most 60 s), networks 31.5 s (each at most 90 s)"
