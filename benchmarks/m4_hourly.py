@@ -90,7 +90,7 @@ def run(name: str, past: list[np.ndarray], answer: list[np.ndarray], seed: int, 
     model = registry.create_model(name, **options)
     started = time.perf_counter()
     with runtime.threads(None if getattr(model, "is_large", False) else 1):
-        fitted = model.fit(frame, horizon=HORIZON, context=FitContext(seed=seed, n_jobs=1))
+        fitted = model.fit(frame, horizon=HORIZON, context=FitContext(seed=seed))
         points = fitted.predict_at(frame, np.array([len(frame.calendar) - 1]))[0]
     seconds = time.perf_counter() - started
     forecast = np.empty_like(points)

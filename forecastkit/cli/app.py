@@ -22,7 +22,7 @@ from forecastkit.cli.options import (
     given,
     model_names,
 )
-from forecastkit.cli.reading_options import NOTHING, with_reading
+from forecastkit.cli.shared_options import NOTHING, with_computing, with_reading
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
@@ -92,6 +92,7 @@ def _root(
 
 
 @app.command()
+@with_computing
 @with_reading
 def fit(
     overrides: OverridesArgument = None,
@@ -106,6 +107,7 @@ def fit(
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
     tune: TuneOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -124,6 +126,7 @@ def fit(
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= given({"non_negative": non_negative or None, "whole": whole or None})
+    values |= computing
     values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
@@ -131,6 +134,7 @@ def fit(
 
 
 @app.command()
+@with_computing
 @with_reading
 def backtest(
     overrides: OverridesArgument = None,
@@ -154,6 +158,7 @@ def backtest(
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
     tune: TuneOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -179,6 +184,7 @@ def backtest(
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= given({"non_negative": non_negative or None, "whole": whole or None})
+    values |= computing
     values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
         values["models"] = model_names(models)

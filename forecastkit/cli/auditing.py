@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from forecastkit.cli.reading_options import split_names
+from forecastkit.cli.shared_options import split_names
 from forecastkit.errors import ConfigError
 
 if TYPE_CHECKING:

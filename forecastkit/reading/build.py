@@ -22,6 +22,7 @@ from forecastkit.reading.aliases import normal_alias, unit_us, words
 from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
+from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
@@ -75,6 +76,8 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
 
         source, card = catalog.resolve(source.removeprefix("dataset:"))
         options = _as_the_card_says(options, card)
+    if isinstance(source, (str, Path)) and is_mapped(Path(source), options):
+        return read_mapped(Path(source), options, where, card)
     table = open_table(source, options)
     roles = choose_roles(table, options)
     rows = rows_of(table, roles, options)

@@ -40,6 +40,7 @@ class ReadOptions:
         static: covariates that never change within an item.
         joint: several targets learn from each other's past.
         holidays: country whose public holidays are known ahead, as ``ES`` or ``AU-VIC``; empty = none.
+        store: ``disk``: a Parquet or Arrow file is mapped and not held in memory; ``memory``; None = by its size.
         min_rows: items with fewer observed rows are set aside and listed.
 
     Raises:
@@ -66,6 +67,7 @@ class ReadOptions:
     joint: bool = False
     holidays: str = ""
     min_rows: int = 3
+    store: Literal["memory", "disk"] | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -73,6 +75,8 @@ class ReadOptions:
                 object.__setattr__(self, field.name, None)
         _one_of("duplicates", self.duplicates, DUPLICATES)
         _one_of("fill", self.fill, FILLS)
+        if self.store is not None:
+            _one_of("store", self.store, ("memory", "disk"))
         if self.resample is not None:
             _one_of("resample", self.resample, AGGREGATIONS)
         if self.decimal is not None:

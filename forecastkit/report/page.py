@@ -15,7 +15,7 @@ from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.data import ReportData
 from forecastkit.report.numbers import moment, number, p_text, percent, seconds
-from forecastkit.report.tables import shown_word
+from forecastkit.report.tables import shown_word, time_words
 from forecastkit.report.words import words
 
 __all__ = ["render", "write_report"]
@@ -74,6 +74,7 @@ def render(data: ReportData) -> str:
         detail=_detail(data),
         pareto=_pareto(data),
         costs=_costs(data),
+        took=_took(data),
         bands=_bands(data),
         tuning=_tuning(data),
         explained=_explained(data, w),
@@ -321,6 +322,12 @@ def _detail(data: ReportData) -> list[dict[str, Any]]:
             residuals = _both(charts.residual_chart, own, lang=data.lang, name=str(item))
             out.append({"name": str(item), "chart": chart, "residuals": residuals})
     return out
+
+
+def _took(data: ReportData) -> str:
+    config = data.run.get("config") or {}
+    limits = config.get("baseline_seconds"), config.get("network_seconds")
+    return time_words(data.leaderboard, limits[0], data.lang, network_budget=limits[1])
 
 
 def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:

@@ -232,9 +232,8 @@ class NetworkForecaster:
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
             "early_stopped": trained.early_stopped,
-            "most_steps": training.about.most_steps,
-            "out_of_time": trained.out_of_time,
-            "retried": "retried" in said,
+            "most_steps": training.schedule_end,
+            "retried": "retried" in said or "out of memory" in said,
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
             "context_length": length,
@@ -246,6 +245,15 @@ class NetworkForecaster:
         if trained.best_step == 0 and task.bases:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
+        if trained.out_of_time:
+            info["stopped_at"] = trained.n_steps
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"stopped by its time limit at step {trained.n_steps}"])
+            )
+        elif training.schedule_end is not None and training.schedule_end < self.max_steps:
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"{training.schedule_end} steps fitted into its time limit"])
+            )
         net.eval()
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
         return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
