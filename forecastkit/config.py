@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from forecastkit.errors import ConfigError, UnknownNameError, near
 from forecastkit.parallel import Engine, Workers
+from forecastkit.ranks import Machines, Strategy
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -111,6 +112,8 @@ class RunConfig(_Strict):
         ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
             weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; None = one a core, where there is enough to do. Results do not depend on it.
+        devices, nodes, strategy: processes (GPUs, where there are some) of each machine, machines, and how Lightning lets
+            them train a network together; a step's batch is shared out among them.
         engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
@@ -137,6 +140,9 @@ class RunConfig(_Strict):
     n_jobs: int | None = Field(default=None, ge=1)
     engine: Engine = "local"
     address: str | None = None
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+    strategy: Strategy = "auto"
     threads: int | None = Field(default=None, ge=1)
     lang: Literal["en", "es"] = "en"
     cost: str = ""
@@ -156,6 +162,11 @@ class RunConfig(_Strict):
     def workers(self) -> Workers:
         """Who fits independent series."""
         return Workers(self.n_jobs, self.engine, self.address)
+
+    @property
+    def machines(self) -> Machines:
+        """Where networks are trained."""
+        return Machines(self.devices, self.nodes, self.strategy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

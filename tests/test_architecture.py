@@ -20,6 +20,7 @@ ORDER = [
         "config",
         "runtime",
         "parallel",
+        "ranks",
         "artifacts",
         "cards",
         "download",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit import artifacts, parallel, registry
+from forecastkit import artifacts, parallel, ranks, registry
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
 from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
+from forecastkit.forecasting.ensemble import EnsembleForecaster
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
 from forecastkit.forecasting.protocol import FitContext, Forecaster, Kept
 from forecastkit.forecasting.schema import SeriesFrame
@@ -166,10 +169,32 @@ def execute(
 
     Raises:
         ForecastkitError: the user can mend it; nothing half-written is left.
+        SystemExit: the run has ended, and this process was one of those that train with rank 0.
     """
     watch = observer or Observer()
     started = time.perf_counter()
     prepared = prepared or prepare(config, source=source, future=future, observer=watch, final=final)
+    with ranks.together(config.machines, shlex.split(command)[1:]):
+        if ranks.rank(config.machines) > 0:
+            _follow(prepared, replay)
+            raise SystemExit(0)
+        outcome, facts = _carry_out(prepared, out, resume, watch, final, command, replay)
+        if not outcome.interrupted:
+            ranks.agreed(None, config.machines)
+    outcome = replace(outcome, seconds=time.perf_counter() - started)
+    _finish(outcome, facts)
+    return outcome
+
+
+def _carry_out(
+    prepared: Prepared,
+    out: Path | None,
+    resume: RunFolder | None,
+    watch: Observer,
+    final: bool,
+    command: str,
+    replay: Replay | None,
+) -> tuple[Outcome, dict[str, Any]]:
     folder = resume or RunFolder.create(prepared.reading.profile.name, out)
     facts = {"kind": FIT if final else BACKTEST, **_facts(prepared, command)}
     if resume is not None:
@@ -191,11 +216,7 @@ def execute(
         except KeyboardInterrupt:
             interrupted = True
             folder.log("interrupted")
-        outcome = _conclude(prepared, folder, backtests, lags, watch, final=final, interrupted=interrupted)
-    seconds = time.perf_counter() - started
-    outcome = replace(outcome, seconds=seconds)
-    _finish(outcome, facts)
-    return outcome
+        return _conclude(prepared, folder, backtests, lags, watch, final=final, interrupted=interrupted), facts
 
 
 def prepare(
@@ -359,14 +380,55 @@ def _one_backtest(
         deadline=None if seconds is None else time.monotonic() + seconds,
         progress=watch.advance,
         workers=prepared.config.workers,
+        machines=prepared.config.machines,
         kept=_kept(prepared, folder, name, seed),
-        stop_at=tuple(replay.stopped_at.get(name, {}).get(seed, ())) if replay is not None else (),
+        stop_at=_stop_at(replay, name, seed),
     )
+    if model.family == "network":
+        ranks.agreed((name, seed, None), prepared.config.machines)
     going_on = folder.trainings(name, seed).exists()
     folder.log(f"{name} seed {seed}: {'goes on with its training' if going_on else 'begun'}")
     watch.start(name, seed, len(folds))
     one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
+
+
+def _stop_at(replay: Replay | None, name: str, seed: int) -> tuple[int | None, ...]:
+    return () if replay is None else tuple(replay.stopped_at.get(name, {}).get(seed, ()))
+
+
+def _follow(prepared: Prepared, replay: Replay | None) -> None:
+    """What a rank other than 0 does: it joins the trainings that rank 0 names, and leaves no trace."""
+    machines, plan = prepared.config.machines, prepared.plan
+    # Rank 0 keeps the state and tells it; here the place is only a name.
+    nowhere = Kept(Path(os.devnull), "")
+    with _threads(prepared), contextlib.suppress(KeyboardInterrupt):
+        while (task := ranks.agreed(None, machines)) is not None:
+            name, seed, trainings = task
+            context = FitContext(seed=seed, machines=machines, kept=nowhere, stop_at=_stop_at(replay, name, seed))
+            if trainings is None:
+                backtest_model(name, prepared.models[name], prepared.frame, prepared.folds.all, plan, context=context)
+                continue
+            for own, options, seeds, n_steps in trainings:
+                model = registry.create_model(own, **options)
+                # Where one seed of a model fails, rank 0 leaves out the rest, too.
+                with contextlib.suppress(FitError):
+                    for own_seed in seeds:
+                        about = replace(context, seed=own_seed, n_steps=n_steps, stop_at=())
+                        model.fit(prepared.frame, horizon=plan.horizon + plan.gap, context=about)
+
+
+def _final_trainings(
+    model: Forecaster, name: str, seed: int, n_steps: int | None
+) -> list[tuple[str, dict[str, Any], tuple[int, ...], int | None]]:
+    """(model, options, seeds, steps) of the networks of a final fit, in their order."""
+    if not isinstance(model, EnsembleForecaster):
+        return [(name, registry.options_of(model), (seed,), n_steps)] if model.family == "network" else []
+    return [
+        (m.name, dict(m.options), m.seeds or (seed,), n_steps if m.n_steps is None else m.n_steps)
+        for m in model.members
+        if registry.create_model(m.name, **m.options).family == "network"
+    ]
 
 
 def _kept(prepared: Prepared, folder: RunFolder, name: str, seed: int) -> Kept:
@@ -526,6 +588,8 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
     seed = prepared.config.seed
     n_steps = training_steps([s.backtest for s in scored])
     gap, horizon = prepared.plan.gap, prepared.plan.horizon
+    machines = prepared.config.machines
+    ranks.agreed((name, seed, _final_trainings(model, name, seed, n_steps)), machines)
     fitted = model.fit(
         prepared.frame,
         horizon=horizon + gap,
@@ -533,6 +597,7 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
             seed=seed,
             n_steps=n_steps,
             workers=prepared.config.workers,
+            machines=machines,
             kept=_kept(prepared, folder, name, seed).part("final"),
         ),
     )

@@ -23,6 +23,7 @@ from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, t
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 from forecastkit.forecasting.windows import WindowSet
+from forecastkit.ranks import rank
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
@@ -271,7 +272,8 @@ class NetworkForecaster:
                 lr = self.lr / 10
                 diverged = f"diverged at first, retried at learning rate {lr:g}"
             except (MemoryError, RuntimeError) as error:
-                if not runtime.is_out_of_memory(error):
+                # Several ranks cannot lower their batch one by one.
+                if not runtime.is_out_of_memory(error) or about.machines.count > 1:
                     raise
                 if batch_size == 1:
                     raise FitError(
@@ -326,6 +328,7 @@ class NetworkForecaster:
                 steps_per_epoch=every,
                 chunk=1 if n_steps % 5 else 5,
                 seed=about.seed,
+                share=(rank(about.machines), about.machines.count),
             )
             trained = run(
                 module,
@@ -335,9 +338,20 @@ class NetworkForecaster:
                 patience=self.patience,
                 accelerator=where.type if where.type != "cuda" else "gpu",
                 progress=about.progress,
-                checkpoint=_checkpoint(about, f"lr{lr:g}-batch{batch_size}-steps{n_steps}", len(train)),
+                checkpoint=self._checkpoint(about, f"lr{lr:g}-batch{batch_size}-steps{n_steps}", len(train)),
+                machines=about.machines,
             )
         return net.cpu(), trained
+
+    def _checkpoint(self, about: FitContext, name: str, n_windows: int) -> Any:
+        from forecastkit.training.checkpoint import Checkpoint
+
+        if about.kept is None:
+            return None
+        name = f"{self.label}-seed{about.seed}-{name}"
+        key = f"{about.kept.key}/{self!r}/{name}/{n_windows} windows"
+        file = about.kept.folder / f"{name}.safetensors"
+        return Checkpoint(file, key, about.kept.seconds, rank(about.machines))
 
     def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
@@ -400,12 +414,3 @@ def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, n
             # One row between the two was never used.
             out[f"core.{name}"], out[name.replace("head.", "mix.", 1)] = value[: -n_mixed - 1], value[-n_mixed:]
     return out
-
-
-def _checkpoint(about: FitContext, name: str, n_windows: int) -> Any:
-    from forecastkit.training.checkpoint import Checkpoint
-
-    if about.kept is None:
-        return None
-    key = f"{about.kept.key}/{name}/{n_windows} windows/seed {about.seed}"
-    return Checkpoint(about.kept.folder / f"{name}.safetensors", key, about.kept.seconds)
