@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from forecastkit.errors import ConfigError, UnknownNameError, near
 from forecastkit.parallel import Engine, Workers
+from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.ranks import Machines, Strategy
 from forecastkit.strict_yaml import load_yaml
 
@@ -52,6 +53,7 @@ class DataConfig(_Strict):
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
     holidays: str = ""
     future: str = ""
     store: Literal["memory", "disk"] | None = None
@@ -115,6 +117,9 @@ class RunConfig(_Strict):
         devices, nodes, strategy: processes (GPUs, where there are some) of each machine, machines, and how Lightning lets
             them train a network together; a step's batch is shared out among them.
         engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
+        preset: where settings that are not given come from: ``presets.PRESETS``.
+        time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
+        tune: trials of a search for each network's options, a whole number, or its time, as ``5m``; None = no search.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
         threads: torch threads; None = one for small networks, else all cores.
@@ -144,6 +149,9 @@ class RunConfig(_Strict):
     nodes: int = Field(default=1, ge=1)
     strategy: Strategy = "auto"
     threads: int | None = Field(default=None, ge=1)
+    preset: Literal["fast", "default", "best"] = "default"
+    time_limit: float | None = None
+    tune: int | float | None = None
     lang: Literal["en", "es"] = "en"
     cost: str = ""
     fee: float | None = Field(default=None, ge=0, le=10_000)
@@ -157,6 +165,16 @@ class RunConfig(_Strict):
         if isinstance(value, Mapping):
             return {str(name): ({} if options is None else options) for name, options in value.items()}
         return value
+
+    @field_validator("time_limit", mode="before")
+    @classmethod
+    def _time_limit(cls, value: Any) -> Any:
+        return value if value is None else seconds_in(value)
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _tune(cls, value: Any) -> Any:
+        return value if value is None else trials_or_seconds(value)
 
     @property
     def workers(self) -> Workers:
@@ -198,6 +216,7 @@ def load_config(
     _merge(tree, dict(values or {}))
     for word in overrides:
         _override(tree, word)
+    tree = with_preset(tree)
     return _validate(tree, place=str(path) if path is not None else "options")
 
 

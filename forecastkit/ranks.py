@@ -105,13 +105,12 @@ def together(machines: Machines, words: Sequence[str]) -> Iterator[None]:
         try:
             with _met():
                 yield
-        except RuntimeError:
-            lost = _first_lost(others)
+        except (RuntimeError, MemoryError) as error:
+            lost, place = _first_lost(others), f"--devices {machines.devices}"
             if lost is None:
-                raise
-            raise FitError(
-                place=f"--devices {machines.devices}", value=_last_line(said), rule=f"process {lost} of them has ended"
-            ) from None
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                raise FitError(place=place, value=reason, rule="the processes could not go on together") from error
+            raise FitError(place=place, value=_last_line(said), rule=f"process {lost} of them has ended") from None
 
 
 def _check_number(machines: Machines) -> None:

@@ -17,6 +17,7 @@ ORDER = [
     {
         "registry",
         "strict_yaml",
+        "presets",
         "config",
         "runtime",
         "parallel",

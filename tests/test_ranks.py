@@ -86,13 +86,13 @@ def children(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of children")
 def test_a_lost_process_is_one_line(panel, tmp_path):
-    words = ["fit", "--data", str(panel), *QUICK, "models.gru.max_steps=100000", "models.gru.patience=0", "--devices=2"]
+    words = ["fit", "--data", str(panel), *QUICK, "models.gru.max_steps=100000", "models.gru.patience=9999", "--devices=2"]
     run = subprocess.Popen(command(*words, "--out", str(tmp_path / "run")), stderr=subprocess.PIPE, text=True)
     try:
         log = tmp_path / "run" / "log.txt"
         training = tmp_path / "run" / "parts" / "gru-s1.training"
         end = time.monotonic() + 120
-        while time.monotonic() < end and not (training.exists() and any(training.rglob("*.safetensors"))):
+        while run.poll() is None and time.monotonic() < end and not list(training.rglob("*.safetensors")):
             time.sleep(0.2)
         assert "gru seed 1: begun" in log.read_text(encoding="utf-8")
         [other] = children(run.pid)
@@ -101,7 +101,7 @@ def test_a_lost_process_is_one_line(panel, tmp_path):
     finally:
         run.kill()
     assert run.returncode == 2
-    assert said == "forecastkit: --devices 2: 'killed': process 1 of them has ended.\n", said
+    assert said == "forecastkit: --devices 2: killed; process 1 of them has ended.\n", said
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_shares_make_up_the_joint_batch(n):
     from forecastkit.forecasting.datamodule import _Sampled
 
     rng = np.random.default_rng(0)
-    loaders = [_Sampled(None, [], n, [1], rng, (k, 3)) for k in range(3)]
+    loaders = [_Sampled(None, [], n, [1], rng, share=(k, 3)) for k in range(3)]
     chosen = np.arange(n) + 10
     parts = [loader._mine(chosen) for loader in loaders]
     if n < 3:

@@ -56,6 +56,15 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
+]
+TimeLimitOption = Annotated[
+    str | None, typer.Option("--time-limit", help="Of the whole run, shared out over the models, such as 10m.")
+]
+TuneOption = Annotated[
+    str | None, typer.Option("--tune", help="Search the networks' options: number of trials, or time such as 5m.")
+]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
 TransformOption = Annotated[
@@ -96,6 +105,9 @@ def fit(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
@@ -112,21 +124,11 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = given(
-        {
-            "horizon": horizon,
-            "seed": seed,
-            "seeds": seeds,
-            "lang": lang,
-            "cost": cost,
-            "fee": fee,
-            "transform": transform,
-            "non_negative": non_negative or None,
-            "whole": whole or None,
-        }
-    )
+    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
+    values |= given({"non_negative": non_negative or None, "whole": whole or None})
     values |= computing
-    values |= {"data": {**reading, **given({"path": data, "future": future})}}
+    values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -154,6 +156,9 @@ def backtest(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
@@ -177,19 +182,9 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = given(
-        {
-            "horizon": horizon,
-            "seed": seed,
-            "seeds": seeds,
-            "lang": lang,
-            "cost": cost,
-            "fee": fee,
-            "transform": transform,
-            "non_negative": non_negative or None,
-            "whole": whole or None,
-        }
-    )
+    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
+    values |= given({"non_negative": non_negative or None, "whole": whole or None})
     values |= computing
     values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
@@ -243,6 +238,28 @@ def report(
     from forecastkit.cli.fitting import run_report
 
     run_report(run, out=out, lang=lang)
+
+
+@app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A known covariate over the horizon: NAME=35, or NAME+=5, NAME*=1.1. May be repeated."
+        ),
+    ] = None,
+    item: Annotated[str | None, typer.Option("--item", help="One series only.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Newer rows: a file like the one of fit.")] = None,
+    future: FutureOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Say what the model of a run leans on; with --set, what its forecast would be if."""
+    from forecastkit.cli.explaining import run_explain
+
+    run_explain(run, changes or [], item=item, data=data, future=future, out=out, lang=lang)
 
 
 @app.command()

@@ -26,6 +26,7 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "known": ("--known", Text, "Covariates known ahead, comma-separated, such as temperature,promotion."),
     "past": ("--past", Text, "Covariates known up to the cutoff, comma-separated."),
     "static": ("--static", Text, "Covariates that never change within a series, comma-separated."),
+    "joint": ("--joint", bool | None, "Several targets, as in --target Open,Close, learn from each other's past."),
     "holidays": ("--holidays", Text, "Country whose public holidays matter, such as ES or AU-VIC."),
     "sep": ("--sep", Text, "Column separator; found if not given."),
     "decimal": ("--decimal", Text, "Decimal sign, '.' or ','; found if not given."),

@@ -33,7 +33,8 @@ class ModelBacktest:
     Args:
         points: [n_folds, n_items, horizon] in target units, NaN where it could not.
         quantiles: [n_folds, n_items, horizon, Q] of a model that has its own; None = it has a point alone.
-        fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
+        fitted: the last fitted model, for diagnostics; None when it failed, or was restored from disk without it.
+        fitted_from: index of the first fold that ``fitted`` forecast; it has seen the rows up to that cutoff.
         error: why it failed; None = it did not.
     """
 
@@ -47,6 +48,7 @@ class ModelBacktest:
     curves: list[dict[str, float]] = field(default_factory=list)
     fitted: Fitted | None = field(default=None, compare=False, repr=False)
     error: str | None = None
+    fitted_from: int = 0
 
 
 def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> SeriesFrame:
@@ -66,6 +68,9 @@ def backtest_model(
 ) -> ModelBacktest:
     """Fit, refit by plan and forecast every fold; a failure becomes a row that says why.
 
+    Args:
+        context: of the model; the deadline of a network is shared out over the fits that are left.
+
     Returns:
         ModelBacktest with points [len(folds), n_items, plan.horizon].
     """
@@ -79,6 +84,7 @@ def backtest_model(
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
     stopped_at: list[int | None] = []
+    ends: list[int | None] = []
     unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
@@ -100,13 +106,19 @@ def backtest_model(
                 own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
                 own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
             tell(int(rows[-1]) + 1, len(folds), str(info.get("progress_note", "")))
-        if any(step is not None for step in stopped_at):
-            info["stopped_at"] = stopped_at
+            ends.append(fitted.info.get("most_steps"))
+        info["n_fits"] = len(jobs)
+        for key, steps in (("stopped_at", stopped_at), ("schedule_ends", ends)):
+            if any(step is not None for step in steps):
+                info[key] = steps
     except ForecastkitError as error:
         return replace(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
         )
     except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError, MemoryError) as error:
+        if context.machines.count > 1 and isinstance(error, RuntimeError | MemoryError):
+            # The ranks have lost each other, and cannot train the next model together.
+            raise
         # A library's own failure inside one model: the others go on, the row says what it was.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return replace(result, points=np.full_like(points, np.nan), error=reason, seconds_fit=seconds_fit, info=info)
@@ -114,6 +126,7 @@ def backtest_model(
         return replace(result, error="no finite forecast for any series", seconds_fit=seconds_fit, info=info)
     return replace(
         result,
+        fitted_from=int(jobs[-1][0][0]),
         points=points,
         quantiles=own,
         seconds_fit=seconds_fit,
@@ -150,7 +163,8 @@ def _globally(
     for k, job in enumerate(jobs):
         train, part = _parts(frame, at, job, plan)
         started = time.perf_counter()
-        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context.fit(k))
+        about = _in_its_share(context.fit(k), len(jobs) - k, forecaster.family)
+        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=about)
         between = time.perf_counter()
         cutoffs = at[np.ix_(*job)]
         points, own = _predict(fitted, part, cutoffs), _own_quantiles(fitted, part, cutoffs)
@@ -182,6 +196,14 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
         return ""
     everything = len(unused) == len(frame.covariates) + bool(frame.country)
     return "without covariates" if everything else f"without {', '.join(unused)}"
+
+
+def _in_its_share(context: FitContext, n_left: int, family: str) -> FitContext:
+    """The context of one of ``n_left`` fits."""
+    if context.deadline is None or family != "network":
+        return context
+    now = time.monotonic()
+    return replace(context, deadline=now + (context.deadline - now) / n_left)
 
 
 def _refit_groups(n_folds: int, refit: str | int) -> Iterator[np.ndarray]:

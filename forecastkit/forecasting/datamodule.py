@@ -44,8 +44,8 @@ class WindowSource:
 
     Args:
         item_scale: [I] target units that an error of each item counts in; None = those of the window's own scale.
+        scaling, scale_rows, spreads, elapsed: see ``gather``.
         covariates: of the store's frame; None = there are none.
-        elapsed: see ``gather``.
     """
 
     store: Store
@@ -53,6 +53,7 @@ class WindowSource:
     horizon: int
     scaling: str = "instance"
     scale_rows: int | None = None
+    spreads: np.ndarray | None = None
     item_scale: np.ndarray | None = None
     covariates: Encoded | None = None
     elapsed: bool = False
@@ -66,6 +67,7 @@ class WindowSource:
             self.horizon,
             scaling=self.scaling,
             scale_rows=self.scale_rows,
+            spreads=self.spreads,
             covariates=self.covariates,
             elapsed=self.elapsed,
         )
@@ -89,7 +91,10 @@ def units_of(scale: InstanceScale) -> Units:
 
 
 class _Sampled:
-    """An endless shuffle cut into epochs: each pass over all windows is a new permutation."""
+    """An endless shuffle cut into epochs: each pass over all windows is a new permutation.
+
+    With ``chances`` windows are drawn by them, with replacement.
+    """
 
     def __init__(
         self,
@@ -98,6 +103,7 @@ class _Sampled:
         batch_size: int,
         sizes: list[int],
         generator: np.random.Generator,
+        chances: np.ndarray | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
@@ -105,6 +111,7 @@ class _Sampled:
         self._queue = np.zeros(0, dtype=np.int64)
         # A permutation is drawn again rather than kept: it may be of millions.
         self._before = generator.bit_generator.state
+        self._upto = None if chances is None else np.cumsum(chances)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -113,6 +120,9 @@ class _Sampled:
         if len(self.windows) > MOST_SHUFFLED:
             return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
+        if self._upto is not None:
+            drawn = self.generator.random(take) * self._upto[-1]
+            return np.searchsorted(self._upto, drawn, side="right").clip(0, len(self.windows) - 1)
         if len(self._queue) < take:
             self._before = self.generator.bit_generator.state
             self._queue = self.generator.permutation(len(self.windows))
@@ -163,6 +173,7 @@ class ForecastDataModule(pl.LightningDataModule):
         train, valid: windows; without ``valid`` nothing is validated.
         steps_per_epoch: optimiser steps between validations.
         chunk: optimiser steps a Lightning batch.
+        chances: [W] how often each training window is drawn, beside the others; None = each once a pass.
         share: (number of this rank, ranks): it gets its part of each step's batch.
     """
 
@@ -176,12 +187,13 @@ class ForecastDataModule(pl.LightningDataModule):
         steps_per_epoch: int,
         chunk: int = 10,
         seed: int = 1,
+        chances: np.ndarray | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         full, rest = divmod(steps_per_epoch, chunk)
         sizes = [chunk] * full + ([rest] if rest else [])
-        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), share)
+        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), chances, share)
         self._valid = _Fixed(source, valid) if len(valid) else None
 
     def state_dict(self) -> dict[str, Any]:

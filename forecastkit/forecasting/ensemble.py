@@ -205,6 +205,8 @@ class Member:
         weights: [H] shares by step; a single one counts for all steps.
         seeds: fits whose mean is the member; empty = the seed of the run.
         n_steps: training steps of its final fit; None = by early stopping.
+        most_steps: where the schedule of its training ended; None = at its own end.
+        kind: of the registry, where ``name`` is another; empty = ``name``.
     """
 
     name: str
@@ -212,6 +214,20 @@ class Member:
     weights: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = ()
     n_steps: int | None = None
+    most_steps: int | None = None
+    kind: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Member:
+        """The inverse of ``dataclasses.asdict``, of what came from JSON too."""
+        return cls(
+            str(values["name"]), dict(values["options"]), tuple(float(w) for w in values["weights"]),
+            tuple(int(s) for s in values["seeds"]), values["n_steps"], values["most_steps"], str(values["kind"]),
+        )  # fmt: skip
+
+    def model(self) -> Forecaster:
+        """The model, not yet fitted."""
+        return registry.create_model(self.kind or self.name, **self.options)
 
 
 DEFAULT_MEMBERS = (Member("theta"), Member("auto_ets"), Member("seasonal_naive"))
@@ -238,7 +254,7 @@ class EnsembleForecaster:
     @property
     def is_large(self) -> bool:
         """Whether more than one thread pays."""
-        return any(getattr(_model(m), "is_large", False) for m in self.members)
+        return any(getattr(m.model(), "is_large", False) for m in self.members)
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> FittedEnsemble:
         """See ``Forecaster.fit``. A member that cannot be fitted leaves its share to the others.
@@ -253,8 +269,12 @@ class EnsembleForecaster:
             seeds = member.seeds or (about.seed,)
             try:
                 steps = about.n_steps if member.n_steps is None else member.n_steps
-                own = [replace(about, seed=s, n_steps=steps) for s in seeds]
-                runs = [_model(member).fit(frame, horizon=horizon, context=c) for c in own]
+                runs = [
+                    member.model().fit(frame, horizon=horizon, context=replace(
+                        about, seed=s, n_steps=steps, most_steps=(member.most_steps,), stop_at=(),
+                        kept=None if about.kept is None else about.kept.part(f"{member.name}-s{s}"),
+                    )) for s in seeds
+                ]  # fmt: skip
             except FitError as error:
                 reason = f"{member.name}: {error.rule}"
                 continue
@@ -267,23 +287,16 @@ class EnsembleForecaster:
         """See ``Forecaster.restore``."""
         fitted = []
         for k, (kept, states) in enumerate(zip(meta["members"], meta["states"], strict=True)):
-            member = Member(
-                str(kept["name"]), dict(kept["options"]), tuple(float(w) for w in kept["weights"]), tuple(kept["seeds"]),
-                kept["n_steps"],
-            )  # fmt: skip
-            if member.name == NAME:
+            member = Member.from_dict(kept)
+            if NAME in (member.name, member.kind):
                 raise ValueError("an ensemble cannot be its own member")
             runs = []
             for s, state in enumerate(states):
                 head = f"{k}.{s}."
                 own = {name.removeprefix(head): value for name, value in arrays.items() if name.startswith(head)}
-                runs.append(_model(member).restore(own, state))
+                runs.append(member.model().restore(own, state))
             fitted.append((member, tuple(runs)))
         return FittedEnsemble(self, tuple(fitted), int(meta["horizon"]), {"note": str(meta["note"])})
-
-
-def _model(member: Member) -> Forecaster:
-    return registry.create_model(member.name, **member.options)
 
 
 def said(method: str, members: Sequence[Member]) -> str:

@@ -70,6 +70,8 @@ class FitContext:
         kept: where trainings are kept; None = nowhere.
         stop_at: for each fit in turn, the step at which a time limit ended it in an earlier run, to be replayed; None = it
             did not.
+        most_steps: for each fit in turn, where the schedule of its training ends, where its own is longer; with a deadline and
+            without this, it is measured how many steps fit.
     """
 
     seed: int = 1
@@ -80,11 +82,13 @@ class FitContext:
     machines: Machines = ALONE
     kept: Kept | None = None
     stop_at: tuple[int | None, ...] = ()
+    most_steps: tuple[int | None, ...] = ()
 
     def fit(self, number: int) -> FitContext:
         """The context of one of several fits, counted from 0."""
         kept = None if self.kept is None else self.kept.part(f"fit{number}")
-        return replace(self, kept=kept, stop_at=self.stop_at[number : number + 1])
+        one = slice(number, number + 1)
+        return replace(self, kept=kept, stop_at=self.stop_at[one], most_steps=self.most_steps[one])
 
 
 @runtime_checkable

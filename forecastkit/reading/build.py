@@ -25,7 +25,7 @@ from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_freq
 from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of
-from forecastkit.reading.rows import Parsed, instants_index, rows_of
+from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
@@ -80,7 +80,8 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
         return read_mapped(Path(source), options, where, card)
     table = open_table(source, options)
     roles = choose_roles(table, options)
-    return _build(table, roles, rows_of(table, roles, options), options, where, card)
+    rows = rows_of(table, roles, options)
+    return _build(table, roles, rows, joined_options(options, roles) if options.joint else options, where, card)
 
 
 def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:

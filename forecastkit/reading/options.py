@@ -38,6 +38,7 @@ class ReadOptions:
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
+        joint: several targets learn from each other's past.
         holidays: country whose public holidays are known ahead, as ``ES`` or ``AU-VIC``; empty = none.
         store: ``disk``: a Parquet or Arrow file is mapped and not held in memory; ``memory``; None = by its size.
         min_rows: items with fewer observed rows are set aside and listed.
@@ -63,6 +64,7 @@ class ReadOptions:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
     holidays: str = ""
     min_rows: int = 3
     store: Literal["memory", "disk"] | None = None

@@ -24,6 +24,7 @@ MOST_SERIES = 40
 MOST_DETAIL = 40
 MOST_TABLE = 500
 MOST_DOWNLOAD = 5_000_000
+MOST_TRIALS = 10
 FEWEST_SCORES = 19
 """With fewer errors none of them bounds an interval of 95 %."""
 
@@ -75,6 +76,8 @@ def render(data: ReportData) -> str:
         costs=_costs(data),
         took=_took(data),
         bands=_bands(data),
+        tuning=_tuning(data),
+        explained=_explained(data, w),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -169,7 +172,7 @@ def _bands_said(data: ReportData, w: dict[str, str]) -> str:
     if found.get("method") == "adaptive":
         said.append(w["adapted"])
     if found.get("pooled"):
-        said.append(w["pooled"].format(n=found["n_scores"]))
+        said.append(w["pooled"].format(n=found["n_a_step"]))
         said += [w["few_scores"]] if found["n_scores"] < FEWEST_SCORES else []
     for level in ("80", "95"):
         held = found.get(level) or {}
@@ -340,6 +343,43 @@ def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
         for _, r in data.leaderboard.iterrows()
         if r["status"] in ("ok", "partial")
     ]
+
+
+def _explained(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    found = data.explained
+    if not found:
+        return None
+    said = w["explained_said"].format(n=found["n_folds"])
+    chart = _both(charts.importance_chart, found, lang=data.lang)
+    return {"sentence": found["sentence"][data.lang], "said": said, "chart": chart}
+
+
+def _tuning(data: ReportData) -> list[dict[str, Any]]:
+    """For each network the best trials of its search, with the first one, and the words that give its options again."""
+    out = []
+    for name in dict.fromkeys(str(t["model"]) for t in data.tuning):
+        trials = [t for t in data.tuning if t["model"] == name]
+        ranked = sorted(trials, key=lambda t: np.inf if t["loss"] is None else float(t["loss"]))
+        shown = ranked[:MOST_TRIALS]
+        shown += [t for t in trials if not t["params"] and t not in shown]
+        rows = [
+            {
+                "number": str(t["number"] + 1),
+                "loss": "–" if t["loss"] is None else number(float(t["loss"]), data.lang, 4),
+                "time": seconds(float(t["seconds"]), data.lang),
+                "said": ", ".join(f"{k} {_short(v)}" for k, v in t["params"].items()) or "–",
+                "best": bool(t.get("best")),
+            }
+            for t in shown
+        ]
+        best = next((t for t in trials if t.get("best")), None)
+        again = " ".join(f"models.{name}.{k}={_short(v)}" for k, v in best["params"].items()) if best else ""
+        out.append({"name": name, "n": len(trials), "rows": rows, "again": again})
+    return out
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _pareto(data: ReportData) -> Markup | str:

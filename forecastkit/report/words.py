@@ -36,8 +36,8 @@ _WORDS = {
         "Siguen los errores de los pronósticos posteriores según llegan los valores.",
     ),
     "pooled": (
-        "There are few such errors ({n}), so all steps share them.",
-        "Hay pocos errores así ({n}); todos los pasos los comparten.",
+        "Each step has few of them ({n}), so that all steps share theirs.",
+        "Cada paso tiene pocos ({n}), así que todos comparten los suyos.",
     ),
     "few_scores": (
         "So few cannot promise a share of 95 %.",
@@ -64,6 +64,24 @@ _WORDS = {
     ),
     "band": ("{level} % held", "{level} % contuvo"),
     "width": ("width", "anchura"),
+    "explained": ("What it leans on", "En qué se apoya"),
+    "explained_said": (
+        "How much the error of {n} test forecasts grows when one thing is taken from another of them; bars are 95 % intervals, grey "
+        "where it may be nothing. Things that go together share what they are worth.",
+        "Cuánto crece el error de {n} pronósticos de prueba si una cosa se toma de otro de ellos; las barras son intervalos del 95 %, "
+        "en gris donde puede no ser nada. Lo que va junto comparte su valor.",
+    ),
+    "tuning": ("The search for options", "La búsqueda de opciones"),
+    "tuning_said": (
+        "Every trial trained once on the rows before the folds that choose, and was scored on those folds alone; the test had no part "
+        "in it. Trial 1 has the options as they were given.",
+        "Cada ensayo entrenó una vez con las filas anteriores a los cortes de elección y se midió solo en ellos; la prueba no "
+        "intervino. El ensayo 1 tiene las opciones tal como se dieron.",
+    ),
+    "trials": ("{name}: the best of {n} trials", "{name}: los mejores de {n} ensayos"),
+    "trial": ("Trial", "Ensayo"),
+    "options": ("Options", "Opciones"),
+    "options_again": ("The best ones by name:", "Las mejores, por su nombre:"),
     "leaderboard": ("All models compared", "Todos los modelos comparados"),
     "leaderboard_said": (
         "Each dot is how much smaller a model's error is than that of {reference} (grey line); the bar is its 95 % "

@@ -14,7 +14,7 @@ from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.covariates import missing_future
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading import ReadOptions, read
-from forecastkit.reading.profile import moment_text
+from forecastkit.reading.profile import item_columns, moment_text
 
 __all__ = ["FILL_IN", "leak_notes", "require_future", "rows_to_fill"]
 
@@ -85,7 +85,7 @@ LISTS = ("known", "past", "static")
 
 def _rows(frame: SeriesFrame, profile: Mapping[str, Any], steps: int) -> pd.DataFrame:
     parts = []
-    item_column = str(profile.get("item") or "")
+    item_column = ",".join(item_columns(str(profile.get("item", "")), str(profile.get("layout", "long"))))
     time_column = str(profile.get("time") or "")
     if "," in time_column or not time_column:
         time_column = "timestamp"

@@ -11,12 +11,13 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, ModelFileError
+from forecastkit.run.budget import Replay
 from forecastkit.run.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecastkit.run.execute import Observer, Replay
+    from forecastkit.run.execute import Observer
 
 __all__ = ["TIMINGS", "compare_files", "rerun"]
 
@@ -37,7 +38,8 @@ def rerun(
 ) -> dict[str, Any]:
     """Carry out a run again with its data, configuration and seeds, and compare the tables.
 
-    Models that ran out of their time budget then are left out now, and no other has a limit.
+    Models that ran out of their time budget then are left out now; a time limit is not measured again, but its numbers of
+    steps, seeds and members are taken. A search for options is not made again either; what it found is taken.
 
     Args:
         data: where the data are now; None = where they were.
@@ -68,14 +70,9 @@ def rerun(
         # Other data give other numbers: there is nothing to compare.
         return {**found, "data": {"then": facts.get("fingerprint"), "now": now}}
     outcome = execute(
-        config,
-        out=out,
-        observer=observer,
-        final=final,
-        command=command,
-        replay=_replay(first, facts),
-        prepared=prepared,
-    )
+        config, out=out, observer=observer, final=final, command=command, prepared=prepared,
+        replay=Replay(_left_out(first), facts.get("budget") or {}, facts.get("tuned") or {}),
+    )  # fmt: skip
     if outcome.interrupted:
         raise KeyboardInterrupt
     files = compare_files(first, outcome.folder)
@@ -113,14 +110,6 @@ def _versions(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     now = artifacts.versions()
     apart = [name for name in dict.fromkeys([*then, *now]) if str(then.get(name)) != str(now.get(name))]
     return {name: {"then": str(then.get(name)), "now": str(now.get(name))} for name in apart}
-
-
-def _replay(folder: RunFolder, facts: Mapping[str, Any]) -> Replay:
-    from forecastkit.run.execute import Replay
-
-    stopped = facts.get("stopped_at")
-    stopped = stopped if isinstance(stopped, dict) else {}
-    return Replay(_left_out(folder), {str(m): {int(s): at for s, at in own.items()} for m, own in stopped.items()})
 
 
 def _left_out(folder: RunFolder) -> dict[str, str]:

@@ -32,13 +32,11 @@ class Checkpoint:
         path: of the file; it need not exist.
         key: what the training depends on; a file with another key is not used.
         seconds: between two writes; 0 = at every epoch.
-        rank: of this process; only 0 writes.
     """
 
     path: Path
     key: str
     seconds: float = 10.0
-    rank: int = 0
     _held: State | None = field(default=None, repr=False)
     _written: float = field(default_factory=time.monotonic, repr=False)
     _taken: float = field(default=0.0, repr=False)
@@ -62,9 +60,6 @@ class Checkpoint:
     def write(self) -> None:
         """Write the state that is held, if it is not written yet."""
         if self._held is None:
-            return
-        if self.rank > 0:
-            self._held = None
             return
         artifacts.write_state(self.path, *self._held)
         self._held, self._written = None, time.monotonic()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 __all__ = ["DivergedError", "OptimizerOptions", "TrainingModule"]
 
 WARM_UP = 100
-"""Steps in which a ``timed`` learning rate rises."""
+"""Steps in which a ``timed`` learning rate rises, of a training long enough: a tenth of it at most."""
 
 Objective = Callable[[nn.Module, Any], tuple[Tensor, ...]]
 """(network, batch) -> (sum of losses, sum of weights); in validation also (right answers, answers), where they are counted."""
@@ -184,7 +184,7 @@ class TrainingModule(pl.LightningModule):
             now = time.monotonic()
             done = max(done, (now - self._begun) / max(self.deadline - self._begun, 1e-9))
         share = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        warm = min(1.0, (self.n_steps + 1) / WARM_UP)
+        warm = min(1.0, (self.n_steps + 1) / min(WARM_UP, 1 + self.options.max_steps // 10))
         for group in optimizer.param_groups:
             awake = group.get("from_step", 0) <= self.n_steps
             group["lr"] = self.options.lr * warm * max(share, 0.01) * group.get("share", 1.0) * awake

@@ -228,9 +228,8 @@ def train(
     elif any(not torch.isfinite(p).all() for p in module.net.parameters()):
         raise DivergedError
     best = watch.best_step if watch.best else module.n_steps
-    return Trained(
-        module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, module.out_of_time, begun
-    )  # fmt: skip
+    stopped = module.out_of_time and module.n_steps < max_steps
+    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped, begun)
 
 
 def _fit(

@@ -6,7 +6,6 @@ it is that rule, and what it learns is what the rule misses.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +13,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from forecastkit import runtime
-from forecastkit.errors import ConfigError, FitError
+from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
-from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, training_windows
+from forecastkit.forecasting.models.training import Training
+from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.windows import WindowSet
-from forecastkit.ranks import rank
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
@@ -42,7 +39,8 @@ class NetworkForecaster:
         residual: the naive rule that is corrected: ``auto`` (all that the context holds: last value, last season, for
             hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
-        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen twice.
+        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
+            twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -52,11 +50,15 @@ class NetworkForecaster:
             each window's spread; a squared error is divided by the square.
         average: decay of the running mean of the weights that is validated and kept (Polyak averaging); 0 = none.
         scaling: ``instance``: mean and standard deviation of each context; ``log``: the same in logarithms, where a
-            context has values above 0 alone; ``none``.
+            context has values above 0 alone; ``item``: the mean of each context and the standard deviation of all training
+            rows of its series, so that quiet stretches stay quiet; ``none``.
         paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
+        lr_range: find the learning rate by a range test of 100 steps; ``lr`` is then what is taken where it finds none.
         batch_size: windows a step.
+        sampling: ``uniform``: every window is drawn alike; ``balanced``: every series is, however long.
+        recent: share of the history after which windows are drawn half as often; 0 = old ones as often as new ones.
         max_steps: most optimiser steps.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
@@ -68,21 +70,24 @@ class NetworkForecaster:
 
     context_length: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
-    clock: bool = False
+    clock: bool | None = None
     identity: bool = False
     head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
     loss: Literal["mae", "mse", "huber", "pinball"] = "mae"
     level: float = 0.5
     scale_loss: bool = True
     average: float = 0.99
-    scaling: Literal["instance", "log", "none"] = "instance"
+    scaling: Literal["instance", "log", "item", "none"] = "instance"
     paths: int = 100
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
+    lr_range: bool = False
     weight_decay: float = 0.01
     schedule: Literal["constant", "cosine", "onecycle"] = "cosine"
     clip: float = 1.0
     batch_size: int = 128
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    recent: float = 0.0
     max_steps: int = 2000
     val_every: int = 25
     patience: int = 8
@@ -103,6 +108,7 @@ class NetworkForecaster:
     }
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "level": (0.001, 0.999), "lr": (1e-9, 100.0), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "average": (0.0, 0.99999),
+        "recent": (0.0, 100.0),
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -213,18 +219,21 @@ class NetworkForecaster:
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip
+        spreads = item_spreads(frame) if self.scaling == "item" else None
         source = WindowSource(
-            frame.store, length, horizon, self.scaling, task.scale_rows,
+            frame.store, length, horizon, self.scaling, task.scale_rows, spreads,
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
-        net, trained, remarks = self._train_until_it_fits(source, task, train, valid, about)
-        note = "; ".join(filter(None, [note, *remarks]))
+        training = Training(self, source, task, train, valid, about).paced()
+        net, trained, said = training.run()
+        note = "; ".join(filter(None, [note, said]))
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
             "early_stopped": trained.early_stopped,
-            "retried": bool(remarks),
+            "most_steps": training.schedule_end,
+            "retried": "retried" in said or "out of memory" in said,
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
             "context_length": length,
@@ -238,122 +247,18 @@ class NetworkForecaster:
             info["note"] = "; ".join(filter(None, [note, kept]))
         if trained.out_of_time:
             info["stopped_at"] = trained.n_steps
-            said = f"stopped by its time limit at step {trained.n_steps}"
-            info["note"] = "; ".join(filter(None, [str(info["note"]), said]))
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"stopped by its time limit at step {trained.n_steps}"])
+            )
+        elif training.schedule_end is not None and training.schedule_end < self.max_steps:
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"{training.schedule_end} steps fitted into its time limit"])
+            )
         net.eval()
-        return FittedNetwork(self, net, task, encoder, info, trained.curves)
+        own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
+        return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
 
-    def _train_until_it_fits(
-        self, source: Any, task: NetTask, train: WindowSet, valid: WindowSet, about: FitContext
-    ) -> tuple[Any, Any, list[str]]:
-        """(network, how it went, what had to be changed).
-
-        A training that diverges is tried once more at a tenth of its learning rate, one that is out of memory with
-        smaller and smaller batches.
-
-        Raises:
-            FitError: it diverges again, or single windows are too much.
-        """
-        from forecastkit.training.module import DivergedError
-
-        lr, batch_size = self.lr, self.batch_size
-        diverged, smaller = "", ""
-        while True:
-            try:
-                done = self._train(source, task, train, valid, about, lr, batch_size)
-                return *done, [r for r in (diverged, smaller) if r]
-            except DivergedError:
-                if diverged:
-                    raise FitError(
-                        place=f"model {self.label}",
-                        rule=f"training diverged, also at a learning rate of {lr:g}",
-                        remedy=f"Lower models.{self.label}.lr.",
-                    ) from None
-                lr = self.lr / 10
-                diverged = f"diverged at first, retried at learning rate {lr:g}"
-            except (MemoryError, RuntimeError) as error:
-                # Several ranks cannot lower their batch one by one.
-                if not runtime.is_out_of_memory(error) or about.machines.count > 1:
-                    raise
-                if batch_size == 1:
-                    raise FitError(
-                        place=f"model {self.label}",
-                        rule="out of memory, also with batches of one window",
-                        remedy=f"Lower models.{self.label}.hidden or context_length.",
-                    ) from None
-                # What the failed trial held is free once its error is.
-                batch_size //= 2
-                smaller = f"out of memory with batches of {self.batch_size}, trained with {batch_size}"
-
-    def _train(
-        self,
-        source: Any,
-        task: NetTask,
-        train: WindowSet,
-        valid: WindowSet,
-        about: FitContext,
-        lr: float,
-        batch_size: int,
-    ) -> tuple[Any, Any]:
-        from forecastkit.forecasting.datamodule import ForecastDataModule
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import Trained
-        from forecastkit.training.trainer import train as run
-
-        where = runtime.device(self.device)
-        short = self.max_steps if len(valid) else min(self.max_steps, 200)
-        n_steps = about.n_steps if about.n_steps is not None else short
-        options = OptimizerOptions(
-            self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps, self.average
-        )
-        with runtime.seeded(about.seed):
-            net = self.net_of(task)
-            if n_steps == 0:
-                return net, Trained(0, 0, math.nan, early_stopped=False)
-            module = TrainingModule(
-                net,
-                self._objective(task),
-                self._last_objective(),
-                options,
-                deadline=about.deadline,
-                stop_at=about.stop_at[0] if about.stop_at else None,
-                dtype=runtime.dtype_of(self.precision, where),
-            )
-            every = min(self.val_every, n_steps)
-            data = ForecastDataModule(
-                source,
-                train,
-                valid,
-                batch_size=batch_size,
-                steps_per_epoch=every,
-                chunk=1 if n_steps % 5 else 5,
-                seed=about.seed,
-                share=(rank(about.machines), about.machines.count),
-            )
-            trained = run(
-                module,
-                data,
-                max_steps=n_steps,
-                steps_per_epoch=every,
-                patience=self.patience,
-                accelerator=where.type if where.type != "cuda" else "gpu",
-                progress=about.progress,
-                checkpoint=self._checkpoint(about, f"lr{lr:g}-batch{batch_size}-steps{n_steps}", len(train)),
-                machines=about.machines,
-            )
-        return net.cpu(), trained
-
-    def _checkpoint(self, about: FitContext, name: str, n_windows: int) -> Any:
-        from forecastkit.training.checkpoint import Checkpoint
-
-        if about.kept is None:
-            return None
-        name = f"{self.label}-seed{about.seed}-{name}"
-        key = f"{about.kept.key}/{self!r}/{name}/{n_windows} windows"
-        file = about.kept.folder / f"{name}.safetensors"
-        return Checkpoint(file, key, about.kept.seconds, rank(about.machines))
-
-    def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
         return self._loss_of(lambda net, batch: net(batch.inputs))
 
@@ -369,9 +274,10 @@ class NetworkForecaster:
 
         return objective
 
-    def _objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """What is trained: (network, batch) -> sums of losses and weights."""
         if not self._supervises_all(task):
-            return self._last_objective()
+            return self.last_objective()
         head, length = self.head_of(), task.context_length
         start = length // 2
 
@@ -401,7 +307,8 @@ class NetworkForecaster:
             arrays = _of_this_format(arrays, task)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
-        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})))
+        spreads = {str(item): float("nan") if s is None else float(s) for item, s in meta.get("spreads", {}).items()}
+        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads)
 
 
 def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, np.ndarray]:

@@ -29,7 +29,7 @@ from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["Arima", "AutoArima", "AutoEts", "LocalFit", "Theta"]
+__all__ = ["Arima", "AutoArima", "AutoEts", "LocalFit", "LocalModel", "StatisticalForecaster", "Theta"]
 
 FEWEST_ROWS = 6
 DIFFERENCE, PROFILE = "difference", "decomposition"
@@ -43,7 +43,7 @@ MOST_CHUNKS = 64
 """Pieces that a cluster is given, of whose size and speed nothing is known here."""
 
 
-class _Local(Protocol):
+class LocalModel(Protocol):
     """A model of one series."""
 
     def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
@@ -183,8 +183,8 @@ class _Filtered:
 class _FittedLocal:
     """One model a series."""
 
-    forecaster: _Statistical
-    models: dict[str, _Local]
+    forecaster: StatisticalForecaster
+    models: dict[str, LocalModel]
     train: dict[str, np.ndarray]
     season_length: int
     horizon: int
@@ -261,14 +261,14 @@ class _Unit:
 class _Done:
     """What became of a unit."""
 
-    model: _Local | None
+    model: LocalModel | None
     points: np.ndarray
     seconds_fit: float
     seconds_predict: float
 
 
 def _work(
-    forecaster: _Statistical, season_length: int, horizon: int, until: float | None, units: list[_Unit]
+    forecaster: StatisticalForecaster, season_length: int, horizon: int, until: float | None, units: list[_Unit]
 ) -> list[_Done]:
     """Fit and forecast some series; fewer where the clock (``time.time()``, which machines share) is past ``until``."""
     out: list[_Done] = []
@@ -288,7 +288,7 @@ def _work(
 
 
 @dataclass(frozen=True)
-class _Statistical:
+class StatisticalForecaster:
     """What the four share.
 
     Args:
@@ -302,6 +302,7 @@ class _Statistical:
     capabilities: ClassVar[Capabilities] = Capabilities()
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
+    fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
         if self.max_history < 20:
@@ -312,7 +313,7 @@ class _Statistical:
     def _library_model(self, season: int) -> Any:
         raise ConfigError(place=type(self).__name__, rule="not a model by itself")
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
         past = _bridge(y)
         adjusted = self._adjustment(season_length, len(past))
         if np.ptp(past) == 0:
@@ -327,7 +328,7 @@ class _Statistical:
             past = past - _profile(past, season_length, _recent(season_length, self.max_history))[phase]
         return _Forwarded(self._library_model(season).fit(past), self.max_history, season_length, adjusted)
 
-    def _fit_quietly(self, y: np.ndarray, season_length: int) -> _Local:
+    def _fit_quietly(self, y: np.ndarray, season_length: int) -> LocalModel:
         with _quiet():
             return self._fit_series(y, season_length)
 
@@ -342,7 +343,7 @@ class _Statistical:
         how = self._adjustment(season_length, self.max_history)
         return f"season {season_length} taken out by {how} first" if how else ""
 
-    def _said(self, season_length: int, models: dict[str, _Local]) -> str:
+    def _said(self, season_length: int, models: dict[str, LocalModel]) -> str:
         flat = sum(isinstance(m, _Forwarded) and m.model is None for m in models.values())
         constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
         return "; ".join(filter(None, [self._note(season_length), constant if flat else ""]))
@@ -372,7 +373,7 @@ class _Statistical:
         for one in fits:
             store, train = one.frame.store, self._training(one.train)
             if not train:
-                raise FitError(place="history", rule=f"no series has {FEWEST_ROWS} observed rows")
+                raise FitError(place="history", rule=f"no series has {self.fewest} observed rows")
             found = []
             for _ in store.items:
                 unit = next(done, None)
@@ -398,7 +399,7 @@ class _Statistical:
             y = _trim(store.series(i))
             # The cut must begin with an observed row too.
             y = _trim(y[-self.max_history :])
-            if np.isfinite(y).sum() >= FEWEST_ROWS:
+            if np.isfinite(y).sum() >= self.fewest:
                 train[item] = y
         return train
 
@@ -449,7 +450,7 @@ class _Statistical:
 
 
 @dataclass(frozen=True)
-class AutoArima(_Statistical):
+class AutoArima(StatisticalForecaster):
     """ARIMA with orders chosen stepwise by AICc.
 
     Source: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03.
@@ -465,13 +466,15 @@ class AutoArima(_Statistical):
 
 
 @dataclass(frozen=True)
-class AutoEts(_Statistical):
+class AutoEts(StatisticalForecaster):
     """Exponential smoothing with error, trend and season chosen by AICc.
 
     Source: Hyndman, Koehler, Snyder and Grose (2002), doi:10.1016/S0169-2070(01)00110-8.
     """
 
     complexity: ClassVar[int] = 15
+    # The library refuses fewer.
+    fewest: ClassVar[int] = 7
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoETS
@@ -480,7 +483,7 @@ class AutoEts(_Statistical):
 
 
 @dataclass(frozen=True)
-class Theta(_Statistical):
+class Theta(StatisticalForecaster):
     """The theta method, optimised dynamically.
 
     Source: Fiorucci et al. (2016), doi:10.1016/j.ijforecast.2016.02.005.
@@ -495,7 +498,7 @@ class Theta(_Statistical):
 
 
 @dataclass(frozen=True)
-class Arima(_Statistical):
+class Arima(StatisticalForecaster):
     """ARIMA of a fixed order, by exact likelihood in state space form.
 
     Args:
@@ -519,7 +522,7 @@ class Arima(_Statistical):
     def _note(self, season_length: int) -> str:
         return ""
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
         from statsmodels.tsa.arima.model import ARIMA
 
         seen = y[np.isfinite(y)]

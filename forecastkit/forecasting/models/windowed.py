@@ -15,12 +15,23 @@ from forecastkit.forecasting.schema import SeriesFrame, Store
 from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather, window_ends
 from forecastkit.nn.rules import rule_rows
 
-__all__ = ["CHUNK", "MOST_VALID", "evenly", "forecasts", "item_scales", "ranked_rules", "training_windows"]
+__all__ = [
+    "CHUNK",
+    "MOST_VALID",
+    "evenly",
+    "forecasts",
+    "item_scales",
+    "item_spreads",
+    "ranked_rules",
+    "training_windows",
+]
 
 VALID_SHARE = 0.15
 MOST_VALID = 1024
 """Validation windows; more change the stopping step little and cost as much as training."""
 FEWEST_TRAIN = 8
+MANY_ITEMS, HELD_OUT = 40, 5
+"""From so many series on, every fifth can validate what is learned from the others."""
 FEWEST_WEEK = 8
 """A season longer than this may be a day, with a week of seven of it."""
 CHUNK = 4096
@@ -42,7 +53,8 @@ def training_windows(
 ) -> tuple[WindowSet, Windows, str]:
     """Training windows, validation windows from the tail of the same rows, and what was done otherwise.
 
-    There are no validation windows where the number of steps is given, or the history is too short for them.
+    Where the history is too short for a tail, every fifth of many series validates; of few series there are no validation
+    windows, nor where the number of steps is given.
 
     Raises:
         FitError: no window fits.
@@ -66,6 +78,10 @@ def training_windows(
             rule=f"no window of {least} rows and {horizon} steps fits",
             remedy="Shorten the horizon.",
         )
+    if about.n_steps is None and len(np.unique(train.item)) >= MANY_ITEMS:
+        held = train.item % HELD_OUT == HELD_OUT - 1
+        note = "history too short for a tail: early stopping on a fifth of the series"
+        return train.take(np.flatnonzero(~held)), evenly(train.take(np.flatnonzero(held)), MOST_VALID), note
     note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
     return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
 
@@ -109,6 +125,13 @@ def item_scales(frame: SeriesFrame) -> np.ndarray:
     return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
 
 
+def item_spreads(frame: SeriesFrame) -> np.ndarray:
+    """[I] standard deviation of each series' observed rows; NaN where it has none or does not vary."""
+    rows = (frame.store.series(i) for i in range(len(frame.store)))
+    spreads = np.array([float(np.nanstd(y)) if np.isfinite(y).any() else np.nan for y in rows])
+    return np.where(spreads > 0, spreads, np.nan)
+
+
 def forecasts(
     frame: SeriesFrame,
     cutoffs: np.ndarray,
@@ -120,6 +143,7 @@ def forecasts(
     horizon: int,
     scaling: str,
     scale_rows: int | None = None,
+    spreads: np.ndarray | None = None,
     elapsed: bool = False,
     chunk: int = CHUNK,
 ) -> np.ndarray:
@@ -127,7 +151,7 @@ def forecasts(
 
     Args:
         shape: of a window's forecast, the horizon among it.
-        encoder, context_length, scaling, scale_rows, elapsed: see ``gather``.
+        encoder, context_length, scaling, scale_rows, spreads, elapsed: see ``gather``.
     """
     store = frame.store
     encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
@@ -136,8 +160,8 @@ def forecasts(
     for part, windows, batch, found in _passes(
         store, at, chunk, read,
         lambda windows: gather(
-            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, covariates=encoded, ahead=horizon,
-            elapsed=elapsed,
+            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads,
+            covariates=encoded, ahead=horizon, elapsed=elapsed,
         ),
     ):  # fmt: skip
         out[part] = batch.scale.inverse(found.astype(np.float64))
