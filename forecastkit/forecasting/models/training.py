@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit import runtime
+from forecastkit import artifacts, runtime
 from forecastkit.errors import FitError
 from forecastkit.forecasting.models.fitted_network import NetTask
 from forecastkit.forecasting.protocol import FitContext
@@ -43,12 +43,25 @@ class Training:
     about: FitContext
 
     def paced(self) -> Training:
-        """With a deadline: the same with the number of steps that fit before it."""
+        """With a deadline: the same with the number of steps that fit before it; a training that is gone on with has its own."""
         about = self.about
         if about.deadline is None or about.n_steps is not None or self.schedule_end is not None:
             return self
-        measured = self._steps_in_time(about.deadline) if rank(about.machines) == 0 else 0
+        measured = self._kept_pace(about.deadline) if rank(about.machines) == 0 else 0
         return replace(self, about=replace(about, most_steps=(agreed(measured, about.machines),)))
+
+    def _kept_pace(self, deadline: float) -> int:
+        """Steps that fit before the deadline, as measured when the training began."""
+        kept = self.about.kept
+        if kept is None:
+            return self._steps_in_time(deadline)
+        file, key = kept.folder / "pace.safetensors", f"{kept.key}/{len(self.train)} windows/seed {self.about.seed}"
+        found = artifacts.read_state(file)
+        if found is not None and found[1].get("key") == key:
+            return int(found[1]["steps"])
+        steps = self._steps_in_time(deadline)
+        artifacts.write_state(file, {}, {"key": key, "steps": steps})
+        return steps
 
     def _steps_in_time(self, deadline: float) -> int:
         from forecastkit.training.pace import steps_in_time
