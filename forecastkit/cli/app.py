@@ -217,12 +217,15 @@ def export(
     model: Annotated[
         str | None, typer.Option("--model", help="A model of a run that keeps several [default: the one to use].")
     ] = None,
+    length: Annotated[
+        int | None, typer.Option("--length", help="Steps of a classifier with --format torch [default: 256].")
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Write the network of a run as ONNX or torch.export, compared with torch, with a description and an example."""
     from forecastkit.cli.shipping import run_export
 
-    run_export(run, kind=kind, out=out, model=model)
+    run_export(run, kind=kind, out=out, model=model, length=length)
 
 
 @app.command()

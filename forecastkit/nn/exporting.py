@@ -11,18 +11,21 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.nn.heads import Head, PointHead, QuantileHead
 from forecastkit.nn.inputs import Inputs
+from forecastkit.nn.texts import TextNet
 
-__all__ = ["OPSET", "TOLERANCE", "ForecastGraph", "Graph", "to_onnx", "to_torch"]
+__all__ = ["OPSET", "TOLERANCE", "ForecastGraph", "Graph", "SequenceGraph", "TextGraph", "to_onnx", "to_torch"]
 
 TOLERANCE = 1e-5
 """Largest difference between an exported network and torch, in the network's own units."""
@@ -96,6 +99,84 @@ class ForecastGraph(nn.Module):
         return tuple(out)
 
 
+def _tempered(p: Tensor, temperature: float, shift: Tensor) -> Tensor:
+    """See ``probabilities.temper``."""
+    return torch.softmax(p.clamp(1e-9, 1.0).log() / temperature + shift, dim=-1)
+
+
+class SequenceGraph(nn.Module):
+    """Classifiers of sequences with the scaling before them and the calibration after them.
+
+    Args:
+        nets: of ``nn.classifiers``; their probabilities are averaged.
+        scaler: channel_mean, channel_scale, holes [C]; feature_mean, feature_scale [F].
+        shift: [K], see ``probabilities.temper``.
+
+    From values [B, T, C] with NaN where missing, lengths [B] and, where the networks read them, features [B, F] it gives
+    ``raw`` [B, K], by which a class is chosen, and calibrated ``probabilities`` [B, K].
+    """
+
+    outputs = ("raw", "probabilities")
+    channel_mean: Tensor
+    channel_scale: Tensor
+    feature_mean: Tensor
+    feature_scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, nets: Sequence[nn.Module], scaler: Mapping[str, np.ndarray], temperature: float, shift: np.ndarray
+    ) -> None:
+        super().__init__()
+        self.nets, self.temperature = nn.ModuleList(nets), temperature
+        self.holes = np.flatnonzero(scaler["holes"]).tolist()
+        for name in ("channel_mean", "channel_scale", "feature_mean", "feature_scale"):
+            self.register_buffer(name, torch.from_numpy(np.asarray(scaler[name])))
+        self.register_buffer("shift", torch.from_numpy(np.asarray(shift, np.float32)))
+
+    def forward(self, values: Tensor, lengths: Tensor, features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        x = (values - self.channel_mean) / self.channel_scale
+        lost = torch.isnan(x)
+        x = torch.where(lost, torch.zeros_like(x), x)
+        if self.holes:
+            x = torch.cat([x, (~lost[..., self.holes]).to(x.dtype)], dim=-1)
+        if features is not None:
+            scaled = (features - self.feature_mean) / self.feature_scale
+            features = torch.where(torch.isnan(scaled), torch.zeros_like(scaled), scaled).clamp(-6, 6)
+        parts = [torch.softmax(net(x, lengths, features), dim=-1) for net in self.nets]
+        raw = torch.stack(parts).mean(dim=0)
+        return raw, _tempered(raw, self.temperature, self.shift)
+
+
+class TextGraph(nn.Module):
+    """Classifiers of texts with the calibration after them.
+
+    From words [B, T], the ids of a text's tokens, and lengths [B]; where words are helped by groups of characters also grams
+    [B, T, G] (-1 after a word's last one). It gives ``raw`` [B, K] and calibrated ``probabilities`` [B, K].
+    """
+
+    outputs = ("raw", "probabilities")
+
+    def __init__(self, nets: Sequence[TextNet], temperature: float) -> None:
+        super().__init__()
+        self.nets, self.temperature = nn.ModuleList(nets), temperature
+
+    def forward(self, words: Tensor, lengths: Tensor, grams: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        parts = []
+        net: Any
+        for net in self.nets:
+            x = net.embedding.words(words)
+            if grams is not None and net.embedding.grams is not None:
+                there = (grams >= 0).to(x.dtype)[..., None]
+                rows = functional.embedding(grams.clamp_min(0), net.embedding.grams.weight)
+                x = x + (rows * there).sum(dim=2) / there.sum(dim=2).clamp_min(1)
+            states, last = net.encoder.read(x, lengths)
+            parts.append(torch.softmax(net.answer(states, last, lengths), dim=-1))
+        raw = torch.stack(parts).mean(dim=0)
+        return raw, _tempered(raw, self.temperature, raw.new_zeros(raw.shape[1:]))
+
+
 def to_onnx(graph: Graph) -> tuple[bytes, float]:
     """(the ONNX file, largest difference from torch with onnxruntime over all samples).
 
@@ -158,10 +239,11 @@ def to_torch(graph: Graph) -> tuple[bytes, float]:
     return file.getvalue(), worst
 
 
-def _dims(graph: Graph) -> tuple[tuple[dict[int, object], ...]]:
+def _dims(graph: Graph) -> tuple[Any, ...]:
     free = torch.export.Dim.DYNAMIC
-    # All inputs are one *args argument.
-    return (tuple(dict.fromkeys(axes, free) for axes in graph.inputs.values()),)
+    shapes = tuple(dict.fromkeys(axes, free) for axes in graph.inputs.values())
+    # All inputs of a forecaster are one *args argument.
+    return (shapes,) if isinstance(graph.module, ForecastGraph) else shapes
 
 
 def _compared(graph: Graph, run: Callable[[tuple[Tensor, ...]], list[np.ndarray]], by: str) -> float:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Export", "Exported", "export_run"]
 
 FORMATS = {"onnx": "model.onnx", "torch": "model.pt2"}
+MOST_STEPS = 100_000
 SAMPLES = (3, 1, 7)
 """Batch sizes; by the first it is exported, all are compared."""
 EXAMPLES = 16
@@ -65,7 +66,12 @@ class Exported:
 
 
 def export_run(
-    run: str | Path, kind: str = "onnx", *, out: str | Path | None = None, model: str | None = None
+    run: str | Path,
+    kind: str = "onnx",
+    *,
+    out: str | Path | None = None,
+    model: str | None = None,
+    length: int | None = None,
 ) -> Exported:
     """Export the network of a run, after it was compared with torch.
 
@@ -73,7 +79,8 @@ def export_run(
         run: run folder of any task.
         kind: ``onnx`` or ``torch``.
         out: folder; None = ``RUN/export``.
-        model: of a run that keeps several; None = the recommended one.
+        model: of a run that keeps several; None = the recommended one, or the network that is kept beside it.
+        length: steps of a classifier of sequences as ``torch``, which has no free length; None = 256.
 
     Raises:
         ConfigError: no such format, or a model that is no network.
@@ -83,7 +90,9 @@ def export_run(
     if kind not in FORMATS:
         raise ConfigError(place="--format", value=repr(kind), rule="no such format", remedy=near(kind, FORMATS))
     folder = RunFolder.open(run)
-    export = _export_of(folder, model)
+    if length is not None and not 1 <= length <= MOST_STEPS:
+        raise ConfigError(place="--length", value=str(length), rule=f"from 1 to {MOST_STEPS}")
+    export = _export_of(folder, model, None if kind == "onnx" else length or 256)
     from forecastkit.nn.exporting import OPSET, TOLERANCE, to_onnx, to_torch
 
     content, worst = to_onnx(export.graph) if kind == "onnx" else to_torch(export.graph)
@@ -108,10 +117,16 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _export_of(folder: RunFolder, model: str | None) -> Export:
+def _export_of(folder: RunFolder, model: str | None, length: int | None) -> Export:
+    from forecastkit.run import export_classes
+
     task = str(folder.facts().get("task") or "forecast")
     if task == "forecast":
         return _forecast(folder, model)
+    if task in ("ecg", "rhythm", "sequences"):
+        return export_classes.export_sequences(folder, task, model, length)
+    if task == "classify":
+        return export_classes.export_text(folder, model, length)
     raise ModelFileError(
         place=str(folder.path), value=f"a run of {task}", rule="its models cannot be exported",
         remedy="Give a run of forecasts or of classes.",
