@@ -15,17 +15,23 @@ from forecastkit.run.saved_model import SavedModel
 __all__ = ["read_future", "read_newer", "reading_of"]
 
 
-def read_newer(folder: RunFolder, model: SavedModel, data: Any) -> SeriesFrame:
+def read_newer(folder: RunFolder, model: SavedModel, data: Any, options: ReadOptions | None = None) -> SeriesFrame:
     """A short file is enough: columns and frequency come from the run.
+
+    Args:
+        options: of ``reading_of``, where they are at hand.
 
     Raises:
         DataError: it lacks the columns of the run's file, or cannot be read.
     """
-    return read(data, reading_of(folder, model)).frame
+    return read(data, options or reading_of(folder, model)).frame
 
 
-def read_future(folder: RunFolder, model: SavedModel, future: Any) -> SavedModel:
+def read_future(folder: RunFolder, model: SavedModel, future: Any, options: ReadOptions | None = None) -> SavedModel:
     """The model with known covariates of the time to come.
+
+    Args:
+        options: as for ``read_newer``.
 
     Raises:
         DataError: it lacks the columns of the run's file, or its times do not follow the history.
@@ -35,7 +41,7 @@ def read_future(folder: RunFolder, model: SavedModel, future: Any) -> SavedModel
             place="--future", rule="this run has no known covariates", remedy="Fit again with --known COLUMN."
         )
     profile = Profile(**{**folder.json("profile.json"), "notes": ()})
-    frame = with_future(model.frame, future, reading_of(folder, model), profile)
+    frame = with_future(model.frame, future, options or reading_of(folder, model), profile)
     return replace(model, frame=frame)
 
 
