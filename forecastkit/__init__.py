@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "fit": "forecastkit.api:fit",
     "future_frame": "forecastkit.api:future_frame",
+    "join_scores": "forecastkit.api:join_scores",
     "backtest": "forecastkit.api:backtest",
     "predict": "forecastkit.api:predict",
     "load": "forecastkit.api:load",

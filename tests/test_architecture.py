@@ -27,6 +27,7 @@ ORDER = [
         "catalog",
         "probabilities",
     },
+    {"sources"},
     {"reading"},
     {"nn"},
     {"training"},

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["NOTHING", "split_names", "with_reading"]
+from forecastkit.registry import names_in
+
+__all__ = ["NOTHING", "with_reading"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What ``reading`` is before ``with_reading`` fills it."""
@@ -27,6 +29,15 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "past": ("--past", Text, "Covariates known up to the cutoff, comma-separated."),
     "static": ("--static", Text, "Covariates that never change within a series, comma-separated."),
     "holidays": ("--holidays", Text, "Country whose public holidays matter, such as ES or AU-VIC."),
+    "start": ("--start", Text, "First time that is read, such as 2015 or 2015-01-31; a source is asked for it."),
+    "end": ("--end", Text, "Last time that is read; the whole day, month or year belongs to it."),
+    "join": ("--join", Text, "File of dated scores that become past covariates; see docs/sources.md."),
+    "join_columns": ("--join-columns", Text, "Its columns, comma-separated [default: every numeric one]."),
+    "join_time": ("--join-time", Text, "Its column of times; found if not given."),
+    "join_item": ("--join-item", Text, "Its column of series [default: that of the data, where it is there]."),
+    "join_how": ("--join-how", Text, "Scores of one row: mean, sum, last, min, max, count [default: mean]."),
+    "join_tz": ("--join-tz", Text, "Zone of the days of the series, and of scores whose times have none."),
+    "close": ("--close", Text, "Clock at which a day ends, such as 16:00, or next-day [default: next-day]."),
     "sep": ("--sep", Text, "Column separator; found if not given."),
     "decimal": ("--decimal", Text, "Decimal sign, '.' or ','; found if not given."),
     "encoding": ("--encoding", Text, "Text encoding; found if not given."),
@@ -37,16 +48,7 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "fill": ("--fill", Text, "Missing values: none, forward, interpolate, zero [default: none]."),
     "resample": ("--resample", Text, "With --freq: bring the data to it by sum, mean, last, ..."),
 }
-_LISTS = ("known", "past", "static")
-
-
-def split_names(words: str | None) -> tuple[str, ...]:
-    """Names of a comma-separated list.
-
-    >>> split_names("a, b,,a")
-    ('a', 'b')
-    """
-    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
+_LISTS = ("known", "past", "static", "join_columns")
 
 
 def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +70,7 @@ def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(**given: Any) -> Any:
         reading = {name: given.pop(name) for name in _OPTIONS}
         for name in _LISTS:
-            reading[name] = split_names(reading[name]) or None
+            reading[name] = names_in(reading[name]) or None
         return command(**given, reading={k: v for k, v in reading.items() if v is not None})
 
     parameters = [*kept[:at], *more, *kept[at + 1 :]]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,16 +21,16 @@ from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, sta
 from forecastkit.reading.aliases import normal_alias, unit_us, words
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
-from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.join import with_join
+from forecastkit.reading.options import ReadOptions, options_of
+from forecastkit.reading.origin import Origin, origin_of
 from forecastkit.reading.profile import Profile, moment_text
 from forecastkit.reading.rows import Rows, instants_index, row_order, rows_of
 from forecastkit.reading.season import find_season
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY
 from forecastkit.reading.values import Note, several
-
-if TYPE_CHECKING:
-    from forecastkit.cards import Card
+from forecastkit.reading.within import within
 
 __all__ = ["Reading", "as_frame", "read"]
 
@@ -56,7 +55,8 @@ def as_frame(source: Any, **options: Any) -> SeriesFrame:
     """Any source as a checked frame.
 
     Args:
-        source: path, ``"dataset:NAME"``, or a pandas, polars or Arrow frame; never changed.
+        source: path, ``"dataset:NAME"``, ``"yahoo:AAPL"`` or another source, or a pandas, polars or Arrow frame; never
+            changed.
         options: as ``ReadOptions``.
 
     Raises:
@@ -65,51 +65,37 @@ def as_frame(source: Any, **options: Any) -> SeriesFrame:
     """
     if isinstance(source, SeriesFrame) and not options:
         return source
-    return read(source, ReadOptions(**options)).frame
+    return read(source, options_of(options)).frame
 
 
 def read(source: Any, options: ReadOptions | None = None) -> Reading:
     """A source as checked series, and what was found on the way.
 
     Args:
-        source: path, ``"dataset:NAME"``, a pandas, polars or Arrow frame, or a ``SeriesFrame``.
+        source: path, ``"dataset:NAME"``, ``"yahoo:AAPL"`` or another source, a pandas, polars or Arrow frame, or a
+            ``SeriesFrame``.
         options: what the user said; the rest is detected.
 
     Raises:
         DataError: the data cannot be used; names the place and the way out.
         ConfigError: an option is wrong.
+        SourceError: a source outside this machine did not deliver.
     """
     options = options or ReadOptions()
     if isinstance(source, SeriesFrame):
-        return _of_frame(source)
-    card: Card | None = None
-    where = str(source) if isinstance(source, (str, Path)) else "a frame in memory"
-    if isinstance(source, str) and source.startswith("dataset:"):
-        from forecastkit import catalog
-
-        source, card = catalog.resolve(source.removeprefix("dataset:"))
-        options = _as_the_card_says(options, card)
-    table = open_table(source, options)
-    roles = choose_roles(table, options)
-    rows = rows_of(table, roles, options)
-    return _build(table, roles, rows, options, where, card)
+        return _of_frame(source, options)
+    origin = origin_of(source, options)
+    table = open_table(origin.table, origin.options)
+    roles = choose_roles(table, origin.options)
+    rows = rows_of(table, roles, origin.options)
+    return _build(table, roles, rows, origin.options, origin)
 
 
-def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:
-    own_target = options.target in (None, card.target)
-    return replace(
-        options,
-        target=options.target or card.target,
-        time=options.time or card.time,
-        item=options.item or card.item,
-        freq=options.freq or (card.frequency if options.resample is None else None),
-        season_length=options.season_length or (card.season_length if own_target else None),
-    )
-
-
-def _build(table: Table, roles: Roles, rows: Rows, options: ReadOptions, where: str, card: Card | None) -> Reading:
-    notes = list(rows.notes)
+def _build(table: Table, roles: Roles, rows: Rows, options: ReadOptions, origin: Origin) -> Reading:
+    notes = [*origin.notes, *rows.notes]
     n_rows = len(rows.codes)
+    rows, outside = within(rows, options)
+    notes += outside
     usable = rows.times.valid & (rows.codes >= 0)
     lost = int((~rows.times.valid & np.isfinite(rows.values)).sum())
     if lost:
@@ -198,7 +184,7 @@ def _build(table: Table, roles: Roles, rows: Rows, options: ReadOptions, where: 
         future = Ahead(codes[late], position[late], {name: covariates[name][late] for name in options.known})
         codes, position, values = codes[~late], position[~late], values[~late]
         covariates = {name: column[~late] for name, column in covariates.items()}
-    return _assembled(table, roles, rows, options, where, card, notes, n_rows, n_twice, aside, grid, codes, position, values,
+    return _assembled(table, roles, rows, options, origin, notes, n_rows, n_twice, aside, grid, codes, position, values,
                       covariates, items, future)  # fmt: skip
 
 
@@ -337,8 +323,8 @@ def _long_enough(
 
 
 def _assembled(
-    table: Table, roles: Roles, rows: Rows, options: ReadOptions, where: str, card: Card | None, notes: list[Note],
-    n_rows: int, n_twice: int, aside: dict[str, str], grid: Grid, codes: np.ndarray, position: np.ndarray, values: np.ndarray,
+    table: Table, roles: Roles, rows: Rows, options: ReadOptions, origin: Origin, notes: list[Note], n_rows: int,
+     n_twice: int, aside: dict[str, str], grid: Grid, codes: np.ndarray, position: np.ndarray, values: np.ndarray,
     covariates: dict[str, np.ndarray], items: tuple[str, ...], future: Ahead | None,
 ) -> Reading:  # fmt: skip
     n = len(items)
@@ -395,8 +381,13 @@ def _assembled(
         static=options.static,
         future=None if future is None else future.table(items, index.append(beyond), ends),
         country=options.holidays,
-        name=_short_name(where, table.name),
+        # A sheet of a book is named by the table.
+        name=table.name if " [" in table.name else origin.name or table.name,
     )
+    if options.join:
+        frame, more = with_join(frame, options.join, options, rows.item_name)
+        notes += more
+        covariates = {name: frame.data[name].to_numpy() for name in (*frame.known, *frame.past, *frame.static)}
     if options.season_length is not None:
         season, text = options.season_length, f"season {options.season_length}"
     else:
@@ -412,7 +403,7 @@ def _assembled(
         notes.append(Note("info", text, f"longest: {gaps[0]['item_id']}, {gaps[0]['start']} to {gaps[0]['end']}"))
     profile = Profile(
         name=frame.name,
-        source=where,
+        source=origin.where,
         n_rows=n_rows,
         n_items=n,
         columns=tuple(table.names[:500]),
@@ -427,7 +418,7 @@ def _assembled(
         season_length=season,
         season_text=text,
         fingerprint=_fingerprint(items, bounds, full_position, index, values, {**covariates, **ahead_columns(frame)}),
-        units=card.units if card is not None else "",
+        units=origin.units.get(rows.target_name, ""),
         tz=rows.times.tz,
         time_format=rows.times.format,
         layout=roles.layout,
@@ -448,12 +439,6 @@ def _assembled(
         notes=tuple(notes),
     )  # fmt: skip
     return Reading(frame, profile)
-
-
-def _short_name(where: str, table: str) -> str:
-    if where.startswith("dataset:"):
-        return where.removeprefix("dataset:")
-    return Path(table).stem if where != "a frame in memory" and " [" not in table else table
 
 
 def _scattered(column: np.ndarray, row: np.ndarray, total: int) -> np.ndarray:
@@ -556,8 +541,11 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _of_frame(frame: SeriesFrame) -> Reading:
-    """A frame that is checked already, with a short profile."""
+def _of_frame(frame: SeriesFrame, options: ReadOptions) -> Reading:
+    """A frame that is checked already, with a short profile; scores may be joined to it."""
+    notes: list[Note] = []
+    if options.join:
+        frame, notes = with_join(frame, options.join, options, "item_id")
     store, index = frame.store, frame.calendar.instants
     values = np.where(store.observed, store.values, np.nan)
     covariates = {name: frame.data[name].to_numpy() for name in (*frame.known, *frame.past, *frame.static)}
@@ -586,5 +574,6 @@ def _of_frame(frame: SeriesFrame) -> Reading:
             "ends": int((store.ends < store.ends.max()).sum()),
         },
         items=_item_facts(frame.items, store.offsets, frame.positions, values, index),
+        notes=tuple(notes),
     )
     return Reading(frame, profile)

@@ -13,7 +13,8 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.covariates import missing_future
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.reading import ReadOptions, read
+from forecastkit.reading import read
+from forecastkit.reading.options import options_of
 from forecastkit.reading.profile import moment_text
 
 __all__ = ["FILL_IN", "leak_notes", "require_future", "rows_to_fill"]
@@ -67,8 +68,7 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
         model = SavedModel.load(folder / "model")
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
-        lists = {k: tuple(v.split(",")) if isinstance(v, str) else tuple(v) for k, v in reading.items() if k in LISTS}
-        found = read(source, ReadOptions(**{**reading, **lists}))
+        found = read(source, options_of(reading, "future_frame"))
         frame, profile = found.frame, found.profile.to_dict()
         steps = horizon or default_horizon(frame.calendar.freq)
     if not frame.known:
@@ -78,9 +78,6 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
             remedy="Name some, as known='temperature,holiday'.",
         )
     return _rows(frame, profile, steps)
-
-
-LISTS = ("known", "past", "static")
 
 
 def _rows(frame: SeriesFrame, profile: Mapping[str, Any], steps: int) -> pd.DataFrame:

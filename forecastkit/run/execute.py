@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit import artifacts, registry
+from forecastkit import artifacts, registry, sources
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
@@ -198,9 +198,13 @@ def prepare(
         final: the time after the data will be forecast, so that known covariates must reach over the horizon.
     """
     watch = observer or Observer()
+    if source is None:
+        config = _dated(config)
     if source is None and not config.data.path:
         raise ConfigError(
-            place="--data", rule="no data given", remedy="Give a file: --data prices.csv, or dataset:prices."
+            place="--data",
+            rule="no data given",
+            remedy="Give a file: --data prices.csv, dataset:prices, or yahoo:AAPL.",
         )
     models = _models(config)
     if config.final not in ("recommended", *models):
@@ -233,6 +237,12 @@ def prepare(
     prepared = Prepared(config, reading, folds, models, notes)
     watch.plan(prepared)
     return prepared
+
+
+def _dated(config: RunConfig) -> RunConfig:
+    """With the days that a source outside this machine is asked for, so that a later run asks for the same."""
+    start, end = sources.period(config.data.path, config.data.start, config.data.end, config.data.freq or "")
+    return config.model_copy(update={"data": config.data.model_copy(update={"start": start, "end": end})})
 
 
 def _models(config: RunConfig) -> dict[str, Forecaster]:
