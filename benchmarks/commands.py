@@ -60,6 +60,8 @@ def main() -> None:
             "predict prices (network)": ([*kit, "predict", "lstm", "--out", "next.csv"], options.repeat),
             "predict prices (recommended)": ([*kit, "predict", "prices", "--out", "next.csv"], options.repeat),
             "help": ([*kit, "--help"], options.repeat),
+            "fit --help": ([*kit, "fit", "--help"], options.repeat),
+            "text fit --help": ([*kit, "text", "fit", "--help"], options.repeat),
             "import": ([sys.executable, "-c", "import forecastkit"], options.repeat),
             "bare python": ([sys.executable, "-c", "pass"], options.repeat),
         }

@@ -7,7 +7,8 @@
 
 One fault at a time in the syntax tree: a comparison, an operator, a constant, a condition or a statement is changed or
 taken out. Each runs in a fork with its module's own tests; a fault that no test notices and that is not equivalent is a
-missing test. Faults in docstrings, annotations and texts are not made.
+missing test. Faults in docstrings, annotations and texts are not made. Survivors that change nothing are explained in
+mutation_equivalent.csv; the others stand in results/mutation_survivors.csv without a reason.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "results" / "mutation.csv"
 SURVIVORS = HERE / "results" / "mutation_survivors.csv"
+EQUIVALENT = HERE / "mutation_equivalent.csv"
 TARGETS = {
     "metrics": ["test_metrics.py", "../trust/test_survivors.py"],
-    "splits": ["test_splits.py", "../trust/test_survivors.py"],
-    "significance": ["test_significance.py", "../trust/test_survivors.py"],
+    "splits": ["../trust/test_split_lines.py", "test_splits.py", "../trust/test_survivors.py"],
+    "significance": ["../trust/test_significance_lines.py", "test_significance.py"],
     "scaling": ["test_windows.py", "../trust/test_scaling.py"],
 }
 COMPARE = {
@@ -198,6 +200,13 @@ def _preload() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def _read(path: Path) -> list[dict]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def _write(path: Path, table: list[dict]) -> None:
     path.parent.mkdir(exist_ok=True)
     with path.open("w", newline="") as file:
@@ -206,26 +215,42 @@ def _write(path: Path, table: list[dict]) -> None:
         writer.writerows(table)
 
 
-def again() -> None:
+def _key(fault: dict) -> tuple[str, str, str]:
+    """Lines move; their text does not."""
+    return fault["module"], fault["what"], fault["code"]
+
+
+def record(rows: list[dict], left: list[dict]) -> None:
+    """Bring both tables up to date for the modules of ``rows``; survivors get their reason, and are counted."""
+    why = {_key(f): f["why"] for f in _read(EQUIVALENT)}
+    left = [{**f, "why": why.get(_key(f), "")} for f in left]
+    for row in rows:
+        row["explained"] = sum(bool(f["why"]) for f in left if f["module"] == row["module"])
+    done = {row["module"] for row in rows}
+    order = list(TARGETS)
+    every = [r for r in _read(RESULTS) if r["module"] not in done] + rows
+    others = [f for f in _read(SURVIVORS) if f["module"] not in done] + left
+    _write(RESULTS, sorted(every, key=lambda r: order.index(r["module"])))
+    _write(SURVIVORS, sorted(others, key=lambda f: (order.index(f["module"]), int(f["line"]))))
+
+
+def again(only: str) -> None:
     """Try every survivor of the last run with the tests of today, and bring both tables up to date."""
-    with RESULTS.open() as file:
-        rows = list(csv.DictReader(file))
-    with SURVIVORS.open() as file:
-        left = list(csv.DictReader(file))
+    rows = [r for r in _read(RESULTS) if only in ("", r["module"])]
     still = []
-    for row in left:
-        module = row["module"]
+    for survivor in [f for f in _read(SURVIVORS) if only in ("", f["module"])]:
+        module = survivor["module"]
         source = (ROOT / "forecastkit" / "forecasting" / f"{module}.py").read_text()
-        same = [f for f in faults(source) if str(f[0]) == row["line"] and f[1] == row["what"]]
+        code = source.splitlines()
+        same = [f for f in faults(source) if code[f[0] - 1].strip() == survivor["code"] and f[1] == survivor["what"]]
         if all(noticed(module, f[2], 300)[0] for f in same):
             total = next(r for r in rows if r["module"] == module)
             total["killed"] = int(total["killed"]) + 1
             total["share"] = round(int(total["killed"]) / int(total["tried"]), 3)
         else:
-            still.append(row)
-            print(f"{module}.py:{row['line']}  {row['what']}  |  {row['code']}", flush=True)
-    _write(RESULTS, rows)
-    _write(SURVIVORS, still)
+            still.append({**survivor, "line": same[0][0]})
+            print(f"{module}.py:{survivor['line']}  {survivor['what']}  |  {survivor['code']}", flush=True)
+    record(rows, still)
     for row in rows:
         print(*row.values())
 
@@ -243,7 +268,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     _preload()
     if options.again:
-        again()
+        again(options.only)
         return
     rows, left = [], []
     for module in TARGETS:
@@ -284,10 +309,7 @@ def main() -> None:
                     {"module": module, "line": line, "what": what, "code": source.splitlines()[line - 1].strip()}
                 )
                 print(f"  {module}.py:{line}  {what}  |  {left[-1]['code']}", flush=True)
-    if options.only:
-        return
-    _write(RESULTS, rows)
-    _write(SURVIVORS, left)
+    record(rows, left)
 
 
 if __name__ == "__main__":

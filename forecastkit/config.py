@@ -119,6 +119,8 @@ class RunConfig(_Strict):
         models: networks and further models, each with its options; baselines are added.
         baselines: ``"all"`` or ``"naive"`` (the four naive rules only).
         baseline_seconds: time budget of each statistical baseline.
+        transform: of the target, for every model that does not say otherwise: ``none``, ``auto`` or a name.
+        non_negative, whole: forecasts are not below 0, are whole numbers; of every model that does not say otherwise.
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
         n_jobs: processes for statistical models; results do not depend on it.
@@ -135,6 +137,9 @@ class RunConfig(_Strict):
     baselines: Literal["all", "naive"] = "all"
     baseline_seconds: float = Field(default=120.0, gt=0)
     evaluation: EvaluationConfig = EvaluationConfig()
+    transform: str = "none"
+    non_negative: bool = False
+    whole: bool = False
     final: str = "recommended"
     seed: int = Field(default=1, ge=0, lt=2**32)
     seeds: int = Field(default=1, ge=1, le=100)

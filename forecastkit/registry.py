@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,18 @@ from forecastkit.errors import ConfigError, UnknownNameError, near
 if TYPE_CHECKING:
     from forecastkit.forecasting.protocol import Forecaster
 
-__all__ = ["ALWAYS", "MODELS", "Entry", "create", "create_model", "describe", "list_models", "names_in", "options_of"]
+__all__ = [
+    "ALWAYS",
+    "EVERY",
+    "MODELS",
+    "Entry",
+    "create",
+    "create_model",
+    "describe",
+    "list_models",
+    "names_in",
+    "options_of",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,10 @@ MODELS: dict[str, Entry] = {
     "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),
 }
 
+EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}
+"""Options that every forecaster has beside its own, with their defaults."""
+_ADJUSTED = Entry("forecastkit.forecasting.models.adjusted:Adjusted", "a model with what is done before and after it")
+
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
 """Baselines of every leaderboard."""
 
@@ -86,12 +101,26 @@ def create_model(name: str, **options: Any) -> Forecaster:
         UnknownNameError: no such model, or no such option of it.
         ConfigError: a value of the wrong type, or one that the model refuses.
     """
-    model: Forecaster = create(MODELS, name, options)
-    return model
+    own = {key: value for key, value in options.items() if key not in EVERY}
+    model: Forecaster = create(MODELS, name, own, more=EVERY)
+    around = {key: value for key, value in options.items() if key in EVERY and value != EVERY[key]}
+    return _around(name, model, around) if around else model
 
 
-def create(entries: Mapping[str, Entry], name: str, options: Mapping[str, Any]) -> Any:
-    """A model of any registry with its options; errors as ``create_model``."""
+def _around(name: str, model: Forecaster, options: Mapping[str, Any]) -> Forecaster:
+    kind = _ADJUSTED.load()
+    types = typing.get_type_hints(kind)
+    values = {key: _converted(name, key, value, types[key]) for key, value in options.items()}
+    adjusted: Forecaster = kind(model, **values)
+    return adjusted
+
+
+def create(entries: Mapping[str, Entry], name: str, options: Mapping[str, Any], *, more: Iterable[str] = ()) -> Any:
+    """A model of any registry with its options; errors as ``create_model``.
+
+    Args:
+        more: further options that the caller takes care of, for the list of those that exist.
+    """
     entry = _entry(name, entries)
     kind = entry.load()
     fields = {f.name for f in dataclasses.fields(kind)} - set(entry.fixed)
@@ -100,7 +129,7 @@ def create(entries: Mapping[str, Entry], name: str, options: Mapping[str, Any]) 
     for key, value in options.items():
         if key not in fields:
             raise UnknownNameError(
-                place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted(fields))
+                place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted({*fields, *more}))
             )
         values[key] = _converted(name, key, value, types[key])
     return kind(**entry.fixed, **values)
@@ -122,6 +151,9 @@ def _converted(name: str, key: str, value: Any, kind: Any) -> Any:
 def options_of(model: Forecaster) -> dict[str, Any]:
     """Options with which ``create_model`` makes the same model again, JSON-able."""
     kind = type(model)
+    if f"{kind.__module__}:{kind.__qualname__}" == _ADJUSTED.path:
+        around = {key: getattr(model, key) for key in EVERY}
+        return {**options_of(typing.cast(Any, model).inner), **around}
     path = f"{kind.__module__}:{kind.__qualname__}"
     fixed = {key for entry in MODELS.values() if entry.path == path for key in entry.fixed}
     values = dataclasses.asdict(typing.cast(Any, model))
@@ -137,4 +169,5 @@ def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str,
         for f in dataclasses.fields(kind)
         if f.name not in entry.fixed
     }
-    return {"name": name, "family": kind.family, "doc": entry.doc, "options": defaults}
+    every = EVERY if entries is None else {}
+    return {"name": name, "family": kind.family, "doc": entry.doc, "options": {**defaults, **every}}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -87,14 +85,7 @@ def test_torch_is_never_imported_at_the_top_of_a_model_or_report(path):
     assert not [m for m, is_top in _imports(path) if is_top and m.split(".")[0] in ("torch", "pytorch_lightning")]
 
 
-def test_importing_and_help_stay_light():
-    code = (
-        "import sys, forecastkit, forecastkit.cli\n"
-        "from forecastkit.cli import main\n"
-        "main(['--help'])\n"
-        "heavy = {'torch', 'pandas', 'numpy', 'pytorch_lightning', 'statsforecast', 'matplotlib', 'scipy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "fit" in done.stdout
+def test_rows_after_a_cutoff_are_out_of_reach():
+    """Stores up to a cutoff share arrays with the whole panel; only the store itself may look into them."""
+    looking = [p for p in FILES if "shared_" in p.read_text(encoding="utf-8")]
+    assert [p.relative_to(ROOT).as_posix() for p in looking] == ["forecasting/schema.py"]

@@ -59,6 +59,12 @@ ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with 
 LangOption = Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
+TransformOption = Annotated[
+    str | None,
+    typer.Option("--transform", help="Of the target: auto, log, log1p, box_cox, difference, ... [default: none]."),
+]
+NonNegativeOption = Annotated[bool, typer.Option("--non-negative", help="No forecast is below 0.")]
+WholeOption = Annotated[bool, typer.Option("--whole", help="Forecasts are whole numbers.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
 VerdictOption = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -98,6 +104,9 @@ def fit(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -105,9 +114,19 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee}) | {
-        "data": {**reading, **_given({"path": data, "future": future})}
-    }
+    values = _given(
+        {
+            "horizon": horizon,
+            "seed": seed,
+            "seeds": seeds,
+            "lang": lang,
+            "cost": cost,
+            "fee": fee,
+            "transform": transform,
+            "non_negative": non_negative or None,
+            "whole": whole or None,
+        }
+    ) | {"data": {**reading, **_given({"path": data, "future": future})}}
     if models is not None:
         values["models"] = _names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -139,6 +158,9 @@ def backtest(
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
+    transform: TransformOption = None,
+    non_negative: NonNegativeOption = False,
+    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -153,7 +175,19 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = _given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values = _given(
+        {
+            "horizon": horizon,
+            "seed": seed,
+            "seeds": seeds,
+            "lang": lang,
+            "cost": cost,
+            "fee": fee,
+            "transform": transform,
+            "non_negative": non_negative or None,
+            "whole": whole or None,
+        }
+    )
     values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
     if models is not None:
         values["models"] = _names(models)

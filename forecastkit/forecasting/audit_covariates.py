@@ -72,11 +72,10 @@ def _clean(frame: SeriesFrame, name: str, horizon: int) -> AuditRow:
 
 def _series(frame: SeriesFrame, name: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """(item, target, covariate) of the last rows of each item."""
-    store, column = frame.store, frame.data[name].to_numpy(np.float64)
+    store, column = frame.store, frame.column(name).astype(np.float64)
     for i in np.unique(np.linspace(0, len(store) - 1, min(MOST_ITEMS, len(store))).astype(int)):
         item = store.items[i]
-        lo, hi = store.offsets[i], store.offsets[i + 1]
-        y, x = store.series(i)[-MOST_ROWS:], column[lo:hi][-MOST_ROWS:]
+        y, x = store.series(i)[-MOST_ROWS:], column[store.offsets[i] : store.offsets[i + 1]][-MOST_ROWS:]
         yield item, y, x
 
 

@@ -48,13 +48,8 @@ class ModelBacktest:
 
 
 def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> SeriesFrame:
-    """Rows of each item at or before its own position ``at`` [n_items] (and from ``first`` on)."""
-    row_item = np.repeat(np.arange(len(frame.items)), frame.store.lengths)
-    keep = frame.positions <= at[row_item]
-    if first is not None:
-        keep &= frame.positions >= first[row_item]
-    data = frame.data[keep].reset_index(drop=True)
-    return replace(frame, data=data, calendar=frame.calendar.upto(int(at.max())), future=None)
+    """What a fit may see: rows of each item at or before its own position ``at`` [I] (and from ``first`` on)."""
+    return frame.between(at, first)
 
 
 def backtest_model(
@@ -158,7 +153,7 @@ def _cohorts(
     if not local:
         yield group, everything
         return
-    enough = np.stack([_n_observed(frame, at[f]) >= MIN_ROWS_LOCAL for f in group])
+    enough = np.stack([frame.store.n_observed(at[f]) >= MIN_ROWS_LOCAL for f in group])
     # With little history in all items, the first fold is all there is.
     first = np.where(enough.any(axis=0), enough.argmax(axis=0), len(group))
     if not enough.any():
@@ -166,13 +161,6 @@ def _cohorts(
         return
     for k in np.unique(first[first < len(group)]):
         yield group[k:], np.flatnonzero(first == k)
-
-
-def _n_observed(frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
-    store = frame.store
-    total = np.r_[0, np.cumsum(store.observed)]
-    end = np.clip(store.offsets[:-1] + at - store.starts + 1, store.offsets[:-1], store.offsets[1:])
-    return total[end] - total[store.offsets[:-1]]
 
 
 def _predict(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:

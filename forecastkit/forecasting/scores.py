@@ -67,14 +67,12 @@ def answers(frame: SeriesFrame, cutoffs: np.ndarray, horizon: int, gap: int = 0)
     store = frame.store
     at = _table(cutoffs, len(store))
     out = np.full((*at.shape, horizon), np.nan)
-    if not len(store.values):
+    if not len(store):
         return out
     for h in range(horizon):  # one step at a time: temporaries stay at [F, I]
         within = at + (gap + 1 + h) - store.starts
-        ok = (within >= 0) & (within < store.lengths) & (at >= store.starts)
-        row = np.where(ok, within + store.offsets[:-1], 0)
-        ok &= store.observed[row]
-        out[:, :, h] = np.where(ok, store.values[row], np.nan)
+        values, observed = store.lookup(np.arange(len(store)), within)
+        out[:, :, h] = np.where(observed & (at >= store.starts), values, np.nan)
     return out
 
 

@@ -88,7 +88,7 @@ def window_ends(store: Store, horizon: int, first: int, last: int, *, least: int
         if hi < lo:
             continue
         row = np.arange(lo, hi + 1)
-        seen = np.r_[0, np.cumsum(store.observed[store.offsets[i] : store.offsets[i + 1]])]
+        seen = np.r_[0, np.cumsum(store.observed_of(i))]
         ok = (seen[row + 1] >= least) & (seen[row + 1 + horizon] > seen[row + 1])
         rows.append(row[ok])
         items.append(np.full(int(ok.sum()), i))
@@ -119,11 +119,7 @@ def gather(
     """
     steps = np.arange(1 - context_length, horizon + 1)
     row = windows.row[:, None] + steps
-    offset, length = store.offsets[windows.item][:, None], store.lengths[windows.item][:, None]
-    inside = (row >= 0) & (row < length)
-    at = offset + np.clip(row, 0, np.maximum(length - 1, 0))
-    observed = store.observed[at] & inside
-    values = store.values[at]
+    values, observed = store.lookup(windows.item[:, None], row)
     past, future = observed[:, :context_length], observed[:, context_length:]
     y = values[:, :context_length]
     filled = _filled(y, past)
@@ -138,7 +134,7 @@ def gather(
         channels.append(_elapsed(past)[:, :, None])
     more: dict[str, np.ndarray] = {}
     if covariates is not None:
-        past_rows = at[:, :context_length], inside[:, :context_length]
+        past_rows = _rows(store, windows, row[:, :context_length])
         channels.append(_past(covariates, *past_rows))
         if covariates.past_cat.shape[1]:
             more["past_cat"] = np.where(past_rows[1][:, :, None], covariates.past_cat[past_rows[0]], 0)
@@ -154,6 +150,12 @@ def gather(
         scale=scale,
         **more,
     )
+
+
+def _rows(store: Store, windows: Windows, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of the frame's table [B, T], whether they are the item's own)."""
+    first, length = store.offsets[windows.item][:, None], store.lengths[windows.item][:, None]
+    return first + np.clip(row, 0, np.maximum(length - 1, 0)), (row >= 0) & (row < length)
 
 
 def _elapsed(observed: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ def _typed(column: pa.ChunkedArray | pa.Array, zone: str, tz: str | None, name: 
     whole = us.combine_chunks() if isinstance(us, pa.ChunkedArray) else us
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0) if whole.num_chunks else pa.array([], us.type)
-    valid = pc.is_valid(whole).to_numpy(zero_copy_only=False)
+    valid = pc.is_valid(whole).to_numpy(zero_copy_only=False) if whole.null_count else np.ones(len(whole), bool)
     whole = pc.cast(whole, pa.int64())
     values = (pc.fill_null(whole, 0) if whole.null_count else whole).to_numpy(zero_copy_only=False)
     if zone:

@@ -85,7 +85,7 @@ def distinct(values: np.ndarray) -> np.ndarray:
     return np.unique(values)
 
 
-def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool) -> Grid:
+def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool, instants: np.ndarray | None = None) -> Grid:
     """The calendar that the rows prove.
 
     Args:
@@ -93,11 +93,12 @@ def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool) -> G
         codes: [N] item of each row.
         tz: zone; empty = none.
         steps: values count steps.
+        instants: distinct values in ascending order, where they are known already.
 
     Raises:
         DataError: one instant only, no regular pace.
     """
-    unique = distinct(values)
+    unique = distinct(values) if instants is None else instants
     if steps:
         return _steps_grid(values, unique)
     if len(unique) == 1:

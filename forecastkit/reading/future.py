@@ -51,7 +51,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     n = len(next(iter(loaded.values())))
     times = times_of(table, roles, loaded, n, options)
     _same_clock(frame, times.steps, times.tz, where)
-    _, codes, items, _ = items_of(table, roles, loaded, times, n)
+    _, codes, items, *_ = items_of(table, roles, loaded, times, n)
     columns = {name: covariate_column(loaded[name], name, table) for name in frame.known}
     for name in frame.known:
         if (columns[name].dtype == object) != (frame.data[name].dtype == object):

@@ -20,8 +20,8 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading.aliases import unit_us
 from forecastkit.reading.columns import choose_roles
 from forecastkit.reading.frequency import to_utc, to_wall
+from forecastkit.reading.located import located
 from forecastkit.reading.options import NEXT_DAY, ReadOptions
-from forecastkit.reading.origin import origin_of
 from forecastkit.reading.rows import covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table
 from forecastkit.reading.times import DAY, SECOND, Instants, checked_zone, localised
@@ -87,7 +87,7 @@ def with_join(
             rule=f"no score falls into the time of the series, {instants[0]} to {instants[-1]}",
             remedy="Check both columns of times.",
         )
-    table, n_rows = _joined(frame, scores, position, options.join_how)
+    joined, n_rows = _joined(frame, scores, position, options.join_how)
     names = tuple(scores.columns)
     notes = [
         Note(
@@ -98,7 +98,8 @@ def with_join(
     n_out = int((scores.times.valid & ~inside).sum())
     if n_out:
         notes.append(Note("info", f"{several(n_out, 'score')} before or after the series left out", scores.place))
-    return replace(frame, data=table, past=(*frame.past, *names)), notes
+    rows = frame.rows.beside(joined)
+    return replace(frame, data=rows, past=(*frame.past, *names)), notes  # type: ignore[arg-type]
 
 
 def _read(frame: SeriesFrame, source: Any, options: ReadOptions, item_column: str) -> _Scores:
@@ -108,9 +109,9 @@ def _read(frame: SeriesFrame, source: Any, options: ReadOptions, item_column: st
         start=_edge(frame, 0),
         end=_edge(frame, -1),
     )
-    origin = origin_of(source, own)
-    place = Path(origin.where).name if isinstance(source, (str, Path)) else "the frame of scores"
-    table = open_table(origin.table, ReadOptions())
+    found = located(source, own)
+    place = Path(found.where).name if isinstance(source, (str, Path)) else "the frame of scores"
+    table = open_table(found.table, ReadOptions())
     item = options.join_item or (item_column if item_column in table.names and len(frame.items) > 1 else None)
     if options.join_item and options.join_item not in table.names:
         raise ConfigError(
@@ -121,9 +122,7 @@ def _read(frame: SeriesFrame, source: Any, options: ReadOptions, item_column: st
             raise ConfigError(
                 place="--join-columns", value=repr(name), rule="there is no such column", remedy=near(name, table.names)
             )
-    roles = choose_roles(
-        table, ReadOptions(time=options.join_time or origin.options.time, target=own.target, item=item)
-    )
+    roles = choose_roles(table, ReadOptions(time=options.join_time or found.options.time, target=own.target, item=item))
     if not roles.time:
         raise DataError(place=place, rule="no column of times", remedy="Name it with --join-time.")
     names = [n for n in roles.targets if n != item]
@@ -140,7 +139,7 @@ def _read(frame: SeriesFrame, source: Any, options: ReadOptions, item_column: st
         column = covariate_column(loaded[name], name, table)
         if column.dtype == object:
             raise DataError(place=f"{place}, column {name!r}", value="text", rule="scores are numbers", remedy="Name others with --join-columns.")  # fmt: skip
-        if name in frame.data.columns:
+        if name in ("item_id", "timestamp", "target", *frame.rows.covariates):
             raise ConfigError(
                 place=f"{place}, column {name!r}", rule="the data have a column of this name", remedy="Rename one."
             )
@@ -158,7 +157,7 @@ def _edge(frame: SeriesFrame, at: int) -> str:
 def _items(
     frame: SeriesFrame, table: Any, roles: Any, loaded: dict[str, Any], times: Instants, n: int, place: str
 ) -> np.ndarray:
-    _, codes, names, _ = items_of(table, roles, loaded, times, n)
+    _, codes, names, *_ = items_of(table, roles, loaded, times, n)
     where = {name: k for k, name in enumerate(frame.items)}
     own = np.array([where.get(name, -1) for name in names], dtype=np.int64)
     if not (own >= 0).any():
@@ -271,27 +270,29 @@ def _span(moments: np.ndarray) -> str:
     return f"scores that count from {first} to {last}"
 
 
-def _joined(frame: SeriesFrame, scores: _Scores, position: np.ndarray, how: str) -> tuple[pd.DataFrame, int]:
-    """(the table with the columns, rows that got a score)."""
+def _joined(frame: SeriesFrame, scores: _Scores, position: np.ndarray, how: str) -> tuple[dict[str, np.ndarray], int]:
+    """(column -> [N] values row by row like the frame's table, rows that got a score)."""
     store = frame.store
     n = len(frame.items)
     order = np.argsort(scores.times.values, kind="stable")
     kept = order[position[order] >= 0]
-    item, at = (
-        (np.repeat(np.arange(n), len(kept)), np.tile(kept, n)) if scores.item is None else (scores.item[kept], kept)
-    )
-    known = item >= 0
-    item, at = item[known], at[known]
-    row = store.offsets[item] + position[at] - store.starts[item]
+    if scores.item is None:
+        item, at = np.repeat(np.arange(n), len(kept)), np.tile(kept, n)
+    else:
+        item, at = scores.item[kept], kept
+    item, at = item[item >= 0], at[item >= 0]
     inside = (position[at] >= store.starts[item]) & (position[at] <= store.ends[item])
-    row, at = row[inside], at[inside]
-    table = frame.data.copy()
-    got = np.zeros(len(table), bool)
+    item, at = item[inside], at[inside]
+    row = store.offsets[item] + position[at] - store.starts[item]
+    size = store.n_rows
+    got = np.zeros(size, bool)
+    columns = {}
     for name, column in scores.columns.items():
         groups = pd.Series(column[at]).groupby(row)
         found = getattr(groups, how)() if how != "sum" else groups.sum(min_count=1)
-        out = np.zeros(len(table)) if how == "count" else np.full(len(table), np.nan)
-        out[found.index.to_numpy()] = found.to_numpy(np.float64)
-        got[found.index.to_numpy()] |= np.isfinite(found.to_numpy(np.float64))
-        table[name] = out
-    return table, int(got.sum())
+        where, values = found.index.to_numpy(), found.to_numpy(np.float64)
+        out = np.zeros(size) if how == "count" else np.full(size, np.nan)
+        out[where] = values
+        got[where] |= np.isfinite(values)
+        columns[name] = out
+    return columns, int(got.sum())

@@ -1,7 +1,8 @@
-"""From a table to parsed rows: times, series, numbers and covariates, in the order of the file."""
+"""From a table's columns to parsed rows: names of series as codes, instants, numbers; in the order of the source."""
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,26 +15,28 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
 from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, text_of
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, parse_numbers, several
 
-__all__ = ["ONE_SERIES", "Rows", "covariate_column", "instants_index", "items_of", "row_order", "rows_of", "times_of"]
+__all__ = ["ONE_SERIES", "Parsed", "codes_of", "covariate_column", "instants_index", "items_of", "rows_of", "times_of"]
 
 ONE_SERIES = "series"
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class Parsed:
     """Parsed rows in the order of the file.
 
     Args:
-        codes: [N] int64 index into ``items``; -1 = no name.
+        codes: [N] int32 index into ``items``; -1 = no name.
         items: names in ascending order.
         times: instants or steps.
         values: [N] float64.
         covariates: column -> [N] float64 or object.
-        source_row: [N] row of the file.
+        source_row: [N] row of the file; None = each its own.
+        order: of all rows by item and time, where it is known already.
     """
 
     codes: np.ndarray
@@ -41,14 +44,20 @@ class Rows:
     times: Instants
     values: np.ndarray
     covariates: dict[str, np.ndarray]
-    source_row: np.ndarray
+    source_row: np.ndarray | None
     notes: tuple[Note, ...]
     item_name: str
     target_name: str
+    order: Order | None = None
 
 
-def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Rows:
-    """The table's rows, parsed by the roles of its columns."""
+def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
+    """The rows of a table.
+
+    Raises:
+        DataError: a cell that is no number or no time, names of series that clash, no rows.
+        ConfigError: a covariate that has another role.
+    """
     if roles.layout == "rows":
         return _series_in_rows(table, roles, options)
     covariates = tuple(dict.fromkeys([*options.known, *options.past, *options.static]))
@@ -71,8 +80,8 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Rows:
     notes: list[Note] = list(table.notes)
     times = times_of(table, roles, loaded, n, options)
     notes += times.notes
-    used, codes, items, total = items_of(table, roles, loaded, times, n)
-    notes += total
+    used, codes, items, more, order = items_of(table, roles, loaded, times, n)
+    notes += more
     extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
     if roles.layout == "columns":
         parts = [_numbers(table, loaded[name], name) for name in roles.targets]
@@ -81,19 +90,20 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Rows:
         k = len(roles.targets)
         names = [str(t) for t in roles.targets]
         own = [f"{items[c]} {t}" if used else t for c in (range(len(items)) if used else [0]) for t in names]
-        order = np.argsort(own, kind="stable")
+        by_name = np.argsort(own, kind="stable")
         rank = np.empty(len(own), np.int64)
-        rank[order] = np.arange(len(own))
+        rank[by_name] = np.arange(len(own))
         wide = np.concatenate([rank[codes * k + j] for j in range(k)])
         wide = np.where(np.tile(codes, k) < 0, -1, wide)
         many = replace(times, values=np.tile(times.values, k), valid=np.tile(times.valid, k))
-        return Rows(
-            wide, tuple(own[i] for i in order), many, np.concatenate([p[0] for p in parts]),
+        return Parsed(
+            wide, tuple(own[i] for i in by_name), many, np.concatenate([p[0] for p in parts]),
             {name: np.tile(column, k) for name, column in extra.items()}, np.tile(np.arange(n), k), tuple(notes),
             "column" if not used else f"{', '.join(used)} and column", "value",
         )  # fmt: skip
     values, more = _numbers(table, loaded[roles.targets[0]], roles.targets[0])
-    return Rows(codes, items, times, values, extra, np.arange(n), (*notes, *more), ",".join(used), roles.targets[0])
+    notes += more
+    return Parsed(codes, items, times, values, extra, None, tuple(notes), ",".join(used), roles.targets[0], order)
 
 
 def _numbers(table: Table, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[Note]]:
@@ -153,53 +163,42 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
-    """([N] code, names); -1 = empty. Only the distinct texts are looked at."""
+def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
+    """([N] int32 code, names in ascending order); -1 = empty. Only the distinct texts are looked at."""
     if not pa.types.is_dictionary(column.type):
         column = pc.dictionary_encode(text_of(column))
     column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     column = column.unify_dictionaries()
     if not column.num_chunks or not len(column.chunk(0).dictionary):
-        return np.full(len(column), -1, np.int64), []
-    texts = pc.dictionary_encode(text_of(column.chunk(0).dictionary))
-    names = [str(v) for v in texts.dictionary.to_pylist()]
-    of_text = pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    if "" in names:
-        of_text = np.where(of_text == names.index(""), -1, of_text)
-    parts = [pc.fill_null(chunk.indices, len(of_text)).to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.r_[of_text, -1][np.concatenate(parts)], names
+        return np.full(len(column), -1, np.int32), []
+    texts = text_of(column.chunk(0).dictionary).to_pylist()
+    names = sorted({str(t) for t in texts if t})
+    place = {name: k for k, name in enumerate(names)}
+    of_text = np.array([place.get(t, -1) for t in texts] + [-1], np.int32)
+    out = np.empty(len(column), np.int32)
+    start = 0
+    for chunk in column.chunks:
+        indices = chunk.indices
+        own = (pc.fill_null(indices, len(texts)) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+        np.take(of_text, own, out=out[start : start + len(own)], mode="clip")
+        start += len(own)
+    return out, names
 
 
 def items_of(
     table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int
-) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], list[Note]]:
-    """(columns used, [N] codes, names, notes).
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], list[Note], Order | None]:
+    """(columns used, [N] codes, names, notes, order of the rows where it came up).
 
     Columns that the user named are all used. Else candidates are taken, best first, until no instant occurs twice
     in a series; a text column that does not part the rows so is no name of series.
     """
-    codes = np.zeros(n, np.int64)
     if not roles.items:
-        return (), codes, (ONE_SERIES,), []
-    found = {name: _codes_of(loaded[name]) for name in roles.items}
-    used: list[str] = []
-    if roles.fixed:
-        used = list(roles.items)
-    else:
-        before = _twice(codes, times)
-        clean = before == 0
-        for name in roles.items if not clean else ():
-            own, names = found[name]
-            trial = _combined(codes, own, len(names))
-            after = _twice(trial, times)
-            if after < before and (plain(name) in ITEM_NAMES or len(np.unique(trial)) < 0.5 * n):
-                codes, used, before = trial, [*used, name], after
-            if before == 0:
-                break
-        if not clean and not used:
-            return (), np.zeros(n, np.int64), (ONE_SERIES,), []
+        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
+    found = {name: codes_of(loaded[name]) for name in roles.items}
+    used, order = (list(roles.items), None) if roles.fixed else _telling(roles.items, found, times)
     if not used:
-        return (), codes, (ONE_SERIES,), []
+        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
     notes: list[Note] = []
     columns = [found[name] for name in used]
     empty = np.any([own < 0 for own, _ in columns], axis=0)
@@ -208,53 +207,88 @@ def items_of(
         notes.append(
             Note("warning", f"{several(int(empty.sum()), 'row')} without a name in {', '.join(used)} left out", first)
         )
-    keys = np.zeros(n, np.int64)
+    if len(columns) == 1:
+        codes, names = columns[0]
+        items = tuple(names)
+    else:
+        codes, items = _joined(table, used, columns, empty)
+    present = np.bincount(codes[codes >= 0] if empty.any() else codes, minlength=len(items)) > 0
+    if not present.any():
+        raise DataError(place=table.name, value=", ".join(used), rule="no row names its series", remedy="Check --item.")
+    if not present.all():
+        # A dictionary may name what no row has.
+        codes = np.where(codes >= 0, (np.cumsum(present) - 1)[codes], -1).astype(np.int32)
+        items, order = tuple(name for name, there in zip(items, present) if there), None
+    return tuple(used), codes, items, notes, order if len(columns) == 1 and not empty.any() else None
+
+
+def _telling(
+    names: tuple[str, ...], found: dict[str, tuple[np.ndarray, list[str]]], times: Instants
+) -> tuple[list[str], Order | None]:
+    """(columns that part the rows into series, order of the rows by the last one taken)."""
+    valid = times.valid.all()
+    instants = times.values if valid else times.values[times.valid]
+    before = repeats(instants)
+    used: list[str] = []
+    codes: np.ndarray | None = None
+    best: Order | None = None
+    for name in names if before else ():
+        own, labels = found[name]
+        shift = int(own.min(initial=0) < 0)
+        trial = own + shift if codes is None else codes * (len(labels) + 1) + own + 1
+        n_codes = int(trial.max(initial=0)) + 1
+        if n_codes > 4 * len(trial):
+            trial, distinct = pd.factorize(trial)
+            n_codes = len(distinct)
+        order = order_of(trial if valid else trial[times.valid], instants, n_codes)
+        n_series = np.count_nonzero(np.bincount(trial))
+        if order.n_twice < before and (plain(name) in ITEM_NAMES or n_series < 0.5 * len(trial)):
+            codes, used, before = trial.astype(np.int64), [*used, name], order.n_twice
+            best = order if valid and not shift else None
+        if before == 0:
+            break
+    return used, best
+
+
+def _joined(
+    table: Table, used: list[str], columns: list[tuple[np.ndarray, list[str]]], empty: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """([N] codes, names) of several columns together.
+
+    Raises:
+        DataError: two combinations have one name.
+    """
+    keys = np.zeros(len(empty), np.int64)
     for own, names in columns:
         keys = keys * (len(names) + 1) + np.maximum(own, 0)
-    keys = np.where(empty, -1, keys)
-    inverse, unique = pd.factorize(keys)
+    inverse, unique = pd.factorize(np.where(empty, -1, keys))
     first_row = np.empty(len(unique), np.int64)
-    first_row[inverse[::-1]] = np.arange(n)[::-1]
+    first_row[inverse[::-1]] = np.arange(len(keys))[::-1]
     labels = ["/".join(names[own[row]] if own[row] >= 0 else "" for own, names in columns) for row in first_row]
     order = np.argsort(np.array(labels, dtype=object), kind="stable")
     order = order[unique[order] >= 0]
     rank = np.full(len(unique), -1, np.int64)
     rank[order] = np.arange(len(order))
-    if len(order) == 0:
-        raise DataError(place=table.name, value=", ".join(used), rule="no row names its series", remedy="Check --item.")
-    sorted_labels = [labels[i] for i in order]
-    for k in range(1, len(sorted_labels)):
-        if sorted_labels[k] == sorted_labels[k - 1]:
+    items = tuple(labels[i] for i in order)
+    for k in range(1, len(items)):
+        if items[k] == items[k - 1]:
             raise DataError(
                 place=f"{table.where(int(first_row[order[k]]))}, columns {', '.join(used)}",
-                value=repr(sorted_labels[k][:60]),
+                value=repr(items[k][:60]),
                 rule="two series would have this one name",
                 remedy="Change the slash in the names, or make one column of names and give --item COLUMN.",
             )
-    return tuple(used), rank[inverse], tuple(sorted_labels), notes
+    return rank[inverse].astype(np.int32), items
 
 
-def _combined(codes: np.ndarray, own: np.ndarray, n_names: int) -> np.ndarray:
-    return codes * (n_names + 1) + own + 1
-
-
-def _twice(codes: np.ndarray, times: Instants) -> int:
-    """How many rows repeat an instant of their series."""
-    order = row_order(codes, times.values, int(codes.max(initial=0)) + 1)
-    c, t, valid = codes, times.values, times.valid
-    if order is not None:
-        c, t, valid = c[order], t[order], valid[order]
-    return int(((c[1:] == c[:-1]) & (t[1:] == t[:-1]) & valid[1:] & valid[:-1]).sum())
-
-
-def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Rows:
+def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
     """One series a row (M4 and others): turned to long form."""
     kinds = dict.fromkeys(roles.items, "text") | dict.fromkeys(roles.targets, "number")
     loaded = table.load(kinds)
     n = len(loaded[roles.targets[0]])
     notes: list[Note] = list(table.notes)
     if roles.items:
-        columns = [_codes_of(loaded[name]) for name in roles.items]
+        columns = [codes_of(loaded[name]) for name in roles.items]
         labels = ["/".join(names[own[r]] if own[r] >= 0 else "" for own, names in columns) for r in range(n)]
     else:
         labels = [f"row {r + 1}" for r in range(n)]
@@ -283,21 +317,10 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Rows:
     last = np.where(seen.any(1), width - 1 - seen[:, ::-1].argmax(1), -1)
     keep = (np.arange(width)[None, :] <= last[:, None]).ravel()
     times = replace(stamps, values=np.tile(stamps.values, n)[keep], valid=np.tile(stamps.valid, n)[keep])
-    return Rows(
+    return Parsed(
         np.repeat(codes, width)[keep], tuple(labels[i] for i in order), times, values.ravel()[keep], {},
         np.repeat(np.arange(n), width)[keep], (*notes, *stamps.notes), ",".join(roles.items) or "row", "value",
     )  # fmt: skip
-
-
-def row_order(codes: np.ndarray, times: np.ndarray, n_items: int) -> np.ndarray | None:
-    """Rows sorted by item and time, stably; None = they are."""
-    rising = times[1:] >= times[:-1]
-    if (np.where(codes[1:] == codes[:-1], rising, codes[1:] > codes[:-1])).all():
-        return None
-    if rising.all() and n_items < 1 << 16:
-        # Rows by time, as exports have them: a radix sort by item is enough.
-        return np.argsort(codes.astype(np.uint16), kind="stable")
-    return np.lexsort((times, codes))
 
 
 def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
@@ -310,8 +333,6 @@ def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
 
 def _zone(tz: str) -> Any:
     """A zone of pandas; ``UTC+02:00`` is a fixed offset."""
-    import datetime as dt
-
     if tz.startswith("UTC") and len(tz) > 3:
         sign = -1 if tz[3] == "-" else 1
         hours, minutes = int(tz[4:6]), int(tz[7:9])

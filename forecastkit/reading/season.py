@@ -9,9 +9,10 @@ import numpy as np
 from forecastkit.reading.aliases import conventional_season, split_alias, unit_us
 
 if TYPE_CHECKING:
-    from forecastkit.forecasting.schema import SeriesFrame
+    from forecastkit.forecasting.calendar import Calendar
+    from forecastkit.forecasting.schema import SeriesFrame, Store
 
-__all__ = ["autocorrelation", "find_season"]
+__all__ = ["autocorrelation", "find_season", "season_of"]
 
 LONGEST = 400
 MOST_ITEMS = 50
@@ -20,6 +21,11 @@ _CANDIDATES = {"B": (5,), "D": (7, 365), "W": (52,), "M": (12,), "Q": (4,), "Y":
 
 
 def find_season(frame: SeriesFrame) -> tuple[int, str]:
+    """(season length in steps, how it was found), as ``season_of``."""
+    return season_of(frame.store, frame.calendar)
+
+
+def season_of(store: Store, calendar: Calendar) -> tuple[int, str]:
     """(season length in steps, how it was found).
 
     Each series is differenced (which takes out trend and level) and its autocorrelation is read at the seasons
@@ -28,15 +34,14 @@ def find_season(frame: SeriesFrame) -> tuple[int, str]:
     out from its neighbours; of several, the strongest, the shorter where they are within a tenth. Where none is found the season that people expect
     of the frequency is used for the baselines, and the text says so.
     """
-    store = frame.store
     order = np.argsort(-store.lengths, kind="stable")[:MOST_ITEMS]
     series = [store.series(int(i))[-MOST_ROWS:] for i in order]
     n = int(store.lengths.max()) if len(store) else 0
-    freq, sessions = frame.calendar.freq, frame.calendar.sessions
+    freq, sessions = calendar.freq, calendar.sessions
     candidates = _candidates(freq, sessions, n)
     long = [s for s in series if len(s) >= 0.5 * min(n, MOST_ROWS)]
-    best = _best(_scores(long, n), candidates, frame.calendar.is_integer)
-    if not best and not frame.calendar.is_integer:
+    best = _best(_scores(long, n), candidates, calendar.is_integer)
+    if not best and not calendar.is_integer:
         best = _slow_wave(long, candidates)
     if best:
         return best, f"season {best} (found)"

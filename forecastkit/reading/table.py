@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
-from forecastkit.reading.bytes import opened, read_text, short
+from forecastkit.reading.bytes import opened, pieces, read_text, short
 from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, sniff
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
@@ -229,13 +229,10 @@ class CsvTable:
 
         types = {"number": pa.float64(), "time": pa.timestamp("us"), "text": pa.dictionary(pa.int32(), pa.string())}
         body = self.content.slice(_offset_of_line(self.content, self.dialect.first))
-        n_quotes, n_lines = _count(body, b'"'), 0
-        if n_quotes % 2:
-            return None  # Arrow would swallow the rest of the file without a word.
-        if n_quotes and _blank_before_quote(body, self.dialect.sep.encode()):
-            return None  # Arrow would keep such quotes as text.
-        if n_quotes:
-            n_lines = _count(body, b"\n") + (body.size > 0 and memoryview(body)[body.size - 1] != 10)
+        n_quotes, n_lines, blanks = _quotes(body, self.dialect.sep.encode())
+        if n_quotes % 2 or blanks:
+            # Arrow would swallow the rest of the file without a word, or keep such quotes as text.
+            return None
         attempts = [dict(kinds)]
         if "time" in kinds.values():
             zoned = {name: "zoned" if kind == "time" else kind for name, kind in kinds.items()}
@@ -346,15 +343,20 @@ class CsvTable:
         return f"{self.name}, row {row + 1}"
 
 
-def _count(content: pa.Buffer, mark: bytes) -> int:
-    view = memoryview(content)
-    return sum(bytes(view[k : k + (8 << 20)]).count(mark) for k in range(0, content.size, 8 << 20))
-
-
-def _blank_before_quote(content: pa.Buffer, sep: bytes) -> bool:
-    view, pattern = memoryview(content), re.compile(b"[\n" + re.escape(sep) + b'] +"')
-    parts = (bytes(view[k : k + (8 << 20)]) for k in range(0, content.size, 8 << 20))
-    return any(b' "' in part and pattern.search(part) for part in parts)
+def _quotes(content: pa.Buffer, sep: bytes) -> tuple[int, int, bool]:
+    """(quotes, lines, whether blanks stand between a separator and a quote), in one pass."""
+    n_quotes, n_lines, blanks, tail = 0, 0, False, b""
+    pattern = re.compile(b"[\n" + re.escape(sep) + b'] +"')
+    for piece in pieces(content):
+        n_quotes += piece.count(b'"')
+        n_lines += piece.count(b"\n")
+        if not blanks and n_quotes:
+            # Blanks may run over the end of a piece.
+            joined = tail + piece
+            blanks = b' "' in joined and pattern.search(joined) is not None
+        tail = piece[-100:]
+    unended = content.size > 0 and tail[-1:] != b"\n"
+    return n_quotes, n_lines + unended, blanks
 
 
 def _beyond_exact(column: pa.ChunkedArray) -> bool:

@@ -10,13 +10,13 @@ import pandas as pd
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.reading.frequency import to_wall
 from forecastkit.reading.options import ReadOptions
-from forecastkit.reading.rows import Rows
+from forecastkit.reading.rows import Parsed
 from forecastkit.reading.values import Note, several
 
 __all__ = ["within"]
 
 
-def within(rows: Rows, options: ReadOptions) -> tuple[Rows, list[Note]]:
+def within(rows: Parsed, options: ReadOptions) -> tuple[Parsed, list[Note]]:
     """The rows from ``options.start`` to the end of ``options.end``, and how many were left out.
 
     Raises:
@@ -48,7 +48,8 @@ def within(rows: Rows, options: ReadOptions) -> tuple[Rows, list[Note]]:
         times=replace(times, values=times.values[keep], valid=times.valid[keep]),
         values=rows.values[keep],
         covariates={name: column[keep] for name, column in rows.covariates.items()},
-        source_row=rows.source_row[keep],
+        source_row=np.flatnonzero(keep) if rows.source_row is None else rows.source_row[keep],
+        order=None,
     )
     asked = " and ".join(
         w for w in (options.start and f"before {options.start}", options.end and f"after {options.end}") if w

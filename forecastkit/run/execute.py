@@ -248,7 +248,8 @@ def _dated(config: RunConfig) -> RunConfig:
 def _models(config: RunConfig) -> dict[str, Forecaster]:
     always = registry.ALWAYS if config.baselines == "all" else NAIVES
     names = list(dict.fromkeys([*always, *config.models]))
-    models = {name: registry.create_model(name, **config.models.get(name, {})) for name in names}
+    every = {"transform": config.transform, "non_negative": config.non_negative, "whole": config.whole}
+    models = {name: registry.create_model(name, **every | config.models.get(name, {})) for name in names}
     # Cheap ones first, so that an interrupted run has its naive rule.
     order = {"baseline": 0, "statistical": 1, "network": 2}
     return dict(sorted(models.items(), key=lambda pair: order.get(pair[1].family, 3)))

@@ -17,11 +17,11 @@ def stores(draw):
     n = sum(lengths)
     values = np.array(draw(st.lists(finite, min_size=n, max_size=n)))
     observed = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    offsets = np.r_[0, np.cumsum(lengths)]
-    observed[offsets[:-1]] = True
+    first = np.cumsum(lengths) - lengths
+    observed[first] = True
     starts = np.array(draw(st.lists(st.integers(0, 6), min_size=len(lengths), max_size=len(lengths))))
     names = tuple(f"i{k}" for k in range(len(lengths)))
-    return Store(np.where(observed, values, 0.0), observed, offsets, starts, names)
+    return Store(np.where(observed, values, 0.0), observed, first, np.array(lengths), starts, names)
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,7 +74,7 @@ def test_large_levels_keep_small_differences():
 
 
 def test_context_before_the_first_row_is_unobserved():
-    store = Store(np.arange(5.0), np.ones(5, bool), np.array([0, 5]), np.array([0]), ("a",))
+    store = Store(np.arange(5.0), np.ones(5, bool), np.array([0]), np.array([5]), np.array([0]), ("a",))
     batch = gather(store, Windows(np.array([0]), np.array([1])), 4, 2, scaling="none")
     assert batch.observed[0, :, 0].tolist() == [0, 0, 1, 1]
     assert batch.target[0, :, 0].tolist() == [2, 3]

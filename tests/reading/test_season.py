@@ -94,3 +94,10 @@ def test_autocorrelation_agrees_with_its_definition() -> None:
 
 def test_find_season_is_public() -> None:
     assert find_season(as_frame(frame(wave(300, 7), "D"))) == (7, "season 7 (found)")
+
+
+def test_gaps_do_not_hide_how_the_season_was_found() -> None:
+    table = frame(wave(300, 7), "D").drop(index=[50, 51])
+    found = read(table, ReadOptions()).profile
+    assert found.season_text == "season 7 (found)"
+    assert found.n_gaps == 2

@@ -34,6 +34,20 @@ def test_series_without_answers_are_found_along_the_steps():
     assert metrics.rmsse(y, yhat, scale) == pytest.approx((4 * 0.5 + 0.25) / 5)
 
 
+@pytest.mark.parametrize("scale", [0.25, 1.0, 2.0])
+def test_the_interval_score_counts_small_scales_and_skips_none(scale):
+    assert metrics.msis([3.0], [0.0], [2.0], scale, level=50) == 6.0 / scale
+    y, low, high = np.array([[3.0, np.nan], [9.0, 9.0]]), np.zeros((2, 2)), np.full((2, 2), 2.0)
+    assert metrics.msis(y, low, high, [scale, 0.0], level=50) == 6.0 / scale
+    assert metrics.msis(y, low, high, [scale, np.nan], level=50) == 6.0 / scale
+
+
+def test_a_direction_needs_both_ends_and_a_change():
+    y, said, last = [2.0, np.nan, 2.0, 1.0, 0.0], [3.0, 3.0, 3.0, 3.0, 3.0], [1.0, 1.0, np.nan, 1.0, 1.0]
+    # Up as said, unknown, unknown, no change, down: one of two.
+    assert metrics.direction_accuracy(y, said, last) == 0.5
+
+
 def test_the_seed_nought_is_a_seed():
     assert EvalPlan(horizon=3, seeds=(0, 2**32 - 1)).seeds == (0, 2**32 - 1)
     for wrong in ((-1,), (2**32,), (), (1, 1), (1.5,)):

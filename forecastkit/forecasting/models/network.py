@@ -140,7 +140,7 @@ class FittedNetwork:
         item = np.tile(np.arange(len(store)), len(at))
         row = (at[:, None] - store.starts[None, :]).ravel()
         out = np.full((len(item), self.horizon, *more), np.nan)
-        some = np.flatnonzero(_has_observed(store, item, row))
+        some = np.flatnonzero(row >= store.begins[item])
         encoded = None if self.encoder.is_empty else self.encoder.encode(frame, self.horizon)
         for start in range(0, len(some), PREDICT_CHUNK):
             part = some[start : start + PREDICT_CHUNK]
@@ -175,14 +175,6 @@ class FittedNetwork:
         """See ``Fitted.state``."""
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
         return arrays, {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-
-
-def _has_observed(store: Store, item: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Whether the item has an observed row at or before ``row``."""
-    total = np.r_[0, np.cumsum(store.observed)]
-    lo, hi = store.offsets[item], store.offsets[item + 1]
-    upto = np.clip(lo + row + 1, lo, hi)
-    return np.asarray(total[upto] > total[lo])
 
 
 @dataclass(frozen=True)
@@ -331,7 +323,7 @@ class NetworkForecaster:
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
         task = NetTask(
             length, horizon, self._rules(self._bases(frame, train, horizon, length)), segment,
-            self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.observed.all(),
+            self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.is_full,
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip

@@ -11,13 +11,13 @@ from forecastkit import sources
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
-__all__ = ["Origin", "origin_of"]
+__all__ = ["IN_MEMORY", "Located", "located"]
 
 IN_MEMORY = "a frame in memory"
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class Located:
     """Data that can be opened.
 
     Args:
@@ -37,7 +37,7 @@ class Origin:
     notes: tuple[Note, ...] = ()
 
 
-def origin_of(source: Any, options: ReadOptions) -> Origin:
+def located(source: Any, options: ReadOptions) -> Located:
     """What is behind a path, ``dataset:NAME``, ``yahoo:...`` and so on, or a frame.
 
     Raises:
@@ -46,16 +46,16 @@ def origin_of(source: Any, options: ReadOptions) -> Origin:
         SourceError: data outside this machine were not delivered.
     """
     if not isinstance(source, (str, Path)):
-        return Origin(source, options, IN_MEMORY)
+        return Located(source, options, IN_MEMORY)
     where = str(source)
     if isinstance(source, str) and source.startswith("dataset:"):
         return _of_card(source, options)
     if sources.scheme(source) is not None:
         return _of_source(where, options)
-    return Origin(source, options, where, Path(where).stem)
+    return Located(source, options, where, Path(where).stem)
 
 
-def _of_card(source: str, options: ReadOptions) -> Origin:
+def _of_card(source: str, options: ReadOptions) -> Located:
     from forecastkit import catalog
     from forecastkit.download import recorded
 
@@ -71,10 +71,10 @@ def _of_card(source: str, options: ReadOptions) -> Origin:
         text = f"nobody published a checksum of these data: sha256 {kept[:12]}... is that of the first download"
         notes.append(Note("info", text, str(path)))
     found = _with_hints(options, said)
-    return Origin(path, found, source, name, {card.target: card.units}, tuple(notes))
+    return Located(path, found, source, name, {card.target: card.units}, tuple(notes))
 
 
-def _of_source(source: str, options: ReadOptions) -> Origin:
+def _of_source(source: str, options: ReadOptions) -> Located:
     named = (options.target or "").split(",") if options.target not in (None, "*") else []
     columns = dict.fromkeys([*(n.strip() for n in named if n), *options.known, *options.past, *options.static])
     ask = sources.Ask(options.start, options.end, options.freq or "", tuple(columns))
@@ -82,7 +82,7 @@ def _of_source(source: str, options: ReadOptions) -> Origin:
     notes = tuple(Note(level, text) for level, text in found.notes)
     # The source has seen to the range already.
     options = replace(_with_hints(options, found.reading), start="", end="")
-    return Origin(found.path, options, source, found.name, found.units, notes)
+    return Located(found.path, options, source, found.name, found.units, notes)
 
 
 def _with_hints(options: ReadOptions, said: Mapping[str, Any]) -> ReadOptions:

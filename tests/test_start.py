@@ -1,0 +1,99 @@
+"""The start budget, in modules and not in seconds: what a command does not need it does not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "numpy", "pandas", "scipy", "sklearn", "pyarrow", "torch", "pytorch_lightning", "statsforecast", "statsmodels",
+    "numba", "matplotlib", "joblib", "dask", "distributed", "ray",
+}  # fmt: skip
+NETWORK, STATISTICS = {"torch", "pytorch_lightning"}, {"statsforecast", "statsmodels", "numba"}
+
+
+def _imported(code: str, folder=None) -> tuple[set[str], int]:
+    """(heavy packages, count of all modules) after ``code`` in a process of its own."""
+    tail = (
+        "\nimport json, sys\n"
+        "print()\n"
+        "print(json.dumps([sorted({name.split('.')[0] for name in sys.modules}), len(sys.modules)]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, timeout=300, cwd=folder, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    names, count = json.loads(done.stdout.splitlines()[-1])
+    return set(names) & HEAVY, count
+
+
+def _command(*words: str) -> str:
+    return f"from forecastkit.cli import main\nassert main({list(words)!r}) == 0"
+
+
+def test_import():
+    heavy, count = _imported("import forecastkit")
+    assert not heavy
+    assert count < 120
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("fit",),
+        ("backtest",),
+        ("audit",),
+        ("predict",),
+        ("profile",),
+        ("text", "fit"),
+        ("ecg", "fit"),
+        ("classify", "fit"),
+    ],
+)
+def test_help(words):
+    heavy, count = _imported(_command(*words, "--help"))
+    assert not heavy
+    assert count < (260 if not words else 380)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, small_csv):
+    place = tmp_path_factory.mktemp("start")
+    (place / "d.csv").write_bytes(small_csv.read_bytes())
+    return place
+
+
+def test_baselines_alone_import_no_torch(folder):
+    words = ("fit", "--data", "d.csv", "--horizon", "3", "--models", "theta", "--quiet", "--out", "baselines")
+    heavy, _ = _imported(_command(*words), folder)
+    assert heavy >= {"pandas", "statsforecast"}
+    assert not heavy & NETWORK
+
+
+def test_networks_alone_import_no_statistics(folder):
+    words = (
+        "fit",
+        "--data",
+        "d.csv",
+        "--horizon",
+        "3",
+        "--models",
+        "gru",
+        "--quiet",
+        "--out",
+        "networks",
+        "baselines=naive",
+    )
+    heavy, _ = _imported(_command(*words, "models.gru.hidden=4", "models.gru.max_steps=10", "final=gru"), folder)
+    assert heavy >= NETWORK
+    assert not heavy & STATISTICS
+
+
+def test_looking_at_data_and_runs_needs_neither(folder):
+    for words in (("profile", "d.csv"), ("models",), ("datasets",)):
+        heavy, _ = _imported(_command(*words), folder)
+        assert not heavy & (NETWORK | STATISTICS), words
