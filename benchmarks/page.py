@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from page_labels import sections as labels_sections
 
 HERE = Path(__file__).resolve().parent
 RESULTS, OUT = HERE / "results", HERE.parent / "docs" / "figures.md"
@@ -72,6 +73,7 @@ def main() -> None:
             "window, scaled by the training rows. A ridge regression over lags beats our networks here.\n"
         )
         parts.append(table(rows[["model", "part", "mse", "mae", "seconds"]]))
+    parts += labels_sections(newest, table)
     parts.append(
         "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "
         "`benchmarks/results/significance_simulation.csv`: false alarms at most nominal from selection to test, power by number "

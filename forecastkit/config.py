@@ -85,7 +85,11 @@ class DataConfig(_Strict):
 
 
 class EvaluationConfig(_Strict):
-    """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate."""
+    """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate.
+
+    Args:
+        intervals: ``split`` learns their width from calibrate folds alone; ``adaptive`` from later answers too, as they come.
+    """
 
     n_report: int | None = Field(default=None, ge=1)
     n_select: int | None = Field(default=None, ge=0)
@@ -97,6 +101,7 @@ class EvaluationConfig(_Strict):
     window_length: int | None = Field(default=None, ge=2)
     align: Literal["calendar", "end"] | None = None
     min_train: int | None = Field(default=None, ge=2)
+    intervals: Literal["adaptive", "split"] = "adaptive"
     metrics: tuple[str, ...] = ()
 
     @field_validator("refit")
@@ -123,6 +128,8 @@ class RunConfig(_Strict):
         non_negative, whole: forecasts are not below 0, are whole numbers; of every model that does not say otherwise.
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
+        ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
+            weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; results do not depend on it.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
@@ -143,6 +150,7 @@ class RunConfig(_Strict):
     final: str = "recommended"
     seed: int = Field(default=1, ge=0, lt=2**32)
     seeds: int = Field(default=1, ge=1, le=100)
+    ensemble: Literal["auto", "best", "median", "greedy", "steps", "none"] = "auto"
     n_jobs: int = Field(default=1, ge=1)
     threads: int | None = Field(default=None, ge=1)
     lang: Literal["en", "es"] = "en"

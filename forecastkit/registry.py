@@ -50,6 +50,8 @@ class Entry:
 
 _NAIVE = "forecastkit.forecasting.models.naive"
 _STATISTICAL = "forecastkit.forecasting.models.statistical"
+_MODELS = "forecastkit.forecasting.models"
+_LINEAR = f"{_MODELS}.linear:LinearForecaster"
 _RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
 
 MODELS: dict[str, Entry] = {
@@ -64,6 +66,18 @@ MODELS: dict[str, Entry] = {
     "rnn": Entry(_RECURRENT, "recurrent network with plain tanh or ReLU cells", {"cell": "rnn"}),
     "gru": Entry(_RECURRENT, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),
+    "nlinear": Entry(_LINEAR, "one linear map of the lags, minus the last value", {"window": 0}),
+    "dlinear": Entry(_LINEAR, "linear maps of a moving mean and of the rest", {"window": 25}),
+    "segrnn": Entry(f"{_MODELS}.segrnn:SegRnn", "recurrent network over segments, decoded by their places"),
+    "seq2seq": Entry(f"{_MODELS}.seq2seq:Seq2Seq", "encoder and decoder with attention"),
+    "deepar": Entry(f"{_MODELS}.deepar:DeepAr", "autoregressive network that forecasts by sample paths"),
+    "esrnn": Entry(f"{_MODELS}.esrnn:EsRnn", "exponential smoothing with a dilated recurrent network"),
+    "tcn": Entry(f"{_MODELS}.tcn:Tcn", "dilated causal convolutions"),
+    "nhits": Entry(f"{_MODELS}.nhits:NHits", "blocks of layers at several rates (N-HiTS)"),
+    "patchtst": Entry(f"{_MODELS}.patchtst:PatchTst", "transformer over patches (PatchTST)"),
+    "ensemble": Entry(
+        "forecastkit.forecasting.ensemble:EnsembleForecaster", "several models as one; made by every run"
+    ),
 }
 
 EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}

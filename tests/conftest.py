@@ -19,6 +19,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 SMALL = {"hidden": 8, "max_steps": 30, "val_every": 10, "context_length": 12}
 
 
+def small(name: str) -> dict:
+    """Those of ``SMALL`` that a model has; nothing for what is not a network."""
+    from forecastkit import registry
+
+    facts = registry.describe(name)
+    return {k: v for k, v in SMALL.items() if k in facts["options"]} if facts["family"] == "network" else {}
+
+
 @pytest.fixture
 def fresh_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""

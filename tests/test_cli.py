@@ -38,7 +38,7 @@ def test_forecast_frame_of_the_run(finished_run):
 def test_leaderboard_has_every_baseline(finished_run):
     board = pd.read_csv(finished_run / "leaderboard.csv")
     baselines = {"naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima"}
-    assert baselines | {"lstm"} == set(board["model"])
+    assert baselines | {"lstm", "ensemble"} == set(board["model"])
 
 
 def test_same_seed_gives_the_same_bytes(small_csv, tmp_path):

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
-from forecastkit.classification.record import AAMI, Record
+from forecastkit.classification.record import AAMI, DS1, DS2, Record
 from forecastkit.classification.records import annotated, place_of, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
 from forecastkit.classification.schema import OTHER, Sequences, concatenate
 from forecastkit.classification.splits import Split
 from forecastkit.classification.strips import beat_strips
 from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.words import BEAT_WORDS
 from forecastkit.errors import ConfigError, DataError
 
 __all__ = [
@@ -31,15 +32,6 @@ MOST_NEAREST = 20_000
 """Beats up to which the nearest neighbour is a baseline too."""
 PAUSE = 2.0
 """Seconds without a beat that the summary counts as a pause."""
-DS1 = (
-    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
-    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
-)  # fmt: skip
-DS2 = (
-    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
-    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
-)  # fmt: skip
-"""Records of MIT-BIH to learn from and to test on. Source: de Chazal et al. (2004), doi:10.1109/TBME.2004.827359."""
 TWINS = {"202": "201"}
 """Records of MIT-BIH that are of one patient, as its directory says."""
 
@@ -96,7 +88,7 @@ def read_beats(
     return Labelled(
         "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
         config={"records": str(source), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
-        facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept)},
+        facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept), "feature_words": BEAT_WORDS},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
         hide=lambda rows, n_parts: hidden_parts(data, kept, rows, n_parts),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from forecastkit.probabilities import confusion, f1_of, roc_curve
+from forecastkit.probabilities import f1_of, roc_curve
 
 __all__ = [
     "bootstrap_area",
@@ -25,9 +25,11 @@ def group_confusions(
     labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_classes: int
 ) -> tuple[list[str], np.ndarray]:
     """(groups in their order, confusion matrix of each [G, K, K])."""
-    names = list(dict.fromkeys(str(g) for g in groups))
-    parts = [confusion(labels[groups == g], predicted[groups == g], n_classes) for g in names]
-    return names, np.stack(parts) if parts else np.zeros((0, n_classes, n_classes), np.int64)
+    where: dict[str, int] = {}
+    code = np.array([where.setdefault(str(g), len(where)) for g in groups], np.int64)
+    flat = (code * n_classes + labels) * n_classes + predicted
+    counts = np.bincount(flat, minlength=len(where) * n_classes**2)
+    return list(where), counts.reshape(-1, n_classes, n_classes)
 
 
 def bootstrap_difference(a: np.ndarray, b: np.ndarray, k: int, *, n: int = 2000, seed: int = 1) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecastkit.errors import DataError, near
 
-__all__ = ["AAMI", "Record", "choose_lead", "known_paced"]
+__all__ = ["AAMI", "DS1", "DS2", "PACED_MITBIH", "Record", "choose_lead", "known_paced"]
 
 AAMI = {
     **dict.fromkeys("NLRBej", "N"), **dict.fromkeys("AaJSn", "S"), **dict.fromkeys("VEr", "V"), "F": "F",
@@ -18,6 +18,15 @@ AAMI = {
 """Annotation symbol -> class of ANSI/AAMI EC57."""
 
 PACED_MITBIH = frozenset({"102", "104", "107", "217"})
+DS1 = (
+    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
+    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
+)  # fmt: skip
+DS2 = (
+    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
+    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
+)  # fmt: skip
+"""Records of MIT-BIH to learn from and to test on. Source: de Chazal et al. (2004), doi:10.1109/TBME.2004.827359."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from forecastkit.classification.strips import lead_strips
 from forecastkit.classification.tables import load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.windows import SHORT
+from forecastkit.classification.words import RHYTHM_WORDS
 from forecastkit.errors import DataError
 
 __all__ = ["RHYTHM_FEATURES", "SECONDS", "read_new_rhythms", "read_rhythms", "rhythm_sequences"]
@@ -99,7 +100,7 @@ def read_rhythms(
     )
     return Labelled(
         "rhythm", "rhythm", data, "patient", plan={"kind": kind, "classes": list(classes)}, said=(said,), notes=tuple(notes), config=config,
-        facts={"leads": leads, "n_records": len(records)}, baselines=("majority", "logistic_rr", "logistic", "boosting"), network=SHORT,
+        facts={"leads": leads, "n_records": len(records), "feature_words": RHYTHM_WORDS}, baselines=("majority", "logistic_rr", "logistic", "boosting"), network=SHORT,
         pictures=lambda wrong, told: lead_strips(data, [pieces[i] for i in usable], wrong, told, SECONDS),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from forecastkit.errors import ConfigError, DataError, near
 __all__ = ["OTHER", "Sequences", "concatenate"]
 
 OTHER = "other"
+FEWEST_RARE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,11 +141,15 @@ class Sequences:
         return replace(self, rare=rare)
 
     def rare_class(self) -> int:
-        """Position of the class that matters most: the declared one, else the rarest that occurs."""
+        """Position of the class that matters most: the declared one, else the rarest that can be tested.
+
+        Under ``FEWEST_RARE`` sequences of a class say nothing; the rarest of all only where every class has so few.
+        """
         if self.rare in self.classes:
             return self.classes.index(self.rare)
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
-        return int(np.argmin(np.where(counts > 0, counts, counts.max() + 1)))
+        enough = counts >= FEWEST_RARE if (counts >= FEWEST_RARE).any() else counts > 0
+        return int(np.argmin(np.where(enough, counts, counts.max() + 1)))
 
 
 def concatenate(parts: Sequence[Sequences]) -> Sequences:

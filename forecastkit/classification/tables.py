@@ -23,6 +23,9 @@ def load(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if not path.is_file():
+        here = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
+        raise DataError(place=str(path), rule="no such file", remedy=near(path.name, here) if here else "")
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
     except (OSError, ValueError, EOFError, pd.errors.ParserError) as error:

@@ -24,6 +24,8 @@ __all__ = ["read_new_visits", "read_visits"]
 
 MOST_LEVELS = 20
 MOST_HISTORY = 200
+FEWEST_TOLD, ALMOST = 10, 0.998
+"""Sequences of a class, and area under the ROC curve, from which one column is said to tell it."""
 DAY = 86_400.0
 SUMMARIES = ("last", "mean", "min", "max", "change", "seen")
 
@@ -97,9 +99,9 @@ def read_visits(
     plan["per_row"] = labels is not None and _varies(labels, visits.code)
     if plan["per_row"]:
         notes.append(f"{label} changes within an item: each labelled row is told from the rows up to it")
-    if labels is not None:
-        _say_leaks(visits.table, plan, labels, notes)
     data, _ = _sequences(visits, plan, labels, notes)
+    if labels is not None:
+        _say_leaks(data, visits.table, plan, labels, notes)
     config = {
         "data": str(path),
         "item": item,
@@ -254,15 +256,35 @@ def _roles(table: pd.DataFrame, code: np.ndarray, columns: list[str], notes: lis
     return out
 
 
-def _say_leaks(table: pd.DataFrame, plan: dict[str, Any], labels: pd.Series, notes: list[str]) -> None:
-    """A column that tells the label without fail is said: it may have been written down after the outcome."""
+def _say_leaks(data: Sequences, table: pd.DataFrame, plan: dict[str, Any], labels: pd.Series, notes: list[str]) -> None:
+    """A column that tells a label all by itself is said: it may have been written down after the outcome.
+
+    Text and few values: each value goes with one label. Numbers: their last or only value puts one class wholly above or
+    below the others.
+    """
     import pandas as pd
 
+    from forecastkit.probabilities import roc_curve
+
+    told: dict[str, str] = {}
     for name in [*plan["numeric"], *plan["static"], *plan["levels"], *plan["static_levels"]]:
         pair = pd.DataFrame({"x": table[name].to_numpy(dtype=object), "y": labels.to_numpy(dtype=object)}).dropna()
         n_values = pair["x"].nunique()
         if len(pair) and 2 <= n_values <= MOST_LEVELS and (pair.groupby("x")["y"].nunique() == 1).all():
-            notes.append(f"column {name} tells {plan['label']} without fail: was it known before the outcome?")
+            told[name] = str(plan["label"])
+    for name in [*plan["numeric"], *plan["static"]]:
+        feature = f"{name}.last" if name in plan["numeric"] else name
+        x = data.features[:, data.feature_names.index(feature)]
+        seen = np.isfinite(x)
+        for k, label in enumerate(data.classes):
+            positive = data.labels[seen] == k
+            if min(positive.sum(), (~positive).sum()) >= FEWEST_TOLD and name not in told:
+                area = roc_curve(positive, x[seen])[2]
+                if max(area, 1 - area) >= ALMOST:
+                    told[name] = f"{plan['label']} {label}"
+    notes += [
+        f"column {name} tells {what} without fail: was it known before the outcome?" for name, what in told.items()
+    ]
 
 
 def _sequences(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit.classification.record import AAMI
+from forecastkit.classification.record import AAMI, DS1, DS2, PACED_MITBIH
 from forecastkit.classification.schema import OTHER, Sequences
 from forecastkit.classification.tables import MOST_CLASSES, load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
@@ -90,16 +90,29 @@ def read_windows(path: Path, *, label: str | None, group: str | None = None, bea
         table, values = table[values.notna()].reset_index(drop=True), values.dropna().reset_index(drop=True)
         if not len(table):
             raise DataError(place=f"{path}, {label}", rule="no row has a label")
+    if beats and group is not None:
+        paced = _paced(text(table[group]))
+        if paced.any():
+            notes.append(f"left out, paced: {', '.join(sorted(set(text(table[group])[paced])))}")
+            table = table[~paced].reset_index(drop=True)
+            values = text(table[label])
     kinds, classes, rare = _classes(values, path, str(label), beats)
     plan = {"kind": "wide", "label": label, "group": group, "steps": steps, "classes": list(classes)}
     data = _sequences(table, path, plan, kinds, rare)
     length = int(data.lengths[0])
     baselines = ("majority", "logistic", "boosting") + (("nearest",) if len(data) <= MOST_NEAREST else ())
     return Labelled(
-        "ecg" if beats else "sequences", path.name.split(".")[0], data, "patient" if beats else group or "row", plan=plan, notes=tuple(notes),
+        "ecg" if beats else "sequences", path.name.split(".")[0], data, ("patient" if beats else group) if group else "row", plan=plan, notes=tuple(notes),
         said=(f"{path.name}: {len(data):,} sequences of {length} steps, {data.counts()}",), baselines=baselines,
         config={"data": str(path), "label": label, "group": group}, network=SIGNAL if length >= LONG else SHORT, usual=0,
     )  # fmt: skip
+
+
+def _paced(records: pd.Series) -> np.ndarray:
+    """[rows] windows of MIT-BIH's paced records, where all records bear names of that database."""
+    if not set(records.dropna()) <= {*DS1, *DS2, *PACED_MITBIH}:
+        return np.zeros(len(records), bool)
+    return np.asarray(records.isin(PACED_MITBIH).fillna(False), bool)
 
 
 def _classes(

@@ -10,6 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
+from forecastkit.cli.options import (
+    ConfigOption,
+    DebugOption,
+    LangOption,
+    OutOption,
+    OverridesArgument,
+    QuietOption,
+    SeedOption,
+    VerdictOption,
+    given,
+    model_names,
+)
 from forecastkit.cli.reading_options import NOTHING, with_reading
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
@@ -32,18 +44,9 @@ app.add_typer(text_app, name="text")
 app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data", help="CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid.", show_default=False
-    ),
-]
-OverridesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
-]
-FileOption = Annotated[
-    str | None, typer.Option("--data", help="CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid.")
-]
+DATA_HELP = "CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid."
+DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, show_default=False)]
+FileOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
 FutureOption = Annotated[
     str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
 ]
@@ -51,12 +54,8 @@ HorizonOption = Annotated[int | None, typer.Option("--horizon", help="Steps ahea
 ModelsOption = Annotated[
     str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the networks [default: 1].")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
-LangOption = Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
 TransformOption = Annotated[
@@ -65,9 +64,6 @@ TransformOption = Annotated[
 ]
 NonNegativeOption = Annotated[bool, typer.Option("--non-negative", help="No forecast is below 0.")]
 WholeOption = Annotated[bool, typer.Option("--whole", help="Forecasts are whole numbers.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
-VerdictOption = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def _version(value: bool) -> None:
@@ -114,7 +110,7 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = _given(
+    values = given(
         {
             "horizon": horizon,
             "seed": seed,
@@ -126,9 +122,9 @@ def fit(
             "non_negative": non_negative or None,
             "whole": whole or None,
         }
-    ) | {"data": {**reading, **_given({"path": data, "future": future})}}
+    ) | {"data": {**reading, **given({"path": data, "future": future})}}
     if models is not None:
-        values["models"] = _names(models)
+        values["models"] = model_names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
 
 
@@ -175,7 +171,7 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = _given(
+    values = given(
         {
             "horizon": horizon,
             "seed": seed,
@@ -188,21 +184,12 @@ def backtest(
             "whole": whole or None,
         }
     )
-    values |= {"data": {**reading, **_given({"path": data})}, "evaluation": _given(plan)}
+    values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
-        values["models"] = _names(models)
+        values["models"] = model_names(models)
     return run_fit(
         config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json, final=False, command="backtest"
     )  # fmt: skip
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """What the user said."""
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _names(words: str) -> dict[str, dict[str, Any]]:
-    return {name.strip(): {} for name in words.split(",") if name.strip()}
 
 
 @app.command()
@@ -226,9 +213,7 @@ def predict(
 @app.command()
 @with_reading
 def profile(
-    file: Annotated[
-        str, typer.Argument(help="CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid.")
-    ],
+    file: Annotated[str, typer.Argument(help=DATA_HELP)],
     reading: Mapping[str, Any] = NOTHING,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
     debug: DebugOption = False,

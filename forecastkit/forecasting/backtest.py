@@ -32,6 +32,7 @@ class ModelBacktest:
 
     Args:
         points: [n_folds, n_items, horizon] in target units, NaN where it could not.
+        quantiles: [n_folds, n_items, horizon, Q] of a model that has its own; None = it has a point alone.
         fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
         error: why it failed; None = it did not.
     """
@@ -39,6 +40,7 @@ class ModelBacktest:
     model: str
     seed: int
     points: np.ndarray
+    quantiles: np.ndarray | None = None
     seconds_fit: float = 0.0
     seconds_predict: float = 0.0
     info: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +74,7 @@ def backtest_model(
     points = np.full((len(folds), n_items, plan.horizon), np.nan)
     result = ModelBacktest(name, context.seed, points)
     seconds_fit = seconds_predict = 0.0
+    own: np.ndarray | None = None
     fitted: Fitted | None = None
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
@@ -90,7 +93,12 @@ def backtest_model(
                 info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
                 curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
                 started = time.perf_counter()
-                points[np.ix_(rows, items)] = _predict(fitted, part, at[np.ix_(rows, items)])[..., plan.gap :]
+                cutoffs = at[np.ix_(rows, items)]
+                points[np.ix_(rows, items)] = _predict(fitted, part, cutoffs)[..., plan.gap :]
+                mine = _own_quantiles(fitted, part, cutoffs)
+                if mine is not None:
+                    own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
+                    own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
                 seconds_predict += time.perf_counter() - started
             tell(int(group[-1]) + 1, len(folds), str(info.get("progress_note", "")))
     except ForecastkitError as error:
@@ -106,6 +114,7 @@ def backtest_model(
     return replace(
         result,
         points=points,
+        quantiles=own,
         seconds_fit=seconds_fit,
         seconds_predict=seconds_predict,
         info=info,
@@ -165,17 +174,33 @@ def _cohorts(
 
 def _predict(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
     """Points [n_folds, n_items, horizon] at cutoffs ``at`` [n_folds, n_items]."""
+    unique, which = _unique_cutoffs(at)
+    return fitted.predict_at(frame, unique)[which]
+
+
+def _own_quantiles(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray | None:
+    """The model's own quantiles [n_folds, n_items, horizon, Q]; None where it has a point alone."""
+    unique, which = _unique_cutoffs(at)
+    every = fitted.quantiles_at(frame, unique)
+    return None if every is None else every[which]
+
+
+def _unique_cutoffs(at: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Cutoffs that differ, and the index that takes what was said of them back to [n_folds, n_items]."""
     if (at == at[:, :1]).all():
-        return fitted.predict_at(frame, at[:, 0])
+        return at[:, 0], slice(None)
     unique, inverse = np.unique(at, return_inverse=True)
-    every = fitted.predict_at(frame, unique)
-    return every[inverse.reshape(at.shape), np.arange(at.shape[1])[None, :]]
+    return unique, (inverse.reshape(at.shape), np.arange(at.shape[1])[None, :])
 
 
-def forecast_from_ends(fitted: Fitted, frame: SeriesFrame, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Forecasts [n_items, horizon] from each item's own last row, and those rows' positions [n_items]."""
+def forecast_from_ends(
+    fitted: Fitted, frame: SeriesFrame, horizon: int
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Forecasts [n_items, horizon] from each item's own last row, own quantiles, and those rows' positions [n_items]."""
     ends = frame.store.ends
-    return _predict(fitted, frame, ends[None, :])[0, :, :horizon], ends
+    own = _own_quantiles(fitted, frame, ends[None, :])
+    points = _predict(fitted, frame, ends[None, :])[0, :, :horizon]
+    return points, None if own is None else own[0, :, :horizon], ends
 
 
 def forecast_frame(

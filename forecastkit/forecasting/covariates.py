@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastkit.errors import DataError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import TimeFeatures
+from forecastkit.reading.profile import moment_text
 
-__all__ = ["Category", "CovariateEncoder", "Encoded", "Numeric", "missing_future"]
+__all__ = ["Category", "CovariateEncoder", "Encoded", "Numeric", "missing_future", "require_future"]
 
 MOST_LEARNED = 16
 BLOCKS = 10
@@ -101,8 +103,12 @@ class CovariateEncoder:
     static_cat: tuple[Category, ...] = ()
 
     @classmethod
-    def fit(cls, frame: SeriesFrame, *, clock: bool = True) -> CovariateEncoder:
-        """Learn scales and categories from all rows of ``frame``, which end at the cutoff."""
+    def fit(cls, frame: SeriesFrame, *, clock: bool = True, identity: bool = False) -> CovariateEncoder:
+        """Learn scales and categories from all rows of ``frame``, which end at the cutoff.
+
+        Args:
+            identity: which series it is becomes the last static category.
+        """
         parts: dict[str, list[Any]] = {}
         first = frame.store.offsets[:-1]
         for role in ("known", "past", "static"):
@@ -117,6 +123,8 @@ class CovariateEncoder:
                     seen = {str(v) for v in pd.unique(column) if not _missing(v)}
                     texts.append(Category(name, tuple(sorted(seen))))
             parts[role], parts[f"{role}_cat"] = numbers, texts
+        if identity:
+            parts["static_cat"].append(Category("item_id", frame.items))
         time = TimeFeatures.choose(frame.calendar, clock=clock, country=frame.country)
         return cls(time, **{key: tuple(values) for key, values in parts.items()})
 
@@ -293,3 +301,26 @@ def missing_future(frame: SeriesFrame, horizon: int) -> pd.DataFrame:
             gone = due if not len(there) else due[[_missing(v) for v in there]]
             parts.append(pd.DataFrame({"item_id": item, "timestamp": gone, "column": name}))
     return pd.concat(parts, ignore_index=True)
+
+
+def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:
+    """Whether every known covariate reaches over the horizon of every series.
+
+    Raises:
+        DataError: names the covariates and the first and last instants that are missing.
+    """
+    gone = missing_future(frame, horizon)
+    if not len(gone):
+        return
+    names = ", ".join(dict.fromkeys(gone["column"]))
+    instants = gone["timestamp"].drop_duplicates()
+    first, last = moment_text(instants.min()), moment_text(instants.max())
+    n = len(instants)
+    item = str(gone["item_id"].iloc[0])
+    whose = f" of series {item!r}" if len(frame.items) > 1 else ""
+    raise DataError(
+        place=f"known covariates {names}",
+        value=f"missing{whose} at {first if n == 1 else f'{first} to {last}'} ({n} instant{'s' * (n != 1)})",
+        rule="a covariate that is known ahead needs a value for every step of the forecast",
+        remedy=remedy,
+    )

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from forecastkit.forecasting.covariates import Encoded
+from forecastkit.forecasting.scaling import InstanceScale
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.nn.heads import Units
 from forecastkit.nn.inputs import Inputs, as_inputs
 
-__all__ = ["ForecastDataModule", "TensorBatch", "WindowSource"]
+__all__ = ["ForecastDataModule", "TensorBatch", "WindowSource", "units_of"]
 
 VALID_BATCH = 512
 
@@ -24,13 +26,14 @@ VALID_BATCH = 512
 class TensorBatch(NamedTuple):
     """A ``Batch`` on its way into a network; target and target_observed are [B, H].
 
-    ``weight`` [B, 1] brings errors of scaled units into units of the loss.
+    ``weight`` [B, 1] brings errors of scaled units into units of the loss; ``units`` are [B, 1].
     """
 
     inputs: Inputs
     target: Tensor
     target_observed: Tensor
     weight: Tensor
+    units: Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +70,20 @@ class WindowSource:
         weight = np.ones(len(windows), np.float32)
         if self.item_scale is not None:
             # A window far quieter or louder than its series must not decide the training.
-            weight = np.clip(b.scale.divisor / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
+            weight = np.clip(b.scale.unit / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
         return TensorBatch(
             as_inputs(b.slots),
             torch.from_numpy(b.target[:, :, 0]),
             torch.from_numpy(b.target_observed[:, :, 0]),
             torch.from_numpy(weight)[:, None],
+            units_of(b.scale),
         )
+
+
+def units_of(scale: InstanceScale) -> Units:
+    """[B, 1] float32 each."""
+    parts = (torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor))
+    return Units(*parts)
 
 
 class _Sampled:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forecastkit.forecasting.backtest import ModelBacktest, forecast_frame
-from forecastkit.forecasting.intervals import ResidualIntervals, recent_scale
+from forecastkit.forecasting.intervals import ConformalIntervals, Method, recent_scale, replay, rows_known
 from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import (
@@ -38,13 +38,14 @@ class ScoredSeed:
     """One model with one seed.
 
     Args:
-        intervals: learned from calibrate folds, or from select folds where there are none; None = from nothing.
-        quantiles: [report folds, I, H, Q] or None.
+        intervals: of the next forecast: learned from calibrate folds (select folds where there are none) and, where
+            adaptive, from the report folds that have passed; None = from nothing.
+        quantiles: [report folds, I, H, Q], each fold's from what was known at its cutoff; or None.
         losses: role -> losses.
     """
 
     backtest: ModelBacktest
-    intervals: ResidualIntervals | None
+    intervals: ConformalIntervals | None
     quantiles: np.ndarray | None
     losses: dict[str, Losses[Any]]
 
@@ -159,6 +160,7 @@ def evaluate(
     *,
     metrics: Sequence[str] = (),
     skipped: Mapping[str, str] | None = None,
+    intervals: Method = "adaptive",
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Score, choose and test.
@@ -168,6 +170,7 @@ def evaluate(
         models: the forecasters, for family and complexity.
         metrics: further columns of the leaderboard.
         skipped: models that were not run -> reason.
+        intervals: see ``intervals.replay``.
     """
     at = positions(folds.all, len(frame.items))
     plan = folds.plan
@@ -185,7 +188,7 @@ def evaluate(
         if len(good) < len(runs):
             reason = next(r.error for r in runs if r.error is not None)
             notes.append(f"{name}: {len(runs) - len(good)} of {len(runs)} seeds failed and are left out: {reason}")
-        seeds[name] = [_score(r, folds, y, known, size) for r in good]
+        seeds[name] = [_score(r, folds, y, known, size, intervals) for r in good]
     losses = {role: {n: mean_losses([s.losses[role] for s in runs]) for n, runs in seeds.items()} for role in ROLES}
     season = plan.season_length or frame.season_length
     complexity = {name: models[name].complexity for name in seeds}
@@ -210,15 +213,11 @@ def evaluate(
     return Evaluation(frame, folds, board, choice, outcome, seeds, losses, at, known, tuple(notes))
 
 
-def _score(run: ModelBacktest, folds: Folds, y: np.ndarray, known: Scales, size: np.ndarray) -> ScoredSeed:
+def _score(
+    run: ModelBacktest, folds: Folds, y: np.ndarray, known: Scales, size: np.ndarray, method: Method
+) -> ScoredSeed:
     rows = _role_slices(folds)
-    source = _interval_source(folds)
-    intervals = None
-    if source != "none":
-        s = rows[source]
-        intervals = ResidualIntervals.fit(run.points[s], y[s], size[s], source=source)
-    r = rows["report"]
-    quantiles = None if intervals is None else intervals.quantiles(run.points[r], size[r])
+    quantiles, intervals = _intervals(run, folds, y, size, method)
     losses: dict[str, Losses[Any]] = {
         role: measure(
             run.points[part],
@@ -230,6 +229,30 @@ def _score(run: ModelBacktest, folds: Folds, y: np.ndarray, known: Scales, size:
         for role, part in rows.items()
     }
     return ScoredSeed(run, intervals, quantiles, losses)
+
+
+def _intervals(
+    run: ModelBacktest, folds: Folds, y: np.ndarray, size: np.ndarray, method: Method
+) -> tuple[np.ndarray | None, ConformalIntervals | None]:
+    """Quantiles of report folds and the intervals of the next forecast."""
+    source, rows = _interval_source(folds), _role_slices(folds)
+    own = run.quantiles
+    if source == "none" and method == "split":
+        return (None if own is None else own[rows["report"]]), None
+    first = rows.get(source, slice(0, 0))
+    use = np.r_[first, rows["report"]]
+    at = [folds.all[k].position for k in use]
+    quantiles, intervals = replay(
+        run.points[use],
+        y[use],
+        size[use],
+        rows_known(at, folds.plan.horizon, folds.plan.gap),
+        first.stop - first.start,
+        source=source,
+        own=None if own is None else own[use],
+        method=method,
+    )
+    return quantiles if np.isfinite(quantiles).any() else None, intervals
 
 
 def _with_costs(

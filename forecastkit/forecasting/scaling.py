@@ -14,6 +14,13 @@ __all__ = ["InstanceScale"]
 ROUNDING = 1e-12
 """A spread below this share of the level is rounding: the context counts as constant."""
 
+FAR_BELOW, FAR_SPREADS = 7.0, 10.0
+"""Where a window is read in logarithms, a lower value (0, for one) counts as so far below its level: in logarithms, and in
+spreads, whichever is more."""
+
+MOST_EXPONENT = 700.0
+"""Beyond it a float64 overflows."""
+
 
 @dataclass(frozen=True, eq=False)
 class InstanceScale:
@@ -22,14 +29,24 @@ class InstanceScale:
     Args:
         centre: [B] mean of observed rows; 0 where there are none.
         spread: [B] standard deviation of observed rows; 0 for a constant context.
+        log: [B] bool, whether the window is read in logarithms, which centre and spread are then of; None = none is.
     """
 
     centre: np.ndarray
     spread: np.ndarray
+    log: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, values: np.ndarray, observed: np.ndarray) -> InstanceScale:
-        """From contexts [B, T] float64, using rows that were observed."""
+    def fit(cls, values: np.ndarray, observed: np.ndarray, *, log: bool = False) -> InstanceScale:
+        """From contexts [B, T] float64, using rows that were observed.
+
+        Args:
+            log: read windows in logarithms where every observed value is above 0.
+        """
+        positive = None
+        if log:
+            positive = ((values > 0) | ~observed).all(axis=1)
+            values = np.where(positive[:, None] & observed, np.log(np.where(values > 0, values, 1.0)), values)
         n = np.maximum(observed.sum(axis=1), 1)
         # Two passes: differences from a first level keep every digit of large numbers.
         first = np.where(observed.any(axis=1), values[np.arange(len(values)), observed.argmax(axis=1)], 0.0)
@@ -38,7 +55,7 @@ class InstanceScale:
         spread = np.sqrt((np.where(observed, apart - mean[:, None], 0.0) ** 2).sum(axis=1) / n)
         centre = first + mean
         constant = spread <= ROUNDING * np.abs(centre)
-        return cls(np.where(constant, first, centre), np.where(constant, 0.0, spread))
+        return cls(np.where(constant, first, centre), np.where(constant, 0.0, spread), positive)
 
     @classmethod
     def none(cls, n: int) -> InstanceScale:
@@ -50,12 +67,29 @@ class InstanceScale:
         """[B] spread, or 1 for a constant context."""
         return np.where(self.spread > 0, self.spread, 1.0)
 
+    @property
+    def unit(self) -> np.ndarray:
+        """[B] target units in one scaled unit, near the window's level."""
+        if self.log is None:
+            return self.divisor
+        return self.divisor * np.where(self.log, np.exp(np.minimum(self.centre, MOST_EXPONENT)), 1.0)
+
     def transform(self, values: np.ndarray) -> np.ndarray:
         """[B, ...] target units -> scaled units."""
         shape = (-1, *[1] * (values.ndim - 1))
-        return (values - self.centre.reshape(shape)) / self.divisor.reshape(shape)
+        centre = self.centre.reshape(shape)
+        if self.log is not None:
+            log = self.log.reshape(shape)
+            least = centre - np.maximum(FAR_BELOW, FAR_SPREADS * self.spread.reshape(shape))
+            logarithm = np.log(values, where=log & (values > 0), out=np.full(values.shape, -np.inf))
+            values = np.where(log, np.maximum(logarithm, least), values)
+        return (values - centre) / self.divisor.reshape(shape)
 
     def inverse(self, scaled: np.ndarray) -> np.ndarray:
         """[B, ...] scaled units -> target units; a constant context gives back its own value."""
         shape = (-1, *[1] * (scaled.ndim - 1))
-        return scaled * self.spread.reshape(shape) + self.centre.reshape(shape)
+        out = scaled * self.spread.reshape(shape) + self.centre.reshape(shape)
+        if self.log is None:
+            return out
+        log = self.log.reshape(shape)
+        return np.where(log, np.exp(np.where(log, np.minimum(out, MOST_EXPONENT), 0.0)), out)

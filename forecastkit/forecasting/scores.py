@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecastkit.errors import UnknownNameError, near
 from forecastkit.forecasting import significance
+from forecastkit.forecasting.coverage import Coverage, coverage
 from forecastkit.forecasting.metrics import COLUMNS
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 from forecastkit.forecasting.splits import Fold, FoldT
@@ -25,6 +26,7 @@ __all__ = [
     "Scales",
     "answers",
     "comparable",
+    "coverages",
     "leaderboard",
     "mean_losses",
     "measure",
@@ -443,7 +445,10 @@ def _mape(losses: Losses[Any]) -> float:
 
 
 BOARD = ("mae", "rmse", "mase", "rmsse", "smape", "wape", "bias")
-BOARD_QUANTILES = ("wql", "coverage_80", "coverage_95", "width_80", "width_95", "msis")
+BOARD_QUANTILES = (
+    "wql", "coverage_80", "coverage_80_lo", "coverage_80_hi", "coverage_95", "coverage_95_lo", "coverage_95_hi",
+    "width_80", "width_95", "msis",
+)  # fmt: skip
 
 
 def leaderboard(
@@ -461,7 +466,7 @@ def leaderboard(
     """One row a model, lowest MASE first; failed models last, with their reason.
 
     Columns: ``model, family, status (ok | partial | failed), reason, mae, rmse, mase, rmsse, smape, wape, bias``, the
-    quantile scores where a model has them, ``n_folds, n_items, n_cells, skill, skill_lo, skill_hi, p_value, p_holm,
+    quantile scores where a model has them (coverage with its 95 % interval), ``n_folds, n_items, n_cells, skill, skill_lo, skill_hi, p_value, p_holm,
     word, label, select_mase, n_seeds, mase_seed_sd``. NaN = undefined.
 
     Args:
@@ -489,7 +494,7 @@ def leaderboard(
             progress(name)
         row: dict[str, Any] = {"model": name, "family": (families or {}).get(name, "")}
         row |= {"status": "partial" if name in partial else "ok", "reason": partial.get(name, "")}
-        row |= summary(x)
+        row |= summary(x) | _coverage_bounds(x)
         row |= {"n_folds": int(x.cells.any(axis=(1, 2)).sum()), "n_items": int(x.cells.any(axis=(0, 2)).sum())}
         row["n_cells"] = int(x.cells.sum())
         if reference is not None:
@@ -521,6 +526,21 @@ def _extra(metrics: Iterable[str]) -> list[str]:
                 remedy=near(name, COLUMNS),
             )
     return [name for name in names if name in ("mape", "owa")]
+
+
+def _coverage_bounds(x: Losses[Any]) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for name, found in coverages(x).items():
+        out |= {f"coverage_{name}_lo": found.low, f"coverage_{name}_hi": found.high}
+    return out
+
+
+def coverages(x: Losses[Any]) -> dict[str, Coverage]:
+    """``80`` and ``95`` -> how often those intervals held the answer; empty without intervals."""
+    if x.quantile is None:
+        return {}
+    inside = {"80": x.quantile.inside_80, "95": x.quantile.inside_95}
+    return {name: coverage(held, int(name) / 100, overlap=_overlap(x)) for name, held in inside.items()}
 
 
 def _against(

@@ -51,7 +51,9 @@ NETWORK = 100
 """Complexity from which a model counts as a network."""
 
 FEWEST_FOR_NETWORK = 3
-"""On one or two folds a flexible model wins by luck too often."""
+"""On one or two folds of few series a flexible model wins by luck too often."""
+MANY_SERIES = 20
+"""So many series tell models apart on one or two folds as well."""
 
 COLUMNS = ("model", "loss", "difference", "standard_error", "within", "complexity")
 
@@ -62,8 +64,9 @@ def choose(
     """The model of lowest MASE on select folds and, within one standard error of it, the simplest.
 
     The standard error is that of the mean paired difference to the best model, one difference per origin, so that
-    origins that are hard for everybody do not widen it. With a single origin it is taken over series or, for one
-    series, over steps, and is then too small. Models that could not forecast nearly all rows do not take part.
+    origins that are hard for everybody do not widen it. With a single origin, or two of many series, it is taken over
+    series or, for one series, over steps, and is then too small. Models that could not forecast nearly all rows do not take
+    part.
 
     Args:
         select_losses: model -> losses on select folds.
@@ -82,7 +85,8 @@ def choose(
         return Choice(model, reason, pd.DataFrame(columns=list(COLUMNS)), metric, by_test=False)
     n = next(iter(cells.values())).shape[0]
     simple = {name: x for name, x in cells.items() if complexity.get(name, NETWORK) < NETWORK}
-    too_few = n < FEWEST_FOR_NETWORK and 0 < len(simple) < len(cells)
+    n_series = int(np.isfinite(next(iter(cells.values()))).any(axis=(0, 2)).sum())
+    too_few = n < FEWEST_FOR_NETWORK and n_series < MANY_SERIES and 0 < len(simple) < len(cells)
     table = _choice_table(simple if too_few else cells, complexity)
     best, within = table.iloc[0], table[table["within"]]
     model = str(within.sort_values(["complexity", "loss"], kind="stable").iloc[0]["model"])
@@ -146,11 +150,13 @@ def _choice_table(cells: Mapping[str, np.ndarray], complexity: Mapping[str, int]
 
 def _paired(difference: np.ndarray) -> tuple[float, float]:
     """Mean of differences [F, I, H] over origins, and its standard error."""
-    units = nan_mean(difference, (1, 2))
+    units, by_item = nan_mean(difference, (1, 2)), nan_mean(difference, (0, 2))
     mean = float(nan_mean(units))
-    if np.isfinite(units).sum() < 2:
-        by_item = nan_mean(difference, (0, 2))
-        units = by_item if np.isfinite(by_item).sum() > 1 else nan_mean(difference, (0, 1))
+    n, n_items = int(np.isfinite(units).sum()), int(np.isfinite(by_item).sum())
+    if n < FEWEST_FOR_NETWORK and n_items >= MANY_SERIES:
+        units = by_item
+    elif n < 2:
+        units = by_item if n_items > 1 else nan_mean(difference, (0, 1))
     units = units[np.isfinite(units)]
     return mean, float(units.std(ddof=1) / math.sqrt(len(units))) if len(units) > 1 else 0.0
 

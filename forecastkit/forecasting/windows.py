@@ -112,6 +112,7 @@ def gather(
     """Contexts and targets of some windows, left-padded with unobserved rows where history is short.
 
     Args:
+        scaling: ``instance``, ``log`` (the same in logarithms, where a window has values above 0 alone) or ``none``.
         scale_rows: last rows of the context that level and spread come from; None = all.
         covariates: of the frame that ``store`` was made from.
         ahead: rows after the context for which known covariates are read; None = ``horizon``.
@@ -123,11 +124,11 @@ def gather(
     past, future = observed[:, :context_length], observed[:, context_length:]
     y = values[:, :context_length]
     filled = _filled(y, past)
-    if scaling == "instance":
-        last = slice(None) if scale_rows is None else slice(max(0, context_length - scale_rows), None)
-        scale = InstanceScale.fit(y[:, last], past[:, last])
-    else:
+    if scaling == "none":
         scale = InstanceScale.none(len(windows))
+    else:
+        last = slice(None) if scale_rows is None else slice(max(0, context_length - scale_rows), None)
+        scale = InstanceScale.fit(y[:, last], past[:, last], log=scaling == "log")
     target = np.where(future, scale.transform(values[:, context_length:]), 0.0)
     channels = [scale.transform(filled).astype(np.float32)[:, :, None]]
     if elapsed:

@@ -1,199 +1,90 @@
-"""Networks that forecast: what they add to a naive rule, in scaled units.
+"""Networks that forecast from a sequence encoder: all steps at once, or one step fed back.
 
 Shapes: B batch, T context_length, C channels, H horizon, N states of the encoder, F known features, P parameters of a step.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from forecastkit.nn.heads import zero_start_head
-from forecastkit.nn.inputs import Inputs
-from forecastkit.nn.recurrent import RecurrentEncoder
+from forecastkit.nn.inputs import Draw, Inputs
+from forecastkit.nn.recurrent import RecurrentEncoder, State
+from forecastkit.nn.residual import add_bases, naive_base, with_static
 
-__all__ = ["DirectNet", "KnownAhead", "RecursiveNet", "add_bases", "last_base", "naive_base"]
-
-LOOK = 16
-"""Channels of the look at covariates."""
+__all__ = ["Direct", "RecursiveNet", "as_segments", "repeated"]
 
 
-def naive_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
-    """What the (seasonal) naive rule says after each step of y [B, T]: [B, T, H].
+def as_segments(x: Inputs, segment: int, n_time: int) -> Tensor:
+    """[B, T / segment, segment * channels]: the inputs' channels, whether the target was observed, known covariates.
 
-    A season that reaches before the first row gives the last value instead.
-
-    >>> naive_base(torch.tensor([[1.0, 2.0, 3.0]]), 2, 2)[0, -1].tolist()
-    [2.0, 3.0]
+    With segments the time features are left out: a phase of the season is a place within the segment.
     """
-    t = torch.arange(y.shape[1], device=y.device)[:, None]
-    h = torch.arange(1, horizon + 1, device=y.device)[None, :]
-    at = t + h - season_length * ((h + season_length - 1) // season_length)
-    return y[:, torch.where(at >= 0, at, t)]
+    parts = [x.past, x.observed]
+    if x.known is not None:
+        start = n_time if segment > 1 else 0
+        if x.known.shape[2] > start:
+            parts.append(x.known[:, : x.past.shape[1], start:])
+    joined = torch.cat(parts, dim=-1)
+    return joined.reshape(len(joined), joined.shape[1] // segment, -1) if segment > 1 else joined
 
 
-def last_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
-    """``naive_base`` after the last step of y [B, T, ...] alone: [B, H, ...]."""
-    n = y.shape[1]
-    h = torch.arange(1, horizon + 1, device=y.device)
-    at = n - 1 + h - season_length * ((h + season_length - 1) // season_length)
-    return y[:, torch.where(at >= 0, at, n - 1)]
-
-
-def add_bases(raw: Tensor, mix: Tensor, bases: list[Tensor]) -> Tensor:
-    """Raw [..., P] with naive rules added to parameter 0.
+class Direct(nn.Module):
+    """All steps at once, linear in what an encoder makes of the context; a ``Core`` of ``Residual``.
 
     Args:
-        mix: [..., K - 1] shares of the further rules.
-        bases: K of [...]; the weights sum to one, so that without training the first one is the forecast.
-    """
-    if not bases:
-        return raw
-    where = raw[..., 0] + bases[0]
-    for k in range(1, len(bases)):
-        where = where + mix[..., k - 1] * (bases[k] - bases[0])
-    return torch.cat([where[..., None], raw[..., 1:]], dim=-1)
-
-
-class KnownAhead(nn.Module):
-    """What known features say about each step: one small network that all steps share.
-
-    For a step it reads the encoder's state, the step's own features, a learned look at the covariates up to it, the
-    naive rules' values, and how the covariates differ from their values when those were observed. It begins at zero.
-
-    Args:
-        n_state: N, with static features.
-        n_known: F.
-        n_time: the first so many of F are time features; the rest are covariates.
-        seasons: of the naive rules.
-        n_outputs: numbers a step.
-        reach: rows before a step that the look at covariates spans; at most T.
-    """
-
-    def __init__(
-        self,
-        n_state: int,
-        n_known: int,
-        n_time: int,
-        seasons: tuple[int, ...],
-        n_outputs: int,
-        *,
-        hidden: int,
-        reach: int,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.n_time, self.seasons, self.reach = n_time, seasons, reach
-        n_covariates = n_known - n_time
-        n_look = LOOK if n_covariates else 0
-        self.look = nn.Conv1d(n_covariates, n_look, reach + 1) if n_look else None
-        n_inputs = n_state + n_known + n_look + len(seasons) * (1 + n_covariates) + 1
-        self.mix = nn.Sequential(
-            nn.Linear(n_inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU(),
-            zero_start_head(hidden, n_outputs),
-        )  # fmt: skip
-
-    def forward(self, state: Tensor, known: Tensor, bases: list[Tensor], horizon: int) -> Tensor:
-        """[B, H, n_outputs] from state [B, N], known [B, T + H, F] and the rules' values [B, H] each."""
-        ahead = known[:, -horizon:]
-        covariates = known[:, :, self.n_time :]
-        share = torch.linspace(0, 1, horizon, device=known.device).expand(len(known), horizon)
-        parts = [state[:, None].expand(-1, horizon, -1), ahead, share[:, :, None]]
-        if self.look is not None:
-            parts.append(self.look(covariates[:, -(horizon + self.reach) :].transpose(1, 2)).transpose(1, 2))
-        past = covariates[:, : known.shape[1] - horizon]
-        for season, base in zip(self.seasons, bases):
-            parts.append(base[:, :, None])
-            if covariates.shape[2]:
-                parts.append(covariates[:, -horizon:] - last_base(past, horizon, season))
-        out: Tensor = self.mix(torch.cat(parts, dim=-1))
-        return out
-
-
-class DirectNet(nn.Module):
-    """All steps at once from the encoder's state, as a correction of naive rules that the state also mixes.
-
-    Args:
-        encoder: reads [B, T / segment, segment * channels]: the inputs' channels, whether the target was observed, and
-            known covariates (with segment 1 the time features too).
-        bases: seasons of the naive rules, 1 = the last value; empty = it forecasts by itself. Before training the
-            network is the first of them.
+        encoder: has ``n_outputs`` and ``summary``: what ``as_segments`` gives -> [B, n_outputs].
         segment: rows that the encoder reads as one step; the context is a multiple of it. Fewer and richer steps
             carry further and cost less (segment recurrence as in SegRNN, Lin et al. 2023, arXiv:2308.11200).
         n_params: P.
-        n_known, n_time: known features, and how many of them, the first, are time features.
+        n_time: time features among the known ones.
         n_static: static features, read beside the state.
+        pool: makes the state [B, N] of a summary; None = the summary is the state.
+        n_pooled: N of ``pool``.
     """
 
     def __init__(
         self,
-        encoder: RecurrentEncoder,
+        encoder: nn.Module,
         horizon: int,
         *,
-        bases: tuple[int, ...] = (),
         segment: int = 1,
         dropout: float = 0.0,
         n_params: int = 1,
-        n_known: int = 0,
         n_time: int = 0,
         n_static: int = 0,
-        reach: int = 0,
+        pool: nn.Module | None = None,
+        n_pooled: int = 0,
     ) -> None:
         super().__init__()
-        self.encoder, self.horizon, self.bases, self.segment = encoder, horizon, bases, segment
-        self.n_params, self.n_time = n_params, n_time
-        # A single rule needs no mixing; with one more output per rule the state chooses between them.
-        self.n_mixed = len(bases) - 1 if len(bases) > 1 else 0
-        n_state = encoder.n_outputs + n_static
-        # One output more than is used where rules are mixed: files of the first format have it.
-        n_spare = 1 if self.n_mixed else 0
-        self.head = zero_start_head(n_state, horizon * n_params + self.n_mixed + n_spare, dropout=dropout)
-        self.ahead = (
-            KnownAhead(
-                n_state, n_known, n_time, bases, n_params + self.n_mixed, hidden=encoder.n_outputs, reach=reach,
-                dropout=dropout,
-            )
-            if n_known
-            else None
+        self.encoder, self.horizon, self.segment, self.n_params, self.n_time = (
+            encoder, horizon, segment, n_params, n_time,
         )  # fmt: skip
+        n_outputs = int(encoder.n_outputs)  # type: ignore[arg-type]
+        self.pool = pool
+        self.n_state = (n_pooled if pool is not None else n_outputs) + n_static
+        self.head = zero_start_head(n_outputs + n_static, horizon * n_params, dropout=dropout)
 
-    def _read(self, x: Inputs) -> Tensor:
-        parts = [x.past, x.observed]
-        if x.known is not None:
-            start = self.n_time if self.segment > 1 else 0
-            if x.known.shape[2] > start:
-                parts.append(x.known[:, : x.past.shape[1], start:])
-        joined = torch.cat(parts, dim=-1)
-        return joined.reshape(len(joined), joined.shape[1] // self.segment, -1) if self.segment > 1 else joined
+    def _steps(self, features: Tensor) -> Tensor:
+        """[..., H, P]."""
+        out: Tensor = self.head(features)
+        return out.unflatten(-1, (self.horizon, self.n_params))
 
-    def _combined(self, out: Tensor, bases: list[Tensor]) -> Tensor:
-        """Out [..., H * P + mixed], bases K of [..., H] -> [..., H, P]."""
-        n = self.horizon * self.n_params
-        raw = out[..., :n].unflatten(-1, (self.horizon, self.n_params))
-        return add_bases(raw, out[..., None, n + 1 :], bases)
+    def forward(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        """See ``Core``."""
+        summary = self.encoder.summary(as_segments(x, self.segment, self.n_time))  # type: ignore[operator]
+        features = with_static(summary, x.static)
+        state = features if self.pool is None else with_static(self.pool(summary), x.static)
+        return self._steps(features), state
 
-    def forward(self, x: Inputs) -> Tensor:
-        """[B, H, P] after the last step."""
-        state = self.encoder.summary(self._read(x))
-        if x.static is not None:
-            state = torch.cat([state, x.static], dim=-1)
-        y = x.past[:, :, 0]
-        bases = [last_base(y, self.horizon, m) for m in self.bases]
-        raw = self._combined(self.head(state), bases)
-        if self.ahead is None or x.known is None:
-            return raw
-        more = self.ahead(state, x.known, bases, self.horizon)
-        apart = [torch.zeros_like(bases[0]), *[b - bases[0] for b in bases[1:]]] if bases else []
-        return raw + add_bases(more[..., : self.n_params], more[..., self.n_params :], apart)
-
-    def every_step(self, x: Inputs, start: int) -> Tensor:
-        """[B, T - start, H, P] after each step from ``start`` on, in one pass; one direction, segment 1, nothing known."""
-        states, _ = self.encoder(self._read(x))
-        states = states[:, start:]
-        if x.static is not None:
-            states = torch.cat([states, x.static[:, None].expand(-1, states.shape[1], -1)], dim=-1)
-        y = x.past[:, :, 0]
-        return self._combined(self.head(states), [naive_base(y, self.horizon, m)[:, start:] for m in self.bases])
+    def every_step(self, x: Inputs, start: int) -> tuple[Tensor, Tensor]:
+        """([B, T - start, H, P], states) after each step from ``start`` on; one direction, segment 1, nothing known."""
+        states, _ = self.encoder(as_segments(x, self.segment, self.n_time))
+        states = with_static(states[:, start:], x.static)
+        return self._steps(states), states
 
 
 class RecursiveNet(nn.Module):
@@ -201,34 +92,56 @@ class RecursiveNet(nn.Module):
 
     Args:
         season_length: of the naive rule that it corrects; 0 = it forecasts by itself.
+        lags: steps back from the one to forecast whose values are read beside the present one.
     """
 
     def __init__(
         self, encoder: RecurrentEncoder, horizon: int, *, season_length: int, dropout: float = 0.0, n_params: int = 1,
-        n_static: int = 0,
+        n_static: int = 0, lags: tuple[int, ...] = (),
     ) -> None:  # fmt: skip
         super().__init__()
-        self.encoder, self.horizon, self.season_length = encoder, horizon, season_length
+        self.encoder, self.horizon, self.season_length, self.lags = encoder, horizon, season_length, lags
         self.head = zero_start_head(encoder.n_outputs + n_static, n_params, dropout=dropout)
 
-    def _read(self, past: Tensor, observed: Tensor, known: Tensor | None) -> Tensor:
+    def _read(self, past: Tensor, observed: Tensor, known: Tensor | None, lagged: Tensor | None) -> Tensor:
         """A step is read with what is known of the one after it, which is the one to forecast."""
-        return torch.cat([past, observed] if known is None else [past, observed, known], dim=-1)
+        return torch.cat([part for part in (past, observed, known, lagged) if part is not None], dim=-1)
+
+    def _lagged(self, y: Tensor) -> Tensor | None:
+        """[B, T, lags] of y [B, T]: for each step the values ``lags`` before the next one."""
+        if not self.lags:
+            return None
+        return torch.cat([naive_base(y, 1, lag) for lag in self.lags], dim=-1)
 
     def _out(self, states: Tensor, static: Tensor | None) -> Tensor:
-        if static is not None:
-            states = torch.cat([states, static[:, None].expand(-1, states.shape[1], -1)], dim=-1)
-        out: Tensor = self.head(states)
+        out: Tensor = self.head(with_static(states, static))
+        return out
+
+    def _context(self, x: Inputs) -> tuple[Tensor, Any]:
+        n = x.past.shape[1]
+        known = None if x.known is None else x.known[:, 1 : n + 1]
+        out: tuple[Tensor, Any] = self.encoder(self._read(x.past, x.observed, known, self._lagged(x.past[:, :, 0])))
         return out
 
     def forward(self, x: Inputs) -> Tensor:
-        """[B, H, P] after the last step."""
+        """[B, H, P] after the last step; where the forecast lies is fed back."""
+        return self.paths(x, lambda raw, step: raw[:, :, 0])[0]
+
+    def paths(self, x: Inputs, draw: Draw, n_paths: int = 1) -> tuple[Tensor, Tensor]:
+        """(parameters [B * n_paths, H, P], fed values [B * n_paths, H]); the context is read once for all paths."""
         n = x.past.shape[1]
-        known = None if x.known is None else x.known[:, 1 : n + 1]
-        states, state = self.encoder(self._read(x.past, x.observed, known))
-        values = x.past[:, :, 0]
+        states, state = self._context(x)
         raw = self._out(states[:, -1:], x.static)
-        seen, held = torch.ones_like(x.observed[:, -1:]), x.past[:, -1:, 1:]
+        static, known = x.static, x.known
+        values, observed, held = x.past[:, :, 0], x.observed[:, -1:], x.past[:, -1:, 1:]
+        if n_paths > 1:
+            raw, values, observed, held = (v.repeat_interleave(n_paths, dim=0) for v in (raw, values, observed, held))
+            state = repeated(state, n_paths)
+            static = None if static is None else static.repeat_interleave(n_paths, dim=0)
+            known = None if known is None else known[:, n:].repeat_interleave(n_paths, dim=0)
+        elif known is not None:
+            known = known[:, n:]
+        seen = torch.ones_like(observed)
         out = []
         for step in range(self.horizon):
             if self.season_length:
@@ -236,20 +149,33 @@ class RecursiveNet(nn.Module):
                 base = values[:, -m] if values.shape[1] >= m else values[:, -1]
                 raw = add_bases(raw, raw[..., :0], [base[:, None]])
             out.append(raw[:, 0])
-            values = torch.cat([values, raw[:, :, 0]], dim=1)
+            fed = draw(raw, step)
+            values = torch.cat([values, fed], dim=1)
             if step + 1 < self.horizon:
-                after = None if x.known is None else x.known[:, n + step + 1 : n + step + 2]
-                fed = torch.cat([raw[:, :, :1], held], dim=-1)
-                states, state = self.encoder(self._read(fed, seen, after), state)
-                raw = self._out(states[:, -1:], x.static)
-        return torch.stack(out, dim=1)
+                after = None if known is None else known[:, step + 1 : step + 2]
+                lagged = self._last_lagged(values)
+                now = torch.cat([fed[:, :, None], held], dim=-1)
+                states, state = self.encoder(self._read(now, seen, after, lagged), state)
+                raw = self._out(states[:, -1:], static)
+        return torch.stack(out, dim=1), values[:, n:]
+
+    def _last_lagged(self, values: Tensor) -> Tensor | None:
+        if not self.lags:
+            return None
+        n = values.shape[1]
+        return torch.stack([values[:, n - lag if lag <= n else n - 1] for lag in self.lags], dim=-1)[:, None]
 
     def every_step(self, x: Inputs, start: int) -> Tensor:
         """Next step's [B, T - start, 1, P] after each step from ``start`` on, from true values (teacher forcing)."""
-        n = x.past.shape[1]
-        known = None if x.known is None else x.known[:, 1 : n + 1]
-        states, _ = self.encoder(self._read(x.past, x.observed, known))
+        states, _ = self._context(x)
         raw = self._out(states[:, start:], x.static)[:, :, None]
         if not self.season_length:
             return raw
         return add_bases(raw, raw[..., :0], [naive_base(x.past[:, :, 0], 1, self.season_length)[:, start:]])
+
+
+def repeated(state: State, n: int) -> State:
+    """A state [L, B, N], or a pair, with each of the B rows ``n`` times: [L, B * n, N]."""
+    if isinstance(state, tuple):
+        return tuple(s.repeat_interleave(n, dim=1) for s in state)
+    return state.repeat_interleave(n, dim=1)

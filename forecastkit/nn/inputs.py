@@ -5,17 +5,20 @@ Shapes: B batch, T context_length, H horizon, C channels, F known features, S st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Inputs", "WithCategories", "as_inputs"]
+__all__ = ["Draw", "Inputs", "WithCategories", "as_inputs"]
 
 
 Tables = tuple[tuple[int, int], ...]
+
+Draw = Callable[[Tensor, int], Tensor]
+"""(parameters [B, 1, P] of a step, which step) -> values [B, 1] that are fed back."""
 
 
 class Inputs(NamedTuple):
@@ -71,14 +74,25 @@ class WithCategories(nn.Module):
         out: Tensor = self.core.every_step(self.embedded(x), start)  # type: ignore[operator]
         return out
 
+    def paths(self, x: Inputs, draw: Draw, n_paths: int) -> tuple[Tensor, Tensor]:
+        """See the core's own."""
+        out: tuple[Tensor, Tensor] = self.core.paths(self.embedded(x), draw, n_paths)  # type: ignore[operator]
+        return out
+
+    def taught(self, x: Inputs, target: Tensor, observed: Tensor, share: float) -> Tensor:
+        """See the core's own."""
+        out: Tensor = self.core.taught(self.embedded(x), target, observed, share)  # type: ignore[operator]
+        return out
+
     def embedded(self, x: Inputs) -> Inputs:
-        """The same inputs with codes as numbers."""
+        """The same inputs with codes as numbers; the static codes stay for networks with numbers of their own for them."""
         past = _joined(x.past, x.past_cat, self.past)
         return Inputs(
             x.past if past is None else past,
             x.observed,
             _joined(x.known, x.known_cat, self.known),
             _joined(x.static, x.static_cat, self.static),
+            static_cat=x.static_cat,
         )
 
 

@@ -306,7 +306,13 @@ def _mattered(data: LabelReport) -> list[dict[str, Any]]:
         found = data.models[name].get("mattered")
         if not found:
             continue
-        rows = [(str(key), percent(_float(v), data.lang, sign=True)) for key, v in found["features"].items()]
+        words = data.diagnostics.get("feature_words") or {}
+        k = ("en", "es").index(data.lang)
+        called = {key: f"{pair[k]} ({key})" for key, pair in words.items()}
+        rows = [
+            (called.get(str(key), str(key)), percent(_float(v), data.lang, sign=True))
+            for key, v in found["features"].items()
+        ]
         chart: Markup | str = ""
         if found.get("rare_mean") and max(map(_float, found["steps"])) > 0.0005:
             pair = (str(data.verdict["rare"]), str(found["usual"]))
@@ -354,11 +360,11 @@ def board_lines(board: pd.DataFrame, verdict: dict[str, Any], *, color: bool = F
     """
     w = label_words(lang, dict.fromkeys(("rare", "use", "what", "found", "alarms", "roc", "n"), ""))
     anomaly = "f1" not in board
-    keys = ("found", "false_alarms", "roc_auc") if anomaly else ("sensitivity", "ppv", "f1", "f1_select")
+    keys = ("found", "false_alarms", "roc_auc") if anomaly else ("sensitivity", "ppv", "f1", "macro_f1")
     heads = (
         [w["others_found"], w["usual_strange"], w["roc"]]
         if anomaly
-        else [w["sensitivity"], w["ppv"], w["f1"], w["select"]]
+        else [w["sensitivity"], w["ppv"], w["f1"], w["macro"]]
     )
     widths = [max(8, len(h) + 2) for h in heads]
     top = f"{verdict['rare']!s:<14.13}" if not anomaly else " " * 14

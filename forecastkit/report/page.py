@@ -24,6 +24,8 @@ MOST_SERIES = 40
 MOST_DETAIL = 40
 MOST_TABLE = 500
 MOST_DOWNLOAD = 5_000_000
+FEWEST_SCORES = 19
+"""With fewer errors none of them bounds an interval of 95 %."""
 
 
 @lru_cache(maxsize=1)
@@ -71,6 +73,7 @@ def render(data: ReportData) -> str:
         detail=_detail(data),
         pareto=_pareto(data),
         costs=_costs(data),
+        bands=_bands(data),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -146,10 +149,6 @@ def _forecast(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
 
     raw = to_csv_text(f).encode()
     link = "data:text/csv;base64," + base64.b64encode(raw).decode() if len(raw) <= MOST_DOWNLOAD else ""
-    said = w["calibrated"] if data.intervals.get("calibrated") else w["uncalibrated"]
-    c80, c95 = (data.intervals.get(k, {}).get("coverage") for k in ("80", "95"))
-    if c80 is not None and c95 is not None:
-        said += " " + w["coverage"].format(c80=percent(c80, data.lang), c95=percent(c95, data.lang))
     final = str(f["model"].iloc[0])
     return {
         "said": w["forecast_of"].format(model=final, n=int(f["step"].max())),
@@ -158,8 +157,46 @@ def _forecast(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
         "rows": table,
         "more": w["more_rows"].format(n=MOST_TABLE) if len(f) > MOST_TABLE else "",
         "link": link,
-        "bands": said if quantiles else "",
+        "bands": _bands_said(data, w) if quantiles else "",
     }
+
+
+def _bands_said(data: ReportData, w: dict[str, str]) -> str:
+    """Where the bands come from, and whether they hold what they say."""
+    found, lang = data.intervals, data.lang
+    said = [w["calibrated"] if found.get("calibrated") else w["uncalibrated"]]
+    if found.get("method") == "adaptive":
+        said.append(w["adapted"])
+    if found.get("pooled"):
+        said.append(w["pooled"].format(n=found["n_scores"]))
+        said += [w["few_scores"]] if found["n_scores"] < FEWEST_SCORES else []
+    for level in ("80", "95"):
+        held = found.get(level) or {}
+        if held.get("coverage") is None:
+            continue
+        share = percent(held["coverage"], lang)
+        if held.get("word") is None or held.get("low") is None:  # runs of the first days
+            said.append(w["held_alone"].format(level=level, share=share))
+            continue
+        low, high = percent(held["low"], lang), percent(held["high"], lang)
+        said.append(w["held"].format(level=level, share=share, low=low, high=high, word=w[held["word"]]))
+    return " ".join(said)
+
+
+def _bands(data: ReportData) -> list[list[str]]:
+    """Model, WQL, and share held and width of both intervals."""
+    board, lang = data.leaderboard, data.lang
+    if "coverage_80_lo" not in board or not board["coverage_80"].notna().any():
+        return []
+    rows = []
+    for _, r in board[board["coverage_80"].notna()].iterrows():
+        cells = [str(r["model"]), number(r.get("wql"), lang)]
+        for level in ("80", "95"):
+            low, high = (percent(r[f"coverage_{level}_{side}"], lang).removesuffix(" %") for side in ("lo", "hi"))
+            cells.append(f"{percent(r[f'coverage_{level}'], lang)} ({low}–{high})")
+            cells.append(number(r[f"width_{level}"], lang))
+        rows.append(cells)
+    return rows
 
 
 def _board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def leaderboard_lines(
     ok = leaderboard[leaderboard["status"].isin(["ok", "partial"])]
     has_mase = bool(ok["mase"].notna().any())
     metric = "mase" if has_mase else "mae"
-    always = ok["model"].isin([use, reference]) | (ok["family"] == "network")
+    always = ok["model"].isin([use, reference]) | ok["family"].isin(["network", "ensemble"])
     room = MOST - int(always.sum())
     others = ok.index[~always][: max(room, 0)]
     shown = ok[always | ok.index.isin(others)]

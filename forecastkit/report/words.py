@@ -31,10 +31,39 @@ _WORDS = {
         "Bands come from errors on the forecasts that also chose the model, so they may be a little too narrow.",
         "Las bandas salen de los errores de los mismos pronósticos que eligieron el modelo; pueden ser algo estrechas.",
     ),
-    "coverage": (
-        "In the test, the 80 % band held {c80} of the answers and the 95 % band {c95}.",
-        "En la prueba, la banda del 80 % contuvo el {c80} de los valores y la del 95 %, el {c95}.",
+    "adapted": (
+        "They follow the errors of later forecasts as the answers come.",
+        "Siguen los errores de los pronósticos posteriores según llegan los valores.",
     ),
+    "pooled": (
+        "There are few such errors ({n}), so all steps share them.",
+        "Hay pocos errores así ({n}); todos los pasos los comparten.",
+    ),
+    "few_scores": (
+        "So few cannot promise a share of 95 %.",
+        "Tan pocos no pueden asegurar un 95 %.",
+    ),
+    "held": (
+        "In the test, the {level} % band held {share} of the answers ({low} to {high} with 95 % certainty): {word}.",
+        "En la prueba, la banda del {level} % contuvo el {share} de los valores (de {low} a {high} con una certeza del 95 %): {word}.",
+    ),
+    "held_alone": (
+        "In the test, the {level} % band held {share} of the answers.",
+        "En la prueba, la banda del {level} % contuvo el {share} de los valores.",
+    ),
+    "as named": ("it covers what it says", "cubre lo que dice"),
+    "too narrow": ("it does not cover what it says, it is too narrow", "no cubre lo que dice, es demasiado estrecha"),
+    "too wide": ("it covers more than it says, it is too wide", "cubre más de lo que dice, es demasiado ancha"),
+    "too few to tell": ("too few test forecasts to tell", "muy pocas pruebas para saberlo"),
+    "bands": ("Intervals of all models", "Intervalos de todos los modelos"),
+    "bands_said": (
+        "Share of the answers that each interval held, with a 95 % interval by test forecast, and its mean width. WQL is the mean "
+        "error of all quantiles over the mean size of the answers: lower is better.",
+        "Parte de los valores que cada intervalo contuvo, con un intervalo del 95 % por prueba, y su anchura media. WQL es el error "
+        "medio de todos los cuantiles entre el tamaño medio de los valores: cuanto menor, mejor.",
+    ),
+    "band": ("{level} % held", "{level} % contuvo"),
+    "width": ("width", "anchura"),
     "leaderboard": ("All models compared", "Todos los modelos comparados"),
     "leaderboard_said": (
         "Each dot is how much smaller a model's error is than that of {reference} (grey line); the bar is its 95 % "

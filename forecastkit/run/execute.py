@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import statistics
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,9 @@ from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
 from forecastkit.forecasting.cost import Cost, money
+from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
+from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
 from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
@@ -30,8 +31,9 @@ from forecastkit.forecasting.time_features import check_country
 from forecastkit.forecasting.trading import positive_prices
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
-from forecastkit.run.ahead import FILL_IN, leak_notes, require_future
+from forecastkit.run.ahead import FILL_IN, leak_notes
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.joining import check_ensemble, training_steps, with_ensemble
 from forecastkit.run.model_card import model_card, write_model_card
 from forecastkit.run.page import diagnostics, write_page
 from forecastkit.run.saved_model import SavedModel
@@ -207,14 +209,15 @@ def prepare(
             remedy="Give a file: --data prices.csv, dataset:prices, or yahoo:AAPL.",
         )
     models = _models(config)
-    if config.final not in ("recommended", *models):
+    finals = ["recommended", *models, *([] if config.ensemble == "none" else [ENSEMBLE])]
+    if config.final not in finals:
         from forecastkit.errors import near
 
         raise ConfigError(
             place="option final",
             value=repr(config.final),
             rule="'recommended' or one of the run's models is needed",
-            remedy=near(config.final, ["recommended", *models]),
+            remedy=near(config.final, finals),
         )
     if config.cost:
         Cost.parse(config.cost)
@@ -247,7 +250,8 @@ def _dated(config: RunConfig) -> RunConfig:
 
 def _models(config: RunConfig) -> dict[str, Forecaster]:
     always = registry.ALWAYS if config.baselines == "all" else NAIVES
-    names = list(dict.fromkeys([*always, *config.models]))
+    check_ensemble(config)
+    names = [n for n in dict.fromkeys([*always, *config.models]) if n != ENSEMBLE]
     every = {"transform": config.transform, "non_negative": config.non_negative, "whole": config.whole}
     models = {name: registry.create_model(name, **every | config.models.get(name, {})) for name in names}
     # Cheap ones first, so that an interrupted run has its naive rule.
@@ -387,7 +391,8 @@ def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: 
         "error": one.error,
         "lag": lag,
     }
-    artifacts.save_model(folder.part(one.model, one.seed), {"points": one.points}, meta)
+    arrays = {"points": one.points} | ({} if one.quantiles is None else {"quantiles": one.quantiles})
+    artifacts.save_model(folder.part(one.model, one.seed), arrays, meta)
 
 
 def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
@@ -405,6 +410,7 @@ def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[Model
         name,
         seed,
         arrays["points"],
+        arrays.get("quantiles"),
         seconds_fit=meta["seconds_fit"],
         seconds_predict=meta["seconds_predict"],
         info=meta["info"],
@@ -433,9 +439,11 @@ def _conclude(
         raise FitError(place="all models", value=str(first[1][0].error), rule="no model could forecast these data")
     watch.phase("comparing")
     skipped = {name: "interrupted before its turn" for name in prepared.models if name not in backtests}
+    prepared, backtests = with_ensemble(prepared, backtests)
     evaluation = evaluate(
-        prepared.frame, prepared.folds, backtests, prepared.models, metrics=prepared.plan.metrics, skipped=skipped
-    )
+        prepared.frame, prepared.folds, backtests, prepared.models, metrics=prepared.plan.metrics, skipped=skipped,
+        intervals=prepared.config.evaluation.intervals,
+    )  # fmt: skip
     _write_scores(folder, evaluation, backtests)
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
     _write_worth(prepared, folder, evaluation)
@@ -490,6 +498,8 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
     """Fit the chosen model on all rows and forecast from each series' own last row."""
     wanted = prepared.config.final
     name = evaluation.verdict.use if wanted == "recommended" else wanted
+    if name not in evaluation.seeds and name == ENSEMBLE:
+        raise FitError(place=f"model {name}", rule="there are no two models with select folds to join")
     if name not in evaluation.seeds:
         reason = evaluation.leaderboard.set_index("model").loc[name, "reason"]
         raise FitError(
@@ -497,8 +507,7 @@ def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.
         )
     scored, model = evaluation.seeds[name], prepared.models[name]
     seed = prepared.config.seed
-    steps = [int(s.backtest.info["best_step"]) for s in scored if s.backtest.info.get("best_step") is not None]
-    n_steps = round(statistics.median(steps)) if steps else None
+    n_steps = training_steps([s.backtest for s in scored])
     gap, horizon = prepared.plan.gap, prepared.plan.horizon
     fitted = model.fit(
         prepared.frame,

@@ -25,7 +25,7 @@ from forecastkit.forecasting import significance
 from forecastkit.forecasting.backtest import forecast_frame
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.cost import Cost, chance, money, share
-from forecastkit.forecasting.intervals import ResidualIntervals, recent_scale
+from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
 from forecastkit.forecasting.scores import (
     Losses,
@@ -691,7 +691,7 @@ def _mean_loss(x: Losses[Any]) -> float:
 
 def _before(
     frame: SeriesFrame, rules: Mapping[str, Any], at: np.ndarray, horizon: int, gap: int
-) -> tuple[str | None, dict[str, ResidualIntervals | None], int]:
+) -> tuple[str | None, dict[str, ConformalIntervals | None], int]:
     """(the best naive rule, intervals of each) on cutoffs before the first forecast, and their number."""
     ahead = horizon + gap
     least = int(frame.store.starts.min()) + max(2 * frame.season_length, 3)
@@ -705,7 +705,7 @@ def _before(
     losses = {name: measure(p, y, known, folds) for name, p in points.items()}
     if not any(x.cells.any() for x in losses.values()):
         return None, {}, 0
-    bands = {name: ResidualIntervals.fit(p, y, size, source="select") for name, p in points.items()}
+    bands = {name: ConformalIntervals.fit(p, y, size, source="select") for name, p in points.items()}
     return naive_reference(losses, season_length=frame.season_length), bands, len(early)
 
 

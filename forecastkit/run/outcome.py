@@ -187,7 +187,7 @@ def _naive_rules(model: SavedModel, reference: str) -> list[str]:
 
 def _rule(model: SavedModel, name: str, rows: pd.DataFrame) -> np.ndarray:
     steps = model.horizon + model.gap
-    points, _ = forecast_from_ends(registry.create_model(name).fit(model.frame, horizon=steps), model.frame, steps)
+    points, *_ = forecast_from_ends(registry.create_model(name).fit(model.frame, horizon=steps), model.frame, steps)
     item = rows["item_id"].map({n: i for i, n in enumerate(model.frame.items)}).to_numpy(np.int64)
     return points[item, rows["step"].to_numpy(np.int64) - 1 + model.gap]
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.evaluation import Evaluation
+from forecastkit.forecasting.scores import coverages
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
 from forecastkit.run.folder import RunFolder
@@ -105,10 +106,11 @@ def _coverage(evaluation: Evaluation) -> dict[str, Any]:
     losses = evaluation.losses["report"].get(use)
     if losses is None or losses.quantile is None:
         return out
-    for level, inside in ((80, losses.quantile.inside_80), (95, losses.quantile.inside_95)):
-        seen = inside[np.isfinite(inside)]
-        if len(seen):
-            out[str(level)] = {"coverage": float(seen.mean()), "n": len(seen)}
+    intervals = evaluation.seeds[use][0].intervals
+    if intervals is not None:
+        out |= {"method": intervals.method, "pooled": intervals.pooled, "n_scores": intervals.n_scores}
+        out["own"] = intervals.own
+    out |= {level: found.to_dict() for level, found in coverages(losses).items() if found.n}
     return out
 
 

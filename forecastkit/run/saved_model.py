@@ -18,10 +18,11 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import ConfigError, DataError, ForecastkitError, ModelFileError, near
 from forecastkit.forecasting.backtest import forecast_frame, forecast_from_ends
 from forecastkit.forecasting.calendar import Calendar
-from forecastkit.forecasting.intervals import ResidualIntervals, recent_scale
+from forecastkit.forecasting.covariates import require_future
+from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.run.ahead import FILL_IN, require_future
+from forecastkit.run.ahead import FILL_IN
 
 __all__ = ["SavedModel"]
 
@@ -34,7 +35,7 @@ class SavedModel:
         name, options: of the registry.
         frame: the history.
         horizon: steps that are forecast, after ``gap`` steps that are not.
-        intervals: None = quantiles are NaN.
+        intervals: None = quantiles are the model's own, or NaN.
         facts: for run.yaml and the model card.
     """
 
@@ -44,7 +45,7 @@ class SavedModel:
     frame: SeriesFrame
     horizon: int
     gap: int
-    intervals: ResidualIntervals | None
+    intervals: ConformalIntervals | None
     season_length: int
     facts: dict[str, Any] = field(default_factory=dict)
     fill_in: str = FILL_IN
@@ -64,11 +65,11 @@ class SavedModel:
                 remedy=f"Fit again with --horizon {steps}." if steps > self.horizon else "",
             )
         require_future(self.frame, steps + self.gap, self.fill_in)
-        points, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
+        points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
         points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
-        quantiles = None
+        quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
         if self.intervals is not None:
-            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length))
+            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
         return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
 
     def save(self, folder: Path) -> None:
@@ -120,7 +121,7 @@ class SavedModel:
             model = registry.create_model(meta["name"], **meta["options"])
             state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
             fitted = model.restore(state, meta["state"])
-            intervals = meta["intervals"] and ResidualIntervals.from_dict(meta["intervals"])
+            intervals = meta["intervals"] and ConformalIntervals.from_dict(meta["intervals"])
             return cls(
                 meta["name"],
                 meta["options"],

@@ -147,7 +147,8 @@ class TrainingModule(pl.LightningModule):
             self.train_losses.append(value)
             self.grad_norms.append(float(norm))
             out_of_time = self.deadline is not None and time.monotonic() > self.deadline
-            if self.stop_requested or out_of_time:
+            enough = self.n_steps >= self.options.max_steps
+            if self.stop_requested or out_of_time or enough:
                 self.trainer.should_stop = True
                 return
 

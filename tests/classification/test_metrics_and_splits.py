@@ -43,6 +43,18 @@ def test_scores_are_those_of_scikit_learn(seed, n_classes):
     assert probabilities.macro_f1(matrix) == pytest.approx(f1_score(y, said, labels=np.unique(y), average="macro"))
 
 
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_confusions_by_group_are_those_of_each_group(seed):
+    rng = np.random.default_rng(seed)
+    y, said, groups = rng.integers(0, 3, 60), rng.integers(0, 3, 60), rng.choice(list("abc"), 60).astype(object)
+    names, parts = metrics.group_confusions(y, said, groups, 3)
+    assert names == list(dict.fromkeys(groups))
+    for name, matrix in zip(names, parts):
+        own = groups == name
+        np.testing.assert_array_equal(matrix, probabilities.confusion(y[own], said[own], 3))
+
+
 def test_the_bootstrap_draws_patients_not_beats():
     """One patient with most of the beats: pooled beats would make the difference look sure."""
     good, bad = np.array([[100, 0], [0, 100]]), np.array([[100, 0], [60, 40]])

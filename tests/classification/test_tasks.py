@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.classification.beats import DS1, DS2, read_beats
+from forecastkit.classification.beats import read_beats
+from forecastkit.classification.record import DS1, DS2
 from forecastkit.classification.rpeaks import find_beats, match_peaks
 from forecastkit.classification.wfdb_files import read_annotations, read_rhythms, write_record
 from forecastkit.cli import main
@@ -258,7 +259,7 @@ class TestRhythm:
     @pytest.mark.parametrize(
         ("words", "part"),
         [
-            (["--labels", "none.csv"], "not a readable table"),
+            (["--labels", "none.csv"], "no such file"),
             (["--label", "rythm"], "Did you mean 'rhythm'?"),
             (["--classes", "Atrial flutter"], "no such class"),
             (["--classes", "other"], "no class named"),

@@ -134,6 +134,19 @@ def test_a_label_by_row_is_told_from_the_rows_up_to_it(tmp_path):
     np.testing.assert_array_equal(early.data.features[1::2], new.data.features[first])
 
 
+def test_columns_that_tell_the_outcome_are_said(tmp_path):
+    table = make_visits(40)
+    sick = table["outcome"] == "sick"
+    table["coded"] = np.where(sick, "C", "A")
+    table["days_in_hospital"] = np.where(sick, 30.0, 2.0) + np.random.default_rng(0).uniform(0, 5, len(table))
+    path = tmp_path / "leaky.csv"
+    table.to_csv(path, index=False)
+    notes = " ".join(read_visits(path, item="patient", time="date", label="outcome").notes)
+    assert "column coded tells outcome without fail" in notes
+    assert "column days_in_hospital tells outcome" in notes
+    assert "column age" not in notes
+
+
 @pytest.mark.parametrize(
     ("change", "options", "part"),
     [

@@ -13,14 +13,13 @@ from forecastkit.errors import FitError, ForecastkitError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.protocol import FitContext, Fitted
 from forecastkit.forecasting.schema import SeriesFrame
-from tests.conftest import SMALL, build_panel
+from tests.conftest import SMALL, build_panel, small
 
 HORIZON = 6
 
 
 def make(name: str):
-    is_network = registry.describe(name)["family"] == "network"
-    return registry.create_model(name, **(SMALL if is_network else {}))
+    return registry.create_model(name, **small(name))
 
 
 @pytest.fixture(scope="module")

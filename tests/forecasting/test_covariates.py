@@ -16,7 +16,7 @@ from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import TimeFeatures
 from forecastkit.forecasting.windows import Windows, gather
-from tests.conftest import SMALL, build_panel
+from tests.conftest import SMALL, build_panel, small
 
 
 def with_covariates(frame: SeriesFrame, seed: int = 0) -> SeriesFrame:
@@ -40,9 +40,8 @@ NETWORKS = [name for name in registry.list_models() if registry.describe(name)["
 @pytest.mark.parametrize("name", registry.list_models())
 def test_only_what_may_be_known_changes_a_forecast(name):
     frame = with_covariates(build_panel())
-    options = SMALL if name in NETWORKS else {}
     horizon, cutoff = 4, 90
-    model = registry.create_model(name, **options)
+    model = registry.create_model(name, **small(name))
     fitted = model.fit(frame.upto(cutoff), horizon=horizon, context=FitContext(seed=1))
     at = np.array([70, cutoff])
     before = fitted.predict_at(frame, at)

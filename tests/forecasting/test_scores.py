@@ -1,5 +1,4 @@
 import math
-import time
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from forecastkit.forecasting import metrics as m
 from forecastkit.forecasting import scores as s
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.splits import EvalPlan, ReportFold, make_folds
+from forecastkit.forecasting.splits import EvalPlan, make_folds
 
 
 def frame_of(series, starts=None, season_length=1, *, integer=False):
@@ -333,17 +332,3 @@ def test_unknown_names_suggest_the_near_one():
         s.leaderboard(losses, reference="naiv")
     with pytest.raises(UnknownNameError, match="Did you mean 'rmsse'"):
         s.leaderboard(losses, metrics=("rmssse",))
-
-
-@pytest.mark.slow
-def test_ten_million_rows_are_quick():
-    # A bound ten times what it takes, so that it fails for a slip in complexity and not for a busy machine.
-    rng = np.random.default_rng(0)
-    y = rng.normal(size=(50, 100, 2000))
-    folds = [ReportFold(2000 * k, 2000 * k, 2000, k) for k in range(50)]
-    ones = np.ones((50, 100))
-    scale = s.Scales(ones, ones, ones.astype(int), tuple(map(str, range(100))), 1)
-    started = time.perf_counter()
-    losses = s.measure(y + 1, y, scale, folds)
-    s.leaderboard({"naive": losses}, reference="naive")
-    assert time.perf_counter() - started < 10

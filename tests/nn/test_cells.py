@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from forecastkit.nn.cells import unroll
-from forecastkit.nn.forecasters import DirectNet, RecursiveNet, naive_base
+from forecastkit.nn.forecasters import Direct, RecursiveNet
 from forecastkit.nn.inputs import Inputs
 from forecastkit.nn.recurrent import CELLS, RecurrentEncoder
+from forecastkit.nn.residual import Residual, naive_base
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -42,7 +43,7 @@ def test_recursive_equals_stepping_by_hand():
 
 
 def test_a_network_begins_as_the_rule_it_corrects():
-    net = DirectNet(RecurrentEncoder("gru", 2, 4), 5, bases=(3,))
+    net = Residual(Direct(RecurrentEncoder("gru", 2, 4), 5), 5, bases=(3,))
     past = torch.randn(2, 9, 1)
     out = net(Inputs(past, torch.ones_like(past)))[..., 0]
     torch.testing.assert_close(out, past[:, [6, 7, 8, 6, 7], 0])
@@ -60,8 +61,9 @@ def test_naive_base_equals_a_loop():
 
 def test_every_step_agrees_with_the_last_one():
     torch.manual_seed(2)
-    net = DirectNet(RecurrentEncoder("lstm", 2, 4), 4, bases=(1, 3))
-    torch.nn.init.normal_(net.head.weight)
+    net = Residual(Direct(RecurrentEncoder("lstm", 2, 4), 4), 4, bases=(1, 3))
+    torch.nn.init.normal_(net.core.head.weight)
+    torch.nn.init.normal_(net.mix.weight)
     past = torch.randn(3, 10, 1)
     x = Inputs(past, torch.ones_like(past))
     torch.testing.assert_close(net.every_step(x, 5)[:, -1], net(x))

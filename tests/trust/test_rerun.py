@@ -105,7 +105,7 @@ def test_models_stopped_by_the_clock_are_left_out_again(small_csv, tmp_path, cap
 def test_what_differs_between_tables(first, copied):
     assert all(row["same"] for row in compare_files(RunFolder(first), RunFolder(copied)))
     (copied / "forecast.csv").unlink()
-    board = pd.read_csv(copied / "leaderboard.csv")
+    board = pd.read_csv(copied / "leaderboard.csv", float_precision="round_trip")
     board.assign(seconds_fit=9.0).to_csv(copied / "leaderboard.csv", index=False)
     scores = pd.read_csv(copied / "scores.csv")
     scores.iloc[:-2].to_csv(copied / "scores.csv", index=False)

@@ -42,10 +42,10 @@ class RecurrentAutoencoder:
     def __post_init__(self) -> None:
         for name in ("hidden", "bottleneck", "batch_size", "max_steps"):
             if not 1 <= getattr(self, name) <= 100_000:
-                place = f"models.{self.cell}.{name}"
+                place = f"model {self.cell}, option {name}"
                 raise ConfigError(place=place, value=str(getattr(self, name)), rule="from 1 to 100000")
         if not self.lr > 0:
-            raise ConfigError(place=f"models.{self.cell}.lr", value=str(self.lr), rule="above 0")
+            raise ConfigError(place=f"model {self.cell}, option lr", value=str(self.lr), rule="above 0")
 
     def fit(self, usual: Sequences, about: FitAbout | None = None) -> _FittedAutoencoder:
         """Learn from usual sequences, for ``max_steps``.
@@ -56,7 +56,7 @@ class RecurrentAutoencoder:
         from forecastkit.classification.datamodule import BlockDataModule
         from forecastkit.nn.autoencoders import reconstruction_errors
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, train_networks
+        from forecastkit.training.networks import Plan, train_networks
 
         about = about or FitAbout()
         scaler = Scaler.of(usual)
@@ -70,11 +70,13 @@ class RecurrentAutoencoder:
             errors = reconstruction_errors(net, x)
             return errors.sum(), errors.new_tensor(float(len(errors)))
 
-        def lesson(seed: int) -> Lesson:
-            blocks = BlockDataModule(usual, prepare, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed)
-            return Lesson(self._net(scaler, segment), blocks, objective, options, STEPS_PER_EPOCH, 0)
+        def blocks(seed: int) -> BlockDataModule:
+            return BlockDataModule(usual, prepare, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed)
 
-        networks = train_networks(lesson, place=f"model {self.cell}", seed=about.seed, progress=about.progress)
+        plan = Plan(self.cell, options, STEPS_PER_EPOCH, 0)
+        networks = train_networks(
+            lambda: self._net(scaler, segment), blocks, objective, plan, seed=about.seed, progress=about.progress
+        )
         return _FittedAutoencoder(self, networks, scaler, segment)
 
     def _net(self, scaler: Scaler, segment: int) -> Any:

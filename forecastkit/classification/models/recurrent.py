@@ -66,20 +66,18 @@ class RecurrentClassifier:
     family: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
-        small = {
-            "hidden": self.hidden,
-            "layers": self.layers,
-            "batch_size": self.batch_size,
-            "max_steps": self.max_steps,
-            "seeds": self.seeds,
-        }
-        for name, value in small.items():
-            if not 1 <= value <= 100_000:
-                raise ConfigError(place=f"models.{self.cell}.{name}", value=str(value), rule="from 1 to 100000")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(place=f"models.{self.cell}.dropout", value=str(self.dropout), rule="from 0 to below 1")
-        if not 0 <= self.convolutions <= 6 or not self.lr > 0:
-            raise ConfigError(place=f"models.{self.cell}", rule="convolutions are 0 to 6 and lr is above 0")
+        counts = dict.fromkeys(("hidden", "layers", "filters", "batch_size", "max_steps", "seeds"), (1, 100_000))
+        ranges: dict[str, tuple[float, float]] = {
+            **counts, "convolutions": (0, 6), "patience": (1, 10_000), "lr": (1e-9, 10.0), "weight_decay": (0.0, 1e3), "balance": (0.0, 2.0),
+            "group_balance": (0.0, 2.0), "focal": (0.0, 10.0), "noise": (0.0, 10.0), "shift": (0, 1000), "scale": (0.0, 3.0),
+            "feature_noise": (0.0, 10.0), "dropout": (0.0, 0.95),
+        }  # fmt: skip
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(
+                    place=f"model {self.cell}, option {name}", value=str(value), rule=f"from {low:g} to {high:g}"
+                )
 
     def net(self, n_channels: int, n_features: int, n_classes: int) -> Any:
         """An untrained network."""
@@ -105,58 +103,42 @@ class RecurrentClassifier:
         Raises:
             FitError: training diverged.
         """
-        from forecastkit.training.networks import train_networks
+        from forecastkit.classification.datamodule import SequenceDataModule
+        from forecastkit.nn.classifiers import classification_loss
+        from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Plan, train_networks
 
         about = about or FitAbout()
         scaler = Scaler.of(data)
-        networks = train_networks(
-            lambda seed: self._lesson(data, scaler, about, seed),
-            place=f"model {self.cell}",
-            seed=about.seed,
-            seeds=self.seeds,
-            progress=about.progress,
-        )
-        return _FittedNetworks(self, networks, scaler, len(data.classes))
-
-    def _lesson(self, data: Sequences, scaler: Scaler, about: FitAbout, seed: int) -> Any:
-        from forecastkit.classification.datamodule import SequenceDataModule
-        from forecastkit.classification.models.baselines import Logistic
-        from forecastkit.nn.classifiers import classification_loss
-        from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson
-
         n_features = data.features.shape[1] if self.use_features else 0
-        net = self.net(scaler.n_inputs, n_features, len(data.classes))
-        if n_features and self.warm_start:
-            start = Logistic(balance=self.balance, group_balance=self.group_balance)
-            _start_as_logistic(net, data, scaler, start)
+        valid = about.valid if about.n_steps is None else None
+        weights = balance_weights(data, self.balance, self.group_balance)
+        valid_weights = None if valid is None else balance_weights(valid, self.balance, 0.0)
+        augment = {"noise": self.noise, "shift": self.shift, "scale": self.scale, "feature_noise": self.feature_noise}
+
+        def build() -> Any:
+            net = self.net(scaler.n_inputs, n_features, len(data.classes))
+            if n_features and self.warm_start:
+                _start_as_logistic(net, data, scaler, self.balance, self.group_balance)
+            return net
+
+        def batches(seed: int) -> SequenceDataModule:
+            return SequenceDataModule(
+                data, valid, scaler, weights, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed, augment=augment,
+                use_features=bool(n_features), valid_weights=valid_weights,
+            )  # fmt: skip
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             logits = net(batch.values, batch.lengths, batch.features)
             return classification_loss(logits, batch.labels, batch.weights, focal=self.focal)
 
-        valid = about.valid if about.n_steps is None else None
-        batches = SequenceDataModule(
-            data,
-            valid,
-            scaler,
-            balance_weights(data, self.balance, self.group_balance),
-            self.batch_size,
-            STEPS_PER_EPOCH,
-            chunk=CHUNK,
-            seed=seed,
-            augment={
-                "noise": self.noise,
-                "shift": self.shift,
-                "scale": self.scale,
-                "feature_noise": self.feature_noise,
-            },
-            use_features=bool(n_features),
-            valid_weights=None if valid is None else balance_weights(valid, self.balance, 0.0),
-        )
         n_steps = self.max_steps if about.n_steps is None else about.n_steps
         options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=0.98)
-        return Lesson(net, batches, objective, options, STEPS_PER_EPOCH, self.patience)
+        plan = Plan(self.cell, options, STEPS_PER_EPOCH, self.patience)
+        networks = train_networks(
+            build, batches, objective, plan, seed=about.seed, seeds=self.seeds, progress=about.progress
+        )
+        return _FittedNetworks(self, networks, scaler, len(data.classes))
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
@@ -173,11 +155,13 @@ class RecurrentClassifier:
         return _FittedNetworks(model, networks, scaler, n_classes)
 
 
-def _start_as_logistic(net: Any, data: Sequences, scaler: Scaler, start: Any) -> None:
+def _start_as_logistic(net: Any, data: Sequences, scaler: Scaler, balance: float, group_balance: float) -> None:
     """Linear head and bias of a logistic regression on the same features and weights: step 0 is that baseline."""
     import torch
 
-    arrays, _ = start.fit(data).state()
+    from forecastkit.classification.models.baselines import Logistic
+
+    arrays, _ = Logistic(balance=balance, group_balance=group_balance).fit(data).state()
     coef = np.zeros((len(data.classes), len(scaler.feature_mean)))
     bias = np.full(len(data.classes), -20.0)  # a class that was never seen
     present = arrays["present"]

@@ -9,172 +9,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
+from forecastkit.forecasting.models.context import default_context
+from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
-from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, Store
-from forecastkit.forecasting.windows import Windows, gather, window_ends
+from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
+from forecastkit.forecasting.windows import Windows
 
-__all__ = ["FittedNetwork", "NetTask", "NetworkForecaster", "default_context"]
+__all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
-VALID_SHARE = 0.15
-MOST_VALID = 1024
-"""Validation windows; more change the stopping step little and cost as much as training."""
-PREDICT_CHUNK = 4096
-FEWEST_TRAIN = 8
 LARGE = 256 * 128
 """Units times windows a step from which the matrix products are worth sharing among threads."""
-LONGEST_READ = 100
-"""Seasons up to this length are read at least twice by the context."""
-FEWEST_SEGMENT = 4
-MOST_ROWS = 400
-
-
-@dataclass(frozen=True)
-class NetTask:
-    """What a network is built for; JSON-able, kept with the weights.
-
-    Args:
-        bases: seasons of the naive rules that it corrects, 1 = the last value.
-        segment: rows read as one step.
-        scale_rows: last rows of the context that level and spread come from; None = all.
-        elapsed: the steps since the target was observed are a channel.
-        n_past, n_known, n_static: numeric columns of covariates; n_known without the ``n_time`` time features.
-        past_tables, known_tables, static_tables: (codes, numbers) of each category.
-    """
-
-    context_length: int
-    horizon: int
-    bases: tuple[int, ...] = ()
-    segment: int = 1
-    scale_rows: int | None = None
-    season_length: int = 1
-    elapsed: bool = False
-    n_past: int = 0
-    n_time: int = 0
-    n_known: int = 0
-    n_static: int = 0
-    past_tables: tuple[tuple[int, int], ...] = ()
-    known_tables: tuple[tuple[int, int], ...] = ()
-    static_tables: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def n_channels(self) -> int:
-        """C of ``Inputs.past`` as the core network reads it."""
-        return 1 + self.elapsed + self.n_past + sum(size for _, size in self.past_tables)
-
-    @property
-    def n_known_features(self) -> int:
-        """F of ``Inputs.known``."""
-        return self.n_time + self.n_known + sum(size for _, size in self.known_tables)
-
-    @property
-    def n_static_features(self) -> int:
-        """S of ``Inputs.static``."""
-        return self.n_static + sum(size for _, size in self.static_tables)
-
-    @classmethod
-    def from_meta(cls, meta: dict[str, Any]) -> NetTask:
-        """From what ``state`` wrote; files of the first format have the first few alone."""
-        values = {f.name: meta[f.name] for f in fields(cls) if f.name in meta}
-        for name in ("bases", "past_tables", "known_tables", "static_tables"):
-            values[name] = tuple(tuple(v) if isinstance(v, list) else int(v) for v in values.get(name, ()))
-        return cls(**values)
-
-
-def default_context(frame: SeriesFrame, horizon: int) -> int:
-    """Rows to read: two seasons, or three horizons, as far as the history leaves enough windows to learn from."""
-    season = frame.season_length
-    # A season that is too long to be read twice is not worth the steps: shorter contexts learn more from the rows.
-    seasons = 2 * season if season <= LONGEST_READ else 0
-    return int(max(2, min(max(seasons, 3 * horizon, 60), most_context(frame, horizon), MOST_ROWS)))
-
-
-def most_context(frame: SeriesFrame, horizon: int) -> int:
-    """The longest context that leaves more than half of the longest series to learn from."""
-    longest = int(frame.store.lengths.max()) if len(frame.store) else 2
-    return max(2, min(2 * longest // 5, longest - 2 * horizon))
-
-
-@dataclass(frozen=True, eq=False)
-class FittedNetwork:
-    """Weights and what they were trained with."""
-
-    forecaster: NetworkForecaster
-    net: Any = field(repr=False)
-    task: NetTask
-    encoder: CovariateEncoder
-    info: dict[str, Any] = field(default_factory=dict)
-    curves: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def horizon(self) -> int:
-        """Steps it was fitted for."""
-        return self.task.horizon
-
-    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
-        """See ``Fitted.predict_at``; one batched pass over all cutoffs and series, in chunks."""
-        head = self.forecaster.head_of()
-        return self._passes(frame, cutoffs, head.point, ())
-
-    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray | None:
-        """See ``Fitted.quantiles_at``."""
-        if self.forecaster.head == "point":
-            return None
-        import torch
-
-        head, levels = self.forecaster.head_of(), torch.tensor(QUANTILES)
-        return self._passes(frame, cutoffs, lambda raw: head.quantiles(raw, levels), (len(QUANTILES),))
-
-    def _passes(
-        self, frame: SeriesFrame, cutoffs: np.ndarray, read: Callable[[Any], Any], more: tuple[int, ...]
-    ) -> np.ndarray:
-        """[n_cutoffs, n_items, horizon, *more] in target units; ``read`` makes scaled values of the network's output."""
-        store = frame.store
-        at = np.asarray(cutoffs, dtype=np.int64)
-        item = np.tile(np.arange(len(store)), len(at))
-        row = (at[:, None] - store.starts[None, :]).ravel()
-        out = np.full((len(item), self.horizon, *more), np.nan)
-        some = np.flatnonzero(row >= store.begins[item])
-        encoded = None if self.encoder.is_empty else self.encoder.encode(frame, self.horizon)
-        for start in range(0, len(some), PREDICT_CHUNK):
-            part = some[start : start + PREDICT_CHUNK]
-            out[part] = self._forward(store, Windows(item[part], row[part]), encoded, read)
-        return out.reshape(len(at), len(store), self.horizon, *more)
-
-    def _forward(self, store: Store, windows: Windows, encoded: Any, read: Callable[[Any], Any]) -> np.ndarray:
-        import torch
-
-        from forecastkit.nn.inputs import as_inputs
-
-        where = next(self.net.parameters()).device
-        batch = gather(
-            store, windows, self.task.context_length, 0, scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows,
-            covariates=encoded, ahead=self.horizon, elapsed=self.task.elapsed,
-        )  # fmt: skip
-        with torch.inference_mode():
-            scaled = read(self.net(as_inputs(batch.slots, where)).float()).cpu().numpy().astype(np.float64)
-        out = batch.scale.inverse(scaled)
-        gone = ~batch.observed.any(axis=(1, 2))
-        for w in np.flatnonzero(gone):
-            # Nothing observed within the context: the last value there was.
-            y = store.series(int(windows.item[w]))[: int(windows.row[w]) + 1]
-            out[w] = y[np.flatnonzero(np.isfinite(y))[-1]]
-        return out
-
-    def update(self, frame: SeriesFrame) -> FittedNetwork:
-        """See ``Fitted.update``."""
-        return self
-
-    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """See ``Fitted.state``."""
-        arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
-        return arrays, {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
+MOST_REACH = 48
+"""Rows before a step in which a known covariate still acts (half a season, at most)."""
 
 
 @dataclass(frozen=True)
@@ -187,12 +41,17 @@ class NetworkForecaster:
             hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen twice.
-        head: ``point``, ``quantile`` (thirteen that do not cross), ``normal`` or ``student_t``.
-        loss: of a point: ``mae`` (forecasts the median), ``mse`` (the mean) or ``huber``, in scaled units.
+        identity: each series has learned numbers of its own, that the network reads as static features.
+        head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
+            ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
+        loss: of a point: ``mae`` (forecasts the median), ``mse`` (the mean), ``huber``, or ``pinball`` (a quantile).
+        level: which quantile ``pinball`` forecasts.
         scale_loss: errors of a series count in units of its own seasonal changes, as in MASE; False = in units of
-            each window's spread.
+            each window's spread; a squared error is divided by the square.
         average: decay of the running mean of the weights that is validated and kept (Polyak averaging); 0 = none.
-        scaling: ``instance``: mean and standard deviation of each context; ``none``.
+        scaling: ``instance``: mean and standard deviation of each context; ``log``: the same in logarithms, where a
+            context has values above 0 alone; ``none``.
+        paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
         batch_size: windows a step.
@@ -208,11 +67,14 @@ class NetworkForecaster:
     context_length: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
     clock: bool = False
-    head: Literal["point", "quantile", "normal", "student_t"] = "point"
-    loss: Literal["mae", "mse", "huber"] = "mae"
+    identity: bool = False
+    head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
+    loss: Literal["mae", "mse", "huber", "pinball"] = "mae"
+    level: float = 0.5
     scale_loss: bool = True
     average: float = 0.99
-    scaling: Literal["instance", "none"] = "instance"
+    scaling: Literal["instance", "log", "none"] = "instance"
+    paths: int = 100
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
     weight_decay: float = 0.01
@@ -235,9 +97,10 @@ class NetworkForecaster:
         "val_every": 1,
         "patience": 1,
         "context_length": 2,
+        "paths": 2,
     }
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
-        "lr": (1e-9, 100.0), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "average": (0.0, 0.99999),
+        "level": (0.001, 0.999), "lr": (1e-9, 100.0), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "average": (0.0, 0.99999),
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -248,6 +111,8 @@ class NetworkForecaster:
         for name, (low, high) in self.RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise self._wrong(name, f"a number from {low:g} to {high:g} is needed")
+        if self.head == "negative_binomial" and self.scaling == "log":
+            raise self._wrong("head", "counts have no logarithm at 0", "Use scaling=instance.")
 
     def _wrong(self, option: str, rule: str, remedy: str = "") -> ConfigError:
         value = repr(getattr(self, option))
@@ -261,9 +126,9 @@ class NetworkForecaster:
     @property
     def point(self) -> str:
         """What the point forecast is."""
-        if self.head == "normal" or (self.head == "point" and self.loss == "mse"):
-            return "mean"
-        return "median"
+        if self.head == "point" and self.loss == "pinball" and self.level != 0.5:
+            return f"quantile {self.level:g}"
+        return str(self.head_of().point_is)
 
     @property
     def is_large(self) -> bool:
@@ -274,7 +139,12 @@ class NetworkForecaster:
         """The head of its networks."""
         from forecastkit.nn.heads import make_head
 
-        return make_head(self.head, self.loss, QUANTILES)
+        return make_head(self.head, self.loss, QUANTILES, self.level)
+
+    @property
+    def draws_paths(self) -> bool:
+        """Whether forecasts come from sample paths."""
+        return False
 
     # What a network's own file says.
 
@@ -286,12 +156,25 @@ class NetworkForecaster:
         """The network: ``Inputs`` without categories -> [B, H, n_params]."""
         raise ConfigError(place=type(self).__name__, rule="not a model by itself")
 
+    def _residual(self, core: Any, task: NetTask, n_params: int, *, hidden: int = 64, dropout: float = 0.0) -> Any:
+        """A core with naive rules and what is known ahead added to it."""
+        from forecastkit.nn.residual import Residual
+
+        return Residual(
+            core, task.horizon, bases=task.bases, n_params=n_params, n_known=task.n_known_features, n_time=task.n_time,
+            hidden=hidden, reach=min(MOST_REACH, task.season_length // 2, task.context_length), dropout=dropout,
+        )  # fmt: skip
+
     def _supervises_all(self, task: NetTask) -> bool:
         """Whether ``every_step`` is trained instead of ``forward``."""
         return False
 
     def _scale_rows(self, length: int, segment: int, horizon: int) -> int | None:
         return None
+
+    def _corrects(self, task: NetTask) -> str:
+        """What it begins as, in words."""
+        return ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in task.bases) or "none"
 
     def _rules(self, bases: tuple[int, ...]) -> tuple[int, ...]:
         """The naive rules that the network takes of those that fit."""
@@ -319,23 +202,23 @@ class NetworkForecaster:
         started = time.perf_counter()
         about = context or FitContext()
         length, segment = self._shape(frame, horizon)
-        train, valid, note = self._windows(frame, horizon, length, about)
-        encoder = CovariateEncoder.fit(frame, clock=self.clock)
+        train, valid, note = training_windows(frame, horizon, length, about, label=self.label)
+        encoder = CovariateEncoder.fit(frame, clock=self.clock, identity=self.identity)
+        bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
-            length, horizon, self._rules(self._bases(frame, train, horizon, length)), segment,
+            length, horizon, self._rules(bases), segment,
             self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.is_full,
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip
         source = WindowSource(
             frame.store, length, horizon, self.scaling, task.scale_rows,
-            _item_scales(frame) if self.scale_loss and self.scaling == "instance" else None,
+            item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
         net, trained, retried_at = self._train_twice(source, task, train, valid, about)
         if retried_at:
             note = "; ".join([*([note] if note else []), f"diverged at first, retried at learning rate {retried_at:g}"])
-        bases = task.bases
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
@@ -345,11 +228,11 @@ class NetworkForecaster:
             "n_windows": len(train),
             "context_length": length,
             "segment": segment,
-            "corrects": ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in bases) or "none",
+            "corrects": self._corrects(task),
             "seconds": time.perf_counter() - started,
             "note": note,
         }
-        if trained.best_step == 0 and bases:
+        if trained.best_step == 0 and task.bases:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
@@ -373,65 +256,6 @@ class NetworkForecaster:
                 rule=f"training diverged, also at a learning rate of {lr:g}",
                 remedy=f"Lower models.{self.label}.lr.",
             ) from None
-
-    def _windows(
-        self, frame: SeriesFrame, horizon: int, length: int, about: FitContext
-    ) -> tuple[Windows, Windows, str]:
-        """Training windows, validation windows from the tail of the same rows, and what was done otherwise."""
-        store = frame.store
-        last = len(frame.calendar) - 1
-        least = max(2, min(length // 2, 10))
-        none = Windows(np.zeros(0, np.int64), np.zeros(0, np.int64))
-        if about.n_steps is None:
-            first = int(store.starts.min()) if len(store) else 0
-            tail = max(horizon, math.ceil(VALID_SHARE * (last - first + 1)))
-            train = window_ends(store, horizon, 0, last - tail, least=least)
-            valid = window_ends(store, horizon, last - tail + 1, last, least=least)
-            if len(train) >= FEWEST_TRAIN and len(valid):
-                some = np.linspace(0, len(valid) - 1, min(MOST_VALID, len(valid))).astype(np.int64)
-                return train, valid.take(some), ""
-        train = window_ends(store, horizon, 0, last, least=least)
-        if not len(train):
-            rows = int(store.lengths.max()) if len(store) else 0
-            raise FitError(
-                place=f"model {self.label}",
-                value=f"{rows} rows",
-                rule=f"no window of {least} rows and {horizon} steps fits",
-                remedy="Shorten the horizon.",
-            )
-        note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
-        return train, none, note
-
-    def _bases(self, frame: SeriesFrame, train: Windows, horizon: int, length: int) -> tuple[int, ...]:
-        """Seasons of the rules that are corrected, the best on training windows first; 1 = the last value."""
-        season = frame.season_length
-        if self.residual == "none":
-            return ()
-        if self.residual == "last" or season == 1 or season > length:
-            return (1,)
-        if self.residual == "season":
-            return (season,)
-        week = 7 * season
-        options = [1, season, *([week] if season > FEWEST_SEGMENT * 2 and week <= length and season % 7 else [])]
-        errors = self._rule_errors(frame, train, horizon, length, options)
-        best = sorted(range(len(options)), key=lambda k: errors[k])
-        return tuple(options[k] for k in best)
-
-    def _rule_errors(
-        self, frame: SeriesFrame, train: Windows, horizon: int, length: int, seasons: list[int]
-    ) -> list[float]:
-        import torch
-
-        from forecastkit.nn.forecasters import last_base
-
-        some = np.linspace(0, len(train) - 1, min(MOST_VALID, len(train))).astype(np.int64)
-        batch = gather(frame.store, train.take(some), length, horizon, scaling=self.scaling)
-        past = torch.from_numpy(batch.past_num[:, :, 0])
-        errors = []
-        for m in seasons:
-            apart = np.abs(last_base(past, horizon, m).numpy() - batch.target[:, :, 0])
-            errors.append(float((apart * batch.target_observed[:, :, 0]).sum()))
-        return errors
 
     def _train(
         self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext, lr: float
@@ -483,12 +307,16 @@ class NetworkForecaster:
 
     def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
+        return self._loss_of(lambda net, batch: net(batch.inputs))
+
+    def _loss_of(self, forecast: Callable[[Any, Any], Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """(network, batch) -> sums of losses and weights, where ``forecast`` gives [B, H, P] of them."""
         head = self.head_of()
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
-            losses = head.loss(net(batch.inputs), batch.target) * batch.target_observed
-            if head.in_units:
-                losses = losses * batch.weight
+            losses = head.loss(forecast(net, batch), batch.target, batch.units) * batch.target_observed
+            if head.power:
+                losses = losses * batch.weight**head.power
             return losses.sum(), batch.target_observed.sum()
 
         return objective
@@ -509,7 +337,8 @@ class NetworkForecaster:
             seen = torch.cat([x.observed[:, :, 0] * batch.target_observed.amax(1, True), batch.target_observed], dim=1)
             target = y[:, start + 1 :].unfold(1, n, 1)
             weight = seen[:, start + 1 : length + n].unfold(1, n, 1)
-            return (head.loss(raw, target) * weight).sum(), weight.sum()
+            units = type(batch.units)(*(v[:, None] for v in batch.units))
+            return (head.loss(raw, target, units) * weight).sum(), weight.sum()
 
         return objective
 
@@ -520,16 +349,20 @@ class NetworkForecaster:
         task = NetTask.from_meta(meta)
         encoder = CovariateEncoder.from_dict(meta["covariates"]) if "covariates" in meta else CovariateEncoder()
         net = self.net_of(task)
+        if arrays.keys() != net.state_dict().keys():
+            arrays = _of_this_format(arrays, task)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
         return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})))
 
 
-def _item_scales(frame: SeriesFrame) -> np.ndarray:
-    """[I] mean absolute seasonal change of each series; the median of the others where it has none."""
-    from forecastkit.forecasting.scores import scales
-
-    last = np.array([len(frame.calendar) - 1])
-    own = scales(frame, last).mase[0]
-    known = own[np.isfinite(own)]
-    return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
+def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, np.ndarray]:
+    """Weights of the first models, which had encoder and head in one; the head's last rows mixed the naive rules."""
+    n_mixed = len(task.bases) - 1
+    out = {}
+    for name, value in arrays.items():
+        out[f"core.{name}"] = value
+        if n_mixed > 0 and name.startswith("head."):
+            # One row between the two was never used.
+            out[f"core.{name}"], out[name.replace("head.", "mix.", 1)] = value[: -n_mixed - 1], value[-n_mixed:]
+    return out

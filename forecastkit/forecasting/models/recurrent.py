@@ -5,24 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from forecastkit.forecasting.models.network import (
-    FEWEST_SEGMENT,
-    LARGE,
-    LONGEST_READ,
-    NetTask,
-    NetworkForecaster,
-    default_context,
-    most_context,
-)
+from forecastkit.forecasting.models.context import season_segments
+from forecastkit.forecasting.models.network import LARGE, NetTask, NetworkForecaster
 from forecastkit.forecasting.schema import SeriesFrame
 
 __all__ = ["RecurrentForecaster"]
 
-MOST_SEGMENTS = 14
-"""Two weeks of days, where a season is a day."""
 MOST_SCALE_SEGMENTS = 7
-MOST_REACH = 48
-"""Rows before a step in which a known covariate still acts (half a season, at most)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +28,7 @@ class RecurrentForecaster(NetworkForecaster):
         activation: of the plain RNN, ``tanh`` or ``relu``.
         segment: rows read as one step, with ``direct``; None = a season where the context holds two, else 1.
         supervise: ``all``: every step of the second half of the context forecasts (segment 1, nothing known ahead);
-            ``last``: its end only.
+            ``last``: its end only. A distribution that was trained on one step (``all``) is fed back as sample paths.
 
     Raises:
         ConfigError: a value breaks its rule.
@@ -83,20 +72,14 @@ class RecurrentForecaster(NetworkForecaster):
         """See ``NetworkForecaster``."""
         return self.hidden * self.batch_size >= LARGE
 
+    @property
+    def draws_paths(self) -> bool:
+        """See ``NetworkForecaster``."""
+        return self.strategy == "recursive" and self.supervise == "all" and self.head != "point"
+
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
-        season, most = frame.season_length, most_context(frame, horizon)
-        segment = self.segment
-        if segment is None:
-            segments = (
-                self.strategy == "direct" and self.supervise == "last" and FEWEST_SEGMENT <= season <= LONGEST_READ
-            )
-            room = self.context_length or most
-            segment = season if segments and room >= 2 * season else 1
-        if self.context_length is not None:
-            return max(segment, self.context_length - self.context_length % segment), segment
-        if segment > 1:
-            return segment * max(2, min(MOST_SEGMENTS, most // segment)), segment
-        return default_context(frame, horizon), 1
+        segment = self.segment if self.strategy == "direct" and self.supervise == "last" else 1
+        return season_segments(frame, horizon, context_length=self.context_length, segment=segment)
 
     def _scale_rows(self, length: int, segment: int, horizon: int) -> int | None:
         return min(length, max(MOST_SCALE_SEGMENTS * segment, 2 * horizon)) if segment > 1 else None
@@ -110,27 +93,20 @@ class RecurrentForecaster(NetworkForecaster):
         return self.strategy == "recursive" or not task.n_known_features
 
     def _core(self, task: NetTask, n_params: int) -> Any:
-        from forecastkit.nn.forecasters import DirectNet, RecursiveNet
+        from forecastkit.nn.forecasters import Direct, RecursiveNet
         from forecastkit.nn.recurrent import RecurrentEncoder
 
-        n_known = task.n_known_features - (task.n_time if task.segment > 1 else 0)
         encoder = RecurrentEncoder(
-            self.cell,
-            task.segment * (task.n_channels + 1 + n_known),
-            self.hidden,
-            layers=self.layers,
-            dropout=self.dropout,
-            bidirectional=self.bidirectional,
-            activation=self.activation,
-        )
-        if self.strategy == "recursive":
-            season = task.bases[0] if task.bases else 0
-            return RecursiveNet(
-                encoder, task.horizon, season_length=season, dropout=self.dropout, n_params=n_params,
-                n_static=task.n_static_features,
-            )  # fmt: skip
-        return DirectNet(
-            encoder, task.horizon, bases=task.bases, segment=task.segment, dropout=self.dropout, n_params=n_params,
-            n_known=task.n_known_features, n_time=task.n_time, n_static=task.n_static_features,
-            reach=min(MOST_REACH, task.season_length // 2, task.context_length),
+            self.cell, task.n_read, self.hidden, layers=self.layers, dropout=self.dropout,
+            bidirectional=self.bidirectional, activation=self.activation,
         )  # fmt: skip
+        if self.strategy == "recursive":
+            return RecursiveNet(
+                encoder, task.horizon, season_length=task.bases[0] if task.bases else 0, dropout=self.dropout,
+                n_params=n_params, n_static=task.n_static_features,
+            )  # fmt: skip
+        core = Direct(
+            encoder, task.horizon, segment=task.segment, dropout=self.dropout, n_params=n_params, n_time=task.n_time,
+            n_static=task.n_static_features,
+        )  # fmt: skip
+        return self._residual(core, task, n_params, hidden=encoder.n_outputs, dropout=self.dropout)

@@ -1,0 +1,149 @@
+"""What global models of windows share, networks and regressions: which windows, which rules, whose units, and forecasts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from forecastkit.errors import FitError
+from forecastkit.forecasting.covariates import CovariateEncoder
+from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.schema import SeriesFrame, Store
+from forecastkit.forecasting.windows import Batch, Windows, gather, window_ends
+from forecastkit.nn.rules import rule_rows
+
+__all__ = ["CHUNK", "MOST_VALID", "evenly", "forecasts", "item_scales", "ranked_rules", "training_windows"]
+
+VALID_SHARE = 0.15
+MOST_VALID = 1024
+"""Validation windows; more change the stopping step little and cost as much as training."""
+FEWEST_TRAIN = 8
+FEWEST_WEEK = 8
+"""A season longer than this may be a day, with a week of seven of it."""
+CHUNK = 4096
+"""Windows that are forecast at once."""
+
+Read = Callable[[Batch, Windows], np.ndarray]
+"""(contexts, which they are) -> scaled forecasts [B, H, ...] or [B, ..., H]."""
+
+
+def evenly(windows: Windows, most: int) -> Windows:
+    """At most so many windows, evenly chosen."""
+    if len(windows) <= most:
+        return windows
+    return windows.take(np.linspace(0, len(windows) - 1, most).astype(np.int64))
+
+
+def training_windows(
+    frame: SeriesFrame, horizon: int, length: int, about: FitContext, *, label: str
+) -> tuple[Windows, Windows, str]:
+    """Training windows, validation windows from the tail of the same rows, and what was done otherwise.
+
+    There are no validation windows where the number of steps is given, or the history is too short for them.
+
+    Raises:
+        FitError: no window fits.
+    """
+    store = frame.store
+    last = len(frame.calendar) - 1
+    least = max(2, min(length // 2, 10))
+    if about.n_steps is None:
+        first = int(store.starts.min()) if len(store) else 0
+        tail = max(horizon, math.ceil(VALID_SHARE * (last - first + 1)))
+        train = window_ends(store, horizon, 0, last - tail, least=least)
+        valid = window_ends(store, horizon, last - tail + 1, last, least=least)
+        if len(train) >= FEWEST_TRAIN and len(valid):
+            return train, evenly(valid, MOST_VALID), ""
+    train = window_ends(store, horizon, 0, last, least=least)
+    if not len(train):
+        rows = int(store.lengths.max()) if len(store) else 0
+        raise FitError(
+            place=f"model {label}",
+            value=f"{rows} rows",
+            rule=f"no window of {least} rows and {horizon} steps fits",
+            remedy="Shorten the horizon.",
+        )
+    note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
+    return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
+
+
+def ranked_rules(
+    frame: SeriesFrame, train: Windows, horizon: int, length: int, *, residual: str = "auto", scaling: str = "instance"
+) -> tuple[int, ...]:
+    """Seasons of the naive rules that a context holds, the best on training windows first; 1 = the last value.
+
+    Args:
+        residual: ``auto``, or one rule: ``last``, ``season``; ``none`` gives none.
+    """
+    season = frame.season_length
+    if residual == "none":
+        return ()
+    if residual == "last" or season == 1 or season > length:
+        return (1,)
+    if residual == "season":
+        return (season,)
+    week = 7 * season
+    options = [1, season, *([week] if season > FEWEST_WEEK and week <= length and season % 7 else [])]
+    batch = gather(frame.store, evenly(train, MOST_VALID), length, horizon, scaling=scaling)
+    past, target, seen = batch.past_num[:, :, 0], batch.target[:, :, 0], batch.target_observed[:, :, 0]
+    errors = [float((np.abs(past[:, rule_rows(length, horizon, m)] - target) * seen).sum()) for m in options]
+    return tuple(options[k] for k in sorted(range(len(options)), key=lambda k: errors[k]))
+
+
+def item_scales(frame: SeriesFrame) -> np.ndarray:
+    """[I] mean absolute seasonal change of each series; the median of the others where it has none."""
+    from forecastkit.forecasting.scores import scales
+
+    last = np.array([len(frame.calendar) - 1])
+    own = scales(frame, last).mase[0]
+    known = own[np.isfinite(own)]
+    return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
+
+
+def forecasts(
+    frame: SeriesFrame,
+    cutoffs: np.ndarray,
+    encoder: CovariateEncoder,
+    read: Read,
+    shape: tuple[int, ...],
+    *,
+    context_length: int,
+    horizon: int,
+    scaling: str,
+    scale_rows: int | None = None,
+    elapsed: bool = False,
+    chunk: int = CHUNK,
+) -> np.ndarray:
+    """[n_cutoffs, n_items, *shape] in target units, NaN for series without any observed row; a batch at a time.
+
+    Args:
+        shape: of a window's forecast, the horizon among it.
+        encoder, context_length, scaling, scale_rows, elapsed: see ``gather``.
+    """
+    store = frame.store
+    encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
+    at = np.asarray(cutoffs, dtype=np.int64)
+    out = np.full((len(at) * len(store), *shape), np.nan)
+    for part, windows in _chunks(store, at, chunk):
+        batch = gather(
+            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, covariates=encoded, ahead=horizon,
+            elapsed=elapsed,
+        )  # fmt: skip
+        out[part] = batch.scale.inverse(read(batch, windows).astype(np.float64))
+        for w in np.flatnonzero(~batch.observed.any(axis=(1, 2))):
+            # Nothing observed within the context: the last value there was.
+            y = store.series(int(windows.item[w]))[: int(windows.row[w]) + 1]
+            out[part[w]] = y[np.flatnonzero(np.isfinite(y))[-1]]
+    return out.reshape(len(at), len(store), *shape)
+
+
+def _chunks(store: Store, at: np.ndarray, chunk: int) -> Iterator[tuple[np.ndarray, Windows]]:
+    """(places in [n_cutoffs * n_items], windows) of all cutoffs and series with an observed row."""
+    item = np.tile(np.arange(len(store)), len(at))
+    row = (at[:, None] - store.starts[None, :]).ravel()
+    some = np.flatnonzero(row >= store.begins[item])
+    for start in range(0, len(some), chunk):
+        part = some[start : start + chunk]
+        yield part, Windows(item[part], row[part])
