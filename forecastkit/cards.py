@@ -47,7 +47,7 @@ class Card(BaseModel):
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
-        sha256: of the file's bytes as stored or delivered; None = nobody published it: the first download keeps its own,
+        sha256: of the file's bytes as stored or delivered; None = none is confirmed: the first download keeps its own,
             and later ones must have the same. For ``url`` alone.
         n_rows: rows without the header.
     """

@@ -50,7 +50,7 @@ class Origin:
     Args:
         found: the source and its options.
         times: format, zone and kind; its arrays are not looked at.
-        n_rows: of the source.
+        n_rows: of the source, in the range that is read.
         n_twice: duplicated instants.
         aside: series left out -> why.
         n_missing: rows without a value.

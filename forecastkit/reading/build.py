@@ -112,10 +112,10 @@ class _Sorted:
 
 def _build(table: Table, roles: Roles, rows: Parsed, found: Located) -> Reading:
     options, notes = found.options, [*found.notes, *rows.notes]
-    meta = replace(rows.times, values=np.zeros(0, np.int64), valid=np.zeros(0, bool))
-    origin = Origin(table, roles, found, meta, rows.item_name, rows.target_name, len(rows.codes))
     rows, outside = within(rows, options)
     notes += outside
+    meta = replace(rows.times, values=np.zeros(0, np.int64), valid=np.zeros(0, bool))
+    origin = Origin(table, roles, found, meta, rows.item_name, rows.target_name, len(rows.codes))
     items, (own, order) = rows.items, _sorted(table, rows, notes)
     del rows  # as many bytes again
     arranged, n_twice = own, order.n_twice

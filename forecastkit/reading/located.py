@@ -68,7 +68,7 @@ def _of_card(source: str, options: ReadOptions) -> Located:
     notes = []
     if card.sha256 is None:
         kept = recorded(path.name) or ""
-        text = f"nobody published a checksum of these data: sha256 {kept[:12]}... is that of the first download"
+        text = f"no confirmed checksum of these data: sha256 {kept[:12]}... is that of the first download"
         notes.append(Note("info", text, str(path)))
     found = _with_hints(options, said)
     return Located(path, found, source, name, {card.target: card.units}, tuple(notes))

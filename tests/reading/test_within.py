@@ -43,7 +43,9 @@ def test_steps_are_counted():
 
 
 def test_what_was_left_out_is_said():
-    notes = read(DAYS, ReadOptions(start="2015", end="2015-02")).profile.notes
+    profile = read(DAYS, ReadOptions(start="2015", end="2015-02")).profile
+    notes = profile.notes
+    assert profile.n_rows == 59
     assert any(n.text == "62 rows before 2015 and after 2015-02 not read" for n in notes)
 
 

@@ -179,6 +179,13 @@ def test_from_the_command_line_to_predictions(mitdb: Service, tmp_path: Path, ca
     assert "one at a time" in capsys.readouterr().err
 
 
+def test_rhythms_are_looked_for_in_them(mitdb: Service):
+    from forecastkit.classification.rhythm import read_rhythms
+
+    with pytest.raises(DataError, match="physionet:mitdb/100,106: nothing says what the rhythms are"):
+        read_rhythms("physionet:mitdb/100,106")
+
+
 def test_the_kinds_of_sources_are_told_apart(capsys: pytest.CaptureFixture[str]):
     assert main(["fit", "--data", "physionet:mitdb/100"]) == 2
     assert "this source has no series. It is for ecg fit --records" in capsys.readouterr().err
