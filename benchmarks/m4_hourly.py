@@ -54,20 +54,20 @@ def naive2(y: np.ndarray) -> np.ndarray:
 
 
 def frame_of(data: list[np.ndarray]):
-    """Right-aligned on a common count of hours: the competition gives no dates."""
+    """Right-aligned on a common count of steps: the competition gives no dates, so that no hour of the day is known."""
     import pandas as pd
 
     from forecastkit.forecasting.calendar import Calendar
     from forecastkit.forecasting.schema import SeriesFrame
 
     longest = max(map(len, data))
-    index = pd.date_range("2000-01-01", periods=longest, freq="h")
+    index = pd.Index(np.arange(longest), dtype="int64")
     order = sorted(range(len(data)), key=lambda k: f"H{k + 1}")
     parts = [
         pd.DataFrame({"item_id": f"H{k + 1}", "timestamp": index[longest - len(data[k]) :], "target": data[k]})
         for k in order
     ]
-    frame = SeriesFrame(pd.concat(parts, ignore_index=True), Calendar("h", index), season_length=SEASON)
+    frame = SeriesFrame(pd.concat(parts, ignore_index=True), Calendar("step", index), season_length=SEASON)
     return frame, order
 
 

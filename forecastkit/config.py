@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, UnknownNameError, near
+from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -53,6 +54,7 @@ class DataConfig(_Strict):
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
     holidays: str = ""
     start: str = ""
     end: str = ""
@@ -131,6 +133,9 @@ class RunConfig(_Strict):
         ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
             weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; results do not depend on it.
+        preset: where settings that are not given come from: ``presets.PRESETS``.
+        time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
+        tune: trials of a search for each network's options, a whole number, or its time, as ``5m``; None = no search.
         cost: what an error costs, as ``over=1,under=4``; empty = not asked.
         fee: basis points for each purchase and sale: a long/flat rule for prices is tried; None = not asked.
         threads: torch threads; None = one for small networks, else all cores.
@@ -153,6 +158,9 @@ class RunConfig(_Strict):
     ensemble: Literal["auto", "best", "median", "greedy", "steps", "none"] = "auto"
     n_jobs: int = Field(default=1, ge=1)
     threads: int | None = Field(default=None, ge=1)
+    preset: Literal["fast", "default", "best"] = "default"
+    time_limit: float | None = None
+    tune: int | float | None = None
     lang: Literal["en", "es"] = "en"
     cost: str = ""
     fee: float | None = Field(default=None, ge=0, le=10_000)
@@ -166,6 +174,16 @@ class RunConfig(_Strict):
         if isinstance(value, Mapping):
             return {str(name): ({} if options is None else options) for name, options in value.items()}
         return value
+
+    @field_validator("time_limit", mode="before")
+    @classmethod
+    def _time_limit(cls, value: Any) -> Any:
+        return value if value is None else seconds_in(value)
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _tune(cls, value: Any) -> Any:
+        return value if value is None else trials_or_seconds(value)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""
@@ -197,6 +215,7 @@ def load_config(
     _merge(tree, dict(values or {}))
     for word in overrides:
         _override(tree, word)
+    tree = with_preset(tree)
     return _validate(tree, place=str(path) if path is not None else "options")
 
 

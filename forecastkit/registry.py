@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ __all__ = [
     "create",
     "create_model",
     "describe",
+    "is_name",
     "list_models",
     "names_in",
     "options_of",
@@ -63,6 +65,12 @@ MODELS: dict[str, Entry] = {
     "auto_ets": Entry(f"{_STATISTICAL}:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
     "theta": Entry(f"{_STATISTICAL}:Theta", "the theta method (statsforecast)"),
     "arima": Entry(f"{_STATISTICAL}:Arima", "ARIMA of a fixed order (statsmodels)"),
+    "croston": Entry(
+        f"{_MODELS}.intermittent:Croston", "demand with many zeros: size over time between two (statsforecast)"
+    ),
+    "tsb": Entry(f"{_MODELS}.intermittent:Tsb", "demand with many zeros: size times probability (statsforecast)"),
+    "ridge": Entry(f"{_MODELS}.ridge:Ridge", "ridge regression over lags and covariates, one for all series"),
+    "boosting": Entry(f"{_MODELS}.boosting:Boosting", "gradient boosted trees over lags and covariates (scikit-learn)"),
     "rnn": Entry(_RECURRENT, "recurrent network with plain tanh or ReLU cells", {"cell": "rnn"}),
     "gru": Entry(_RECURRENT, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_RECURRENT, "recurrent network with long short-term memory", {"cell": "lstm"}),
@@ -95,6 +103,11 @@ def names_in(words: str | None) -> tuple[str, ...]:
     ('gru', 'lstm')
     """
     return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
+
+
+def is_name(name: object) -> bool:
+    """Whether a model may be called so: it stands in tables, and in the names of files of a run."""
+    return isinstance(name, str) and re.fullmatch(r"[A-Za-z][\w-]{0,40}", name) is not None
 
 
 def list_models() -> list[str]:

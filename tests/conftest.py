@@ -20,11 +20,12 @@ SMALL = {"hidden": 8, "max_steps": 30, "val_every": 10, "context_length": 12}
 
 
 def small(name: str) -> dict:
-    """Those of ``SMALL`` that a model has; nothing for what is not a network."""
+    """Options of a model that make it quick; nothing for what is quick anyway."""
     from forecastkit import registry
 
     facts = registry.describe(name)
-    return {k: v for k, v in SMALL.items() if k in facts["options"]} if facts["family"] == "network" else {}
+    quick = SMALL if facts["family"] == "network" else {"max_trees": 10}
+    return {k: v for k, v in quick.items() if k in facts["options"]}
 
 
 @pytest.fixture

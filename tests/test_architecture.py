@@ -16,6 +16,7 @@ ORDER = [
     {
         "registry",
         "strict_yaml",
+        "presets",
         "config",
         "runtime",
         "parallel",

@@ -56,6 +56,15 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
+]
+TimeLimitOption = Annotated[
+    str | None, typer.Option("--time-limit", help="Of the whole run, shared out over the models, such as 10m.")
+]
+TuneOption = Annotated[
+    str | None, typer.Option("--tune", help="Search the networks' options: number of trials, or time such as 5m.")
+]
 CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
 FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
 TransformOption = Annotated[
@@ -95,6 +104,9 @@ def fit(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -110,19 +122,10 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import run_fit
 
-    values = given(
-        {
-            "horizon": horizon,
-            "seed": seed,
-            "seeds": seeds,
-            "lang": lang,
-            "cost": cost,
-            "fee": fee,
-            "transform": transform,
-            "non_negative": non_negative or None,
-            "whole": whole or None,
-        }
-    ) | {"data": {**reading, **given({"path": data, "future": future})}}
+    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
+    values |= given({"non_negative": non_negative or None, "whole": whole or None})
+    values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
@@ -149,6 +152,9 @@ def backtest(
     config: ConfigOption = None,
     seed: SeedOption = None,
     seeds: SeedsOption = None,
+    preset: PresetOption = None,
+    time_limit: TimeLimitOption = None,
+    tune: TuneOption = None,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -171,19 +177,9 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = given(
-        {
-            "horizon": horizon,
-            "seed": seed,
-            "seeds": seeds,
-            "lang": lang,
-            "cost": cost,
-            "fee": fee,
-            "transform": transform,
-            "non_negative": non_negative or None,
-            "whole": whole or None,
-        }
-    )
+    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
+    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
+    values |= given({"non_negative": non_negative or None, "whole": whole or None})
     values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
         values["models"] = model_names(models)

@@ -42,7 +42,8 @@ ecg_app = typer.Typer(
 )  # fmt: skip
 
 Models = Annotated[
-    str | None, typer.Option("--models", help="Comma-separated; baselines are added [default: gru]. See: models.")
+    str | None,
+    typer.Option("--models", help="Comma-separated; baselines are added [default: gru; anomalies: none]. See: models."),
 ]
 SplitOption = Annotated[
     str | None,

@@ -81,6 +81,14 @@ class Terminal(Observer):
         """Move the bar; ``total`` may change from training steps to folds."""
         self._bar.move(done, total, note)
 
+    def tuned(self, model: str, n_trials: int, best: float | None, first: float | None) -> None:
+        """One lasting line a search."""
+        self.close()
+        words = "" if best is None else f"best MASE {best:.3g} on select folds"
+        if best is not None and first is not None:
+            words += f", {first:.3g} with the options as given" if best < first else ": the options as given"
+        self._print(f"{model:<{LABEL}}{n_trials} trial{'s' * (n_trials != 1)}   {words}")
+
     def finish(self, backtest: ModelBacktest) -> None:
         """One lasting line a model."""
         self.close()

@@ -28,6 +28,7 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "known": ("--known", Text, "Covariates known ahead, comma-separated, such as temperature,promotion."),
     "past": ("--past", Text, "Covariates known up to the cutoff, comma-separated."),
     "static": ("--static", Text, "Covariates that never change within a series, comma-separated."),
+    "joint": ("--joint", bool | None, "Several targets, as in --target Open,Close, learn from each other's past."),
     "holidays": ("--holidays", Text, "Country whose public holidays matter, such as ES or AU-VIC."),
     "start": ("--start", Text, "First time that is read, such as 2015 or 2015-01-31; a source is asked for it."),
     "end": ("--end", Text, "Last time that is read; the whole day, month or year belongs to it."),

@@ -142,7 +142,7 @@ def _lighter(model: Forecaster) -> Forecaster:
     if not dataclasses.is_dataclass(model):
         return model
     fields = {f.name for f in dataclasses.fields(model)}
-    limits = {"max_steps": FEW_STEPS, "val_every": FEW_STEPS // 2, "max_history": FEW_ROWS}
+    limits = {"max_steps": FEW_STEPS, "val_every": FEW_STEPS // 2, "max_history": FEW_ROWS, "max_trees": FEW_STEPS}
     fewer = {k: min(getattr(model, k), most) for k, most in limits.items() if k in fields}
     out: Any = replace(model, **fewer) if fewer else model
     return out

@@ -7,7 +7,7 @@ history grows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,9 +62,15 @@ def backtest_model(
     plan: EvalPlan,
     *,
     context: FitContext,
+    limits: Sequence[Mapping[str, Any]] = (),
     on_fold: Callable[[int, int, str], None] | None = None,
 ) -> ModelBacktest:
     """Fit, refit by plan and forecast every fold; a failure becomes a row that says why.
+
+    Args:
+        context: of the model; its deadline is shared out over the fits that are left.
+        limits: for each fit ``most_steps`` and ``halt`` of ``FitContext``, as an earlier run noted them in
+            ``info["limits"]``.
 
     Returns:
         ModelBacktest with points [len(folds), n_items, plan.horizon].
@@ -81,14 +87,17 @@ def backtest_model(
     unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
+    noted: list[dict[str, Any]] = []
+    groups = list(_refit_groups(len(folds), plan.refit))
     try:
-        for group in _refit_groups(len(folds), plan.refit):
+        for k, group in enumerate(groups):
+            about = _shared(context, len(groups) - k, limits[k] if k < len(limits) else {}, forecaster.family)
             for rows, items in _cohorts(frame, at, group, local=forecaster.family == "statistical"):
                 part = frame if len(items) == n_items else frame.select(tuple(frame.items[i] for i in items))
                 known_at = at[rows[0], items]
                 train = cut(part, known_at, _window_start(known_at, plan))
                 started = time.perf_counter()
-                fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=context)
+                fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=about)
                 seconds_fit += time.perf_counter() - started
                 info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
                 curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
@@ -100,6 +109,9 @@ def backtest_model(
                     own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
                     own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
                 seconds_predict += time.perf_counter() - started
+            if info.get("most_steps") is not None:
+                halt = info["n_steps"] if info.get("out_of_time") else None
+                noted.append({"most_steps": info["most_steps"], "halt": halt})
             tell(int(group[-1]) + 1, len(folds), str(info.get("progress_note", "")))
     except ForecastkitError as error:
         return replace(
@@ -109,6 +121,9 @@ def backtest_model(
         # A library's own failure inside one model: the others go on, the row says what it was.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return replace(result, points=np.full_like(points, np.nan), error=reason, seconds_fit=seconds_fit, info=info)
+    info["n_fits"] = len(groups)
+    if noted:
+        info["limits"] = noted
     if not np.isfinite(points).any():
         return replace(result, error="no finite forecast for any series", seconds_fit=seconds_fit, info=info)
     return replace(
@@ -136,6 +151,16 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
         return ""
     everything = len(unused) == len(frame.covariates) + bool(frame.country)
     return "without covariates" if everything else f"without {', '.join(unused)}"
+
+
+def _shared(context: FitContext, n_left: int, limit: Mapping[str, Any], family: str) -> FitContext:
+    """The context of one of ``n_left`` fits."""
+    if limit:
+        return replace(context, most_steps=limit["most_steps"], halt=limit["halt"])
+    if context.deadline is None or family != "network":
+        return context
+    now = time.monotonic()
+    return replace(context, deadline=now + (context.deadline - now) / n_left)
 
 
 def _refit_groups(n_folds: int, refit: str | int) -> Iterator[np.ndarray]:

@@ -103,7 +103,7 @@ class CovariateEncoder:
     static_cat: tuple[Category, ...] = ()
 
     @classmethod
-    def fit(cls, frame: SeriesFrame, *, clock: bool = True, identity: bool = False) -> CovariateEncoder:
+    def fit(cls, frame: SeriesFrame, *, clock: bool | None = None, identity: bool = False) -> CovariateEncoder:
         """Learn scales and categories from all rows of ``frame``, which end at the cutoff.
 
         Args:

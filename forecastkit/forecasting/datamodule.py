@@ -42,8 +42,8 @@ class WindowSource:
 
     Args:
         item_scale: [I] target units that an error of each item counts in; None = those of the window's own scale.
+        scaling, scale_rows, spreads, elapsed: see ``gather``.
         covariates: of the store's frame; None = there are none.
-        elapsed: see ``gather``.
     """
 
     store: Store
@@ -51,6 +51,7 @@ class WindowSource:
     horizon: int
     scaling: str = "instance"
     scale_rows: int | None = None
+    spreads: np.ndarray | None = None
     item_scale: np.ndarray | None = None
     covariates: Encoded | None = None
     elapsed: bool = False
@@ -64,6 +65,7 @@ class WindowSource:
             self.horizon,
             scaling=self.scaling,
             scale_rows=self.scale_rows,
+            spreads=self.spreads,
             covariates=self.covariates,
             elapsed=self.elapsed,
         )

@@ -205,6 +205,8 @@ class Member:
         weights: [H] shares by step; a single one counts for all steps.
         seeds: fits whose mean is the member; empty = the seed of the run.
         n_steps: training steps of its final fit; None = by early stopping.
+        most_steps: where the schedule of its training ended; None = at its own end.
+        kind: of the registry, where ``name`` is another; empty = ``name``.
     """
 
     name: str
@@ -212,6 +214,16 @@ class Member:
     weights: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = ()
     n_steps: int | None = None
+    most_steps: int | None = None
+    kind: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Member:
+        """The inverse of ``dataclasses.asdict``, of what came from JSON too."""
+        return cls(
+            str(values["name"]), dict(values["options"]), tuple(float(w) for w in values["weights"]),
+            tuple(int(s) for s in values["seeds"]), values["n_steps"], values["most_steps"], str(values["kind"]),
+        )  # fmt: skip
 
 
 DEFAULT_MEMBERS = (Member("theta"), Member("auto_ets"), Member("seasonal_naive"))
@@ -253,7 +265,7 @@ class EnsembleForecaster:
             seeds = member.seeds or (about.seed,)
             try:
                 steps = about.n_steps if member.n_steps is None else member.n_steps
-                own = [replace(about, seed=s, n_steps=steps) for s in seeds]
+                own = [replace(about, seed=s, n_steps=steps, most_steps=member.most_steps) for s in seeds]
                 runs = [_model(member).fit(frame, horizon=horizon, context=c) for c in own]
             except FitError as error:
                 reason = f"{member.name}: {error.rule}"
@@ -267,11 +279,8 @@ class EnsembleForecaster:
         """See ``Forecaster.restore``."""
         fitted = []
         for k, (kept, states) in enumerate(zip(meta["members"], meta["states"], strict=True)):
-            member = Member(
-                str(kept["name"]), dict(kept["options"]), tuple(float(w) for w in kept["weights"]), tuple(kept["seeds"]),
-                kept["n_steps"],
-            )  # fmt: skip
-            if member.name == NAME:
+            member = Member.from_dict(kept)
+            if NAME in (member.name, member.kind):
                 raise ValueError("an ensemble cannot be its own member")
             runs = []
             for s, state in enumerate(states):
@@ -283,7 +292,7 @@ class EnsembleForecaster:
 
 
 def _model(member: Member) -> Forecaster:
-    return registry.create_model(member.name, **member.options)
+    return registry.create_model(member.kind or member.name, **member.options)
 
 
 def said(method: str, members: Sequence[Member]) -> str:

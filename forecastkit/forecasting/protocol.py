@@ -43,6 +43,9 @@ class FitContext:
         deadline: ``time.monotonic()`` after which a model stops with what it has, or raises ``FitError``; None = no limit.
         progress: called with (done, total, note); cheap, may be called often.
         n_steps: train exactly so many optimiser steps without early stopping (the final fit).
+        most_steps: the schedule of a training ends at so many steps, where its own is longer; with a deadline and
+            without this, it is measured how many fit.
+        halt: stop after so many steps, as the deadline of an earlier run did.
         n_jobs: processes for independent series.
     """
 
@@ -50,6 +53,8 @@ class FitContext:
     deadline: float | None = None
     progress: Callable[[int, int, str], None] = _silent
     n_steps: int | None = None
+    most_steps: int | None = None
+    halt: int | None = None
     n_jobs: int = 1
 
 

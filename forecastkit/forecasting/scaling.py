@@ -5,7 +5,7 @@ Shapes: B windows, T context rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class InstanceScale:
         centre = first + mean
         constant = spread <= ROUNDING * np.abs(centre)
         return cls(np.where(constant, first, centre), np.where(constant, 0.0, spread), positive)
+
+    def with_spread(self, spread: np.ndarray) -> InstanceScale:
+        """The same levels with another spread [B], where it is a number above 0."""
+        return replace(self, spread=np.where(spread > 0, spread, self.spread))
 
     @classmethod
     def none(cls, n: int) -> InstanceScale:

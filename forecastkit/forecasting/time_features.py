@@ -28,6 +28,7 @@ CYCLES = {
 }  # fmt: skip
 """Cycles longer than one step, by unit of the frequency."""
 
+SHORT = ("s", "min", "h")
 LENGTHS = {DAY: pd.Timedelta(days=1), WEEK: pd.Timedelta(days=7), YEAR: pd.Timedelta(days=365.25)}
 FEWEST_CYCLES = 2
 """A cycle that was not seen twice cannot be told from a trend."""
@@ -46,8 +47,12 @@ class TimeFeatures:
     country: str = ""
 
     @classmethod
-    def choose(cls, calendar: Calendar, *, clock: bool = True, country: str = "") -> TimeFeatures:
-        """The cycles that the frequency has and the calendar's own instants have seen twice."""
+    def choose(cls, calendar: Calendar, *, clock: bool | None = None, country: str = "") -> TimeFeatures:
+        """The cycles that the frequency has and the calendar's own instants have seen twice.
+
+        Args:
+            clock: whether there are any; None = for steps shorter than a day.
+        """
         if calendar.is_integer or not len(calendar):
             if country:
                 raise ConfigError(
@@ -58,7 +63,8 @@ class TimeFeatures:
         unit = re.sub(r"^\d+", "", calendar.freq.split("-")[0])
         unit = {"MS": "M", "ME": "M", "QS": "Q", "QE": "Q"}.get(unit, unit)
         span = calendar.instants[-1] - calendar.instants[0]
-        seen = [c for c in CYCLES.get(unit, ()) if span >= FEWEST_CYCLES * LENGTHS[c]] if clock else []
+        cycles = CYCLES.get(unit, ()) if clock or (clock is None and unit in SHORT) else ()
+        seen = [c for c in cycles if span >= FEWEST_CYCLES * LENGTHS[c]]
         return cls(tuple(seen), country)
 
     @property

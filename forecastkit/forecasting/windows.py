@@ -105,6 +105,7 @@ def gather(
     *,
     scaling: str = "instance",
     scale_rows: int | None = None,
+    spreads: np.ndarray | None = None,
     covariates: Encoded | None = None,
     ahead: int | None = None,
     elapsed: bool = False,
@@ -112,8 +113,10 @@ def gather(
     """Contexts and targets of some windows, left-padded with unobserved rows where history is short.
 
     Args:
-        scaling: ``instance``, ``log`` (the same in logarithms, where a window has values above 0 alone) or ``none``.
+        scaling: ``instance``, ``log`` (the same in logarithms, where a window has values above 0 alone), ``item`` (as
+            ``instance``, with the spreads given) or ``none``.
         scale_rows: last rows of the context that level and spread come from; None = all.
+        spreads: [I] of each item, for ``item``; NaN = the window's own.
         covariates: of the frame that ``store`` was made from.
         ahead: rows after the context for which known covariates are read; None = ``horizon``.
         elapsed: a second column of ``past_num``: log(1 + steps since the target was observed).
@@ -129,6 +132,8 @@ def gather(
     else:
         last = slice(None) if scale_rows is None else slice(max(0, context_length - scale_rows), None)
         scale = InstanceScale.fit(y[:, last], past[:, last], log=scaling == "log")
+        if spreads is not None:
+            scale = scale.with_spread(spreads[windows.item])
     target = np.where(future, scale.transform(values[:, context_length:]), 0.0)
     channels = [scale.transform(filled).astype(np.float32)[:, :, None]]
     if elapsed:

@@ -28,8 +28,8 @@ def pinball(level: float) -> Loss:
 
     Source: Koenker and Bassett (1978), doi:10.2307/1913643.
 
-    >>> pinball(0.8)(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])).tolist()
-    [1.6, 0.4]
+    >>> pinball(0.75)(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])).tolist()
+    [1.5, 0.5]
     """
 
     def loss(forecast: Tensor, target: Tensor) -> Tensor:

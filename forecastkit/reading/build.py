@@ -24,7 +24,7 @@ from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_freq
 from forecastkit.reading.located import Located, located
 from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
-from forecastkit.reading.rows import Parsed, instants_index, rows_of
+from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
@@ -72,7 +72,10 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
     found = located(source, options)
     table = open_table(found.table, found.options)
     roles = choose_roles(table, found.options)
-    return _build(table, roles, rows_of(table, roles, found.options), found)
+    rows = rows_of(table, roles, found.options)
+    if found.options.joint:
+        found = replace(found, options=joined_options(found.options, roles))
+    return _build(table, roles, rows, found)
 
 
 @dataclass(frozen=True, eq=False)

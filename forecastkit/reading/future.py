@@ -14,7 +14,7 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
 from forecastkit.reading.options import ReadOptions
-from forecastkit.reading.profile import Profile
+from forecastkit.reading.profile import Profile, item_columns
 from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
 from forecastkit.reading.table import open_table, text_of
 from forecastkit.reading.times import is_clock
@@ -37,11 +37,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     """
     table = open_table(source, options)
     time = tuple(name for name in profile.time.split(",") if name)
-    item = (
-        tuple(name for name in profile.item.split(",") if name)
-        if profile.item in profile.columns or "," in profile.item
-        else ()
-    )
+    item = item_columns(profile.item, profile.layout)
     where = str(source) if isinstance(source, (str, Path)) else "the frame of the future"
     for name in (*time, *item, *frame.known):
         if name not in table.names:
@@ -61,16 +57,11 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
                 rule=f"the history has {'text' if frame.data[name].dtype == object else 'numbers'} there",
                 remedy="Write it the same way in both files.",
             )
-    if item:
-        own = _codes(frame, items, codes, where)
-    else:
-        # One row says what is known for every series.
-        k = len(frame.items)
-        own = np.repeat(np.arange(k), n)
-        times = replace(times, values=np.tile(times.values, k), valid=np.tile(times.valid, k))
-        columns = {name: np.tile(column, k) for name, column in columns.items()}
+    row, own = _series_of(frame, items if item else (), codes, profile, where)
+    times = replace(times, values=times.values[row], valid=times.valid[row])
+    columns = {name: column[row] for name, column in columns.items()}
     own = np.where(times.valid, own, -1)
-    return _placed(frame, own, instants_index(times.values, times), columns, table.where, where, n)
+    return _placed(frame, own, instants_index(times.values, times), columns, table.where, where, row)
 
 
 def _parts(time: tuple[str, ...], loaded: dict[str, Any]) -> str:
@@ -96,17 +87,27 @@ def _same_clock(frame: SeriesFrame, steps: bool, tz: str, where: str) -> None:
         )
 
 
-def _codes(frame: SeriesFrame, items: tuple[str, ...], codes: np.ndarray, where: str) -> np.ndarray:
-    """Items of the file as those of the frame; -1 = the frame has no such series."""
-    if len(frame.items) == 1 and len(items) == 1 and frame.items[0] == ONE_SERIES:
-        return np.zeros(len(codes), np.int64)
-    position = {name: k for k, name in enumerate(frame.items)}
-    own = np.array([position.get(name, -1) for name in items], dtype=np.int64)
-    if len(own) and (own < 0).all():
+def _series_of(
+    frame: SeriesFrame, items: tuple[str, ...], codes: np.ndarray, profile: Profile, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """(rows of the file, the series that each is for); a row is for every column that was read as a series of its own.
+
+    Args:
+        items: series that the file names; empty = its rows are for all.
+        codes: [N] the rows' places in ``items``.
+    """
+    if not items or (len(frame.items) == 1 and len(items) == 1 and frame.items[0] == ONE_SERIES):
+        k, n = len(frame.items), len(codes)
+        return np.tile(np.arange(n), k), np.repeat(np.arange(k), n)
+    suffixes = [f" {name}" for name in profile.target.split(",")] if profile.layout == "columns" else [""]
+    place = {name: k for k, name in enumerate(frame.items)}
+    known = np.array([[place.get(f"{item}{suffix}", -1) for suffix in suffixes] for item in items], dtype=np.int64)
+    if (known < 0).all():
         raise DataError(
             place=where, value=f"series {items[0]!r}", rule="not in the history", remedy=near(items[0], frame.items)
         )
-    return np.where(codes >= 0, own[codes], -1)
+    own = np.where(codes[:, None] >= 0, known[codes], -1)
+    return np.repeat(np.arange(len(codes)), len(suffixes)), own.ravel()
 
 
 def _placed(
@@ -116,7 +117,7 @@ def _placed(
     columns: dict[str, np.ndarray],
     line: Any,
     where: str,
-    n_rows: int,
+    rows: np.ndarray,
 ) -> SeriesFrame:
     calendar, ends = frame.calendar, frame.store.ends
     if isinstance(stamps, pd.DatetimeIndex) and stamps.tz is not None:
@@ -130,9 +131,9 @@ def _placed(
     off = ~named.isin(_beyond(calendar, last))
     if off.any():
         first = named[off][0]
-        row = int(np.flatnonzero(np.asarray(stamps == first))[0])
+        at = int(np.flatnonzero(np.asarray(stamps == first))[0])
         raise DataError(
-            place=line(row % n_rows),
+            place=line(int(rows[at])),
             value=str(first),
             rule=f"not an instant of this calendar (frequency {calendar.freq}; the next one is {grid[0]})",
             remedy="Write the times as in the history.",

@@ -46,6 +46,7 @@ class ReadOptions:
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
+        joint: several targets learn from each other's past.
         holidays: country whose public holidays are known ahead, as ``ES`` or ``AU-VIC``; empty = none.
         start, end: first and last time that is read, as ``2015``, ``2015-01-31`` or ``2015-01-31 10:00``, or a step; the
             whole of the last day (month, year, ...) belongs to it. Sources are asked for it.
@@ -80,6 +81,7 @@ class ReadOptions:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    joint: bool = False
     holidays: str = ""
     start: str = ""
     end: str = ""

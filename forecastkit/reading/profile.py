@@ -9,7 +9,7 @@ from typing import Any
 
 from forecastkit.reading.values import Note, several
 
-__all__ = ["Note", "Profile", "moment_text"]
+__all__ = ["Note", "Profile", "item_columns", "moment_text"]
 
 LABEL = 13
 MOST_NAMES = 500
@@ -109,6 +109,17 @@ class Profile:
         if len(warnings) > 6:
             lines.append(f"{'':<{LABEL}} and {len(warnings) - 6} more remarks: see the profile in the report")
         return lines
+
+
+def item_columns(item: str, layout: str) -> tuple[str, ...]:
+    """Columns of the file that name the series, from what a profile says of them.
+
+    >>> item_columns("store,dept", "long"), item_columns("store and column", "columns"), item_columns("column", "columns")
+    (('store', 'dept'), ('store',), ())
+    """
+    if layout == "columns":
+        item = "" if item == "column" else item.removesuffix(" and column")
+    return tuple(name.strip() for name in item.split(",") if name.strip())
 
 
 def moment_text(moment: Any) -> str:

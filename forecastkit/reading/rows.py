@@ -20,9 +20,22 @@ from forecastkit.reading.table import Table, text_of
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, parse_numbers, several
 
-__all__ = ["ONE_SERIES", "Parsed", "codes_of", "covariate_column", "instants_index", "items_of", "rows_of", "times_of"]
+__all__ = [
+    "CHANNEL",
+    "ONE_SERIES",
+    "Parsed",
+    "codes_of",
+    "covariate_column",
+    "instants_index",
+    "items_of",
+    "joined_options",
+    "rows_of",
+    "times_of",
+]
 
 ONE_SERIES = "series"
+CHANNEL = "channel"
+"""Static column that names a series' own column, where several are read together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +102,10 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
             notes += part[1]
         k = len(roles.targets)
         names = [str(t) for t in roles.targets]
+        wide_extra = {name: np.tile(column, k) for name, column in extra.items()}
+        if options.joint:
+            wide_extra |= {name: np.tile(part[0], k) for name, part in zip(names, parts)}
+            wide_extra[CHANNEL] = np.repeat(np.array(names, dtype=object), n)
         own = [f"{items[c]} {t}" if used else t for c in (range(len(items)) if used else [0]) for t in names]
         by_name = np.argsort(own, kind="stable")
         rank = np.empty(len(own), np.int64)
@@ -98,12 +115,25 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         many = replace(times, values=np.tile(times.values, k), valid=np.tile(times.valid, k))
         return Parsed(
             wide, tuple(own[i] for i in by_name), many, np.concatenate([p[0] for p in parts]),
-            {name: np.tile(column, k) for name, column in extra.items()}, np.tile(np.arange(n), k), tuple(notes),
+            wide_extra, np.tile(np.arange(n), k), tuple(notes),
             "column" if not used else f"{', '.join(used)} and column", "value",
         )  # fmt: skip
     values, more = _numbers(table, loaded[roles.targets[0]], roles.targets[0])
     notes += more
     return Parsed(codes, items, times, values, extra, None, tuple(notes), ",".join(used), roles.targets[0], order)
+
+
+def joined_options(options: ReadOptions, roles: Roles) -> ReadOptions:
+    """Options under which the columns of a wide file, each a series, are each other's past covariates.
+
+    Raises:
+        ConfigError: there is one column only.
+    """
+    if roles.layout != "columns" or len(roles.targets) < 2:
+        raise ConfigError(
+            place="--joint", rule="several targets are needed", remedy="Name them, as in --target Open,Close."
+        )
+    return replace(options, past=(*options.past, *roles.targets), static=(*options.static, CHANNEL))
 
 
 def _numbers(table: Table, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[Note]]:

@@ -33,6 +33,7 @@ class ReportData:
         units: of the target; empty = unknown.
         worth: cost.json; empty = not asked.
         ranks: models, mean ranks over series and critical difference; empty = too few series.
+        tuning: trials of a search for options; empty = none was made.
         lang: ``en`` or ``es``.
     """
 
@@ -57,4 +58,5 @@ class ReportData:
     units: str = ""
     worth: dict[str, Any] = field(default_factory=dict)
     ranks: dict[str, Any] = field(default_factory=dict)
+    tuning: list[dict[str, Any]] = field(default_factory=list)
     notes: tuple[str, ...] = field(default=())

@@ -24,6 +24,7 @@ MOST_SERIES = 40
 MOST_DETAIL = 40
 MOST_TABLE = 500
 MOST_DOWNLOAD = 5_000_000
+MOST_TRIALS = 10
 FEWEST_SCORES = 19
 """With fewer errors none of them bounds an interval of 95 %."""
 
@@ -74,6 +75,7 @@ def render(data: ReportData) -> str:
         pareto=_pareto(data),
         costs=_costs(data),
         bands=_bands(data),
+        tuning=_tuning(data),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -333,6 +335,34 @@ def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
         for _, r in data.leaderboard.iterrows()
         if r["status"] in ("ok", "partial")
     ]
+
+
+def _tuning(data: ReportData) -> list[dict[str, Any]]:
+    """For each network the best trials of its search, with the first one, and the words that give its options again."""
+    out = []
+    for name in dict.fromkeys(str(t["model"]) for t in data.tuning):
+        trials = [t for t in data.tuning if t["model"] == name]
+        ranked = sorted(trials, key=lambda t: np.inf if t["loss"] is None else float(t["loss"]))
+        shown = ranked[:MOST_TRIALS]
+        shown += [t for t in trials if not t["params"] and t not in shown]
+        rows = [
+            {
+                "number": str(t["number"] + 1),
+                "loss": "–" if t["loss"] is None else number(float(t["loss"]), data.lang, 4),
+                "time": seconds(float(t["seconds"]), data.lang),
+                "said": ", ".join(f"{k} {_short(v)}" for k, v in t["params"].items()) or "–",
+                "best": bool(t.get("best")),
+            }
+            for t in shown
+        ]
+        best = next((t for t in trials if t.get("best")), None)
+        again = " ".join(f"models.{name}.{k}={_short(v)}" for k, v in best["params"].items()) if best else ""
+        out.append({"name": name, "n": len(trials), "rows": rows, "again": again})
+    return out
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _pareto(data: ReportData) -> Markup | str:

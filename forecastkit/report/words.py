@@ -64,6 +64,17 @@ _WORDS = {
     ),
     "band": ("{level} % held", "{level} % contuvo"),
     "width": ("width", "anchura"),
+    "tuning": ("The search for options", "La búsqueda de opciones"),
+    "tuning_said": (
+        "Every trial trained once on the rows before the folds that choose, and was scored on those folds alone; the test had no part "
+        "in it. Trial 1 has the options as they were given.",
+        "Cada ensayo entrenó una vez con las filas anteriores a los cortes de elección y se midió solo en ellos; la prueba no "
+        "intervino. El ensayo 1 tiene las opciones tal como se dieron.",
+    ),
+    "trials": ("{name}: the best of {n} trials", "{name}: los mejores de {n} ensayos"),
+    "trial": ("Trial", "Ensayo"),
+    "options": ("Options", "Opciones"),
+    "options_again": ("The best ones by name:", "Las mejores, por su nombre:"),
     "leaderboard": ("All models compared", "Todos los modelos comparados"),
     "leaderboard_said": (
         "Each dot is how much smaller a model's error is than that of {reference} (grey line); the bar is its 95 % "

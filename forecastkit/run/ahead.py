@@ -14,6 +14,7 @@ from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading import read
 from forecastkit.reading.options import options_of
+from forecastkit.reading.profile import item_columns
 
 __all__ = ["FILL_IN", "leak_notes", "rows_to_fill"]
 
@@ -57,7 +58,7 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
 
 def _rows(frame: SeriesFrame, profile: Mapping[str, Any], steps: int) -> pd.DataFrame:
     parts = []
-    item_column = str(profile.get("item") or "")
+    item_column = ",".join(item_columns(str(profile.get("item", "")), str(profile.get("layout", "long"))))
     time_column = str(profile.get("time") or "")
     if "," in time_column or not time_column:
         time_column = "timestamp"

@@ -18,7 +18,8 @@ from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.verdict import FEWEST_GROUPS
 from forecastkit.errors import DataError, FitError, ModelFileError, near
-from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, facts_of, splits_of
+from forecastkit.run import classify_details as details
+from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
 from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
 
@@ -53,13 +54,9 @@ def fit_anomalies(
     usual = np.where(data.labels >= 0, data.labels == (task.usual or 0), True)
     splits, said = splits_of(task, replace(data, labels=(~usual).astype(np.int64)), options)
     run = RunFolder.create(task.name, out)
-    for line in task.said:
-        watch.say("Data", line)
-    watch.say("Test", f"{said}, {len(splits)} in turn" if len(splits) > 1 else said)
-    notes = list(task.notes)
     pure = bool((data.labels >= 0).any())
-    if not pure:
-        notes.insert(0, "nothing is labelled: most are taken for usual, and the strangest tenth is not learned from")
+    guess = () if pure else ("nothing is labelled: most are taken for usual, the strangest tenth is not learned from",)
+    notes = announce(task, f"{said}, {len(splits)} in turn" if len(splits) > 1 else said, guess, watch)
     facts = facts_of(task, data, wanted, options, said, notes)
     facts |= {"task": task.task + SUFFIX, "false_alarms": options.false_alarms}
     run.write_facts({**facts, "status": "running"})
@@ -270,7 +267,7 @@ def predict_anomalies(
             place=str(run.path), value=f"model {chosen!r}", rule="not in this run", remedy=near(chosen, there)
         )
     found = restore_normal(*artifacts.load_model(run / "model" / chosen))
-    new = read(dict(run.json("diagnostics.json").get("plan") or {}))
+    new = details.read_as_fitted(run, read)
     try:
         score = found.error(new.data) / found.threshold
     except (ValueError, RuntimeError, IndexError) as error:
@@ -279,5 +276,7 @@ def predict_anomalies(
     table = new.table.copy()
     table["strangeness"] = np.round(score, 4)
     table["strange"] = score > 1
-    summary = {"model": chosen, "n": len(score), "strange": int((score > 1).sum()), "no_device": NO_DEVICE["en"]}
+    summary: dict[str, Any] = {"model": chosen, "n": len(score), "strange": int((score > 1).sum())}
+    if facts.get("medical", True):
+        summary["no_device"] = NO_DEVICE["en"]
     return table, summary

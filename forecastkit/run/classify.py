@@ -38,7 +38,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["NO_DEVICE", "SPLITS", "ClassifyOptions", "facts_of", "fit", "load", "predict", "splits_of", "task_of"]
+__all__ = [
+    "NO_DEVICE",
+    "SPLITS",
+    "ClassifyOptions",
+    "announce",
+    "facts_of",
+    "fit",
+    "load",
+    "predict",
+    "splits_of",
+    "task_of",
+]
 
 NO_DEVICE = {
     "en": "This is research software and no medical device: it must not be used to diagnose or to treat anyone.",
@@ -46,6 +57,7 @@ NO_DEVICE = {
 }
 SPLITS = ("auto", "leave-one-out", "folds", "intra", "ds1-ds2")
 LANGUAGES = ("en", "es")
+MOST_SAID = 6
 
 
 @dataclass(frozen=True)
@@ -107,15 +119,9 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     models = _models(task, options.models)
     splits, said = splits_of(task, data, options)
     run = RunFolder.create(task.name, out)
-    for line in task.said:
-        watch.say("Data", line)
-    watch.say("Test", f"{said}, {len(splits)} in turn" if len(splits) > 1 else said)
     intra = options.split == "intra"
-    notes = list(task.notes)
-    if intra:
-        notes.insert(0, f"the same {task.what}s are on both sides, by request: the figures flatter")
-    for note in notes:
-        watch.say("", note)
+    flatter = (f"the same {task.what}s are on both sides, by request: the figures flatter",) if intra else ()
+    notes = announce(task, f"{said}, {len(splits)} in turn" if len(splits) > 1 else said, flatter, watch)
     facts = facts_of(task, data, models, options, said, notes)
     run.write_facts({**facts, "status": "running"})
 
@@ -130,23 +136,54 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     verdict = judge(evaluation, intra=intra, what=task.what)
     verdict["no_device"] = NO_DEVICE if task.medical else {}
     verdict["interrupted"] = any(t.status == "skipped" for t in evaluation.tested.values())
-    details.write_tables(run, evaluation, verdict)
     found = details.diagnostics(evaluation)
     found["strips"] = details.strips(task, evaluation, verdict["use"])
-    for name, tested in evaluation.tested.items():
-        if tested.status == "ok":
-            watch.phase(f"{name} on all")
-            fitted = _keep(run, evaluation, name, models[name], options.seed)
-            run.log(f"{name}: fitted on all")
-            if name in (verdict["use"], verdict["tested"]):
-                found["models"][name]["mattered"] = details.mattered(fitted, data, task.hide)
-    found["anomaly"] = {} if options.classes else details.anomalies(run, task, splits)
+    try:
+        _keep_all(run, task, evaluation, verdict, models, options, found, watch)
+        found["anomaly"] = {} if options.classes else details.anomalies(run, task, splits)
+    except KeyboardInterrupt:
+        verdict["interrupted"] = True
+    details.write_tables(run, evaluation, verdict)
     artifacts.write_json(run / "diagnostics.json", {**found, **task.facts, "plan": task.plan})
     run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
     from forecastkit.run.classify_page import write_labels_page
 
     write_labels_page(run)
     return run
+
+
+def announce(task: Labelled, plan: str, more: tuple[str, ...], watch: Watch) -> list[str]:
+    """Say what was read and how it is tested; returns all remarks."""
+    for line in task.said:
+        watch.say("Data", line)
+    watch.say("Test", plan)
+    notes = [*more, *task.notes]
+    for note in notes[:MOST_SAID]:
+        watch.say("", note)
+    if len(notes) > MOST_SAID:
+        watch.say("", f"and {len(notes) - MOST_SAID} more remarks in the report")
+    return notes
+
+
+def _keep_all(
+    run: RunFolder,
+    task: Labelled,
+    evaluation: Evaluation,
+    verdict: dict[str, Any],
+    models: dict[str, dict[str, Any]],
+    options: ClassifyOptions,
+    found: dict[str, Any],
+    watch: Watch,
+) -> None:
+    """Fit every classifier on all sequences, save it, and find out what the ones of the verdict go by."""
+    for name, tested in evaluation.tested.items():
+        if tested.status != "ok":
+            continue
+        watch.phase(f"{name} on all")
+        fitted = _keep(run, evaluation, name, models[name], options.seed)
+        run.log(f"{name}: fitted on all")
+        if name in (verdict["use"], verdict["tested"]):
+            found["models"][name]["mattered"] = details.mattered(fitted, evaluation.data, task.hide)
 
 
 def _models(task: Labelled, wanted: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -255,12 +292,12 @@ def predict(
         ForecastkitError: the run or the data cannot be used.
     """
     fitted, meta, name = load(run, task, model)
-    new = read(dict(run.json("diagnostics.json").get("plan") or {}))
-    classes = tuple(str(c) for c in meta["classes"])
-    raw = fitted.predict(new.data)
-    threshold = meta.get("threshold")
-    said = decide(raw, classes.index(str(meta["rare"])), float("nan") if threshold is None else float(threshold))
-    p = probabilities.temper(raw, float(meta["temperature"]), np.asarray(meta["shift"], np.float64))
+    new = details.read_as_fitted(run, read)
+    try:
+        said, p, classes = _told(fitted, meta, new.data)
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}"[:100]
+        raise ModelFileError(place=str(run.path), value=why, rule="damaged", remedy="Run fit again.") from None
     names = np.array(classes, dtype=object)[said]
     table = new.table.copy()
     table["class"] = names
@@ -269,5 +306,21 @@ def predict(
         table["strangeness"] = np.round(strange, 3)
     for k, c in enumerate(classes):
         table[f"p_{c}"] = np.round(p[:, k], 6)
-    summary = {"model": name, **new.summary(names), "no_device": NO_DEVICE["en"]}
+    summary = {"model": name, **new.summary(names)}
+    if run.facts().get("medical", True):
+        summary["no_device"] = NO_DEVICE["en"]
     return table, summary
+
+
+def _told(
+    fitted: FittedClassifier, meta: dict[str, Any], data: Sequences
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """(class of each [N], calibrated probabilities [N, K], names of the classes)."""
+    classes = tuple(str(c) for c in meta["classes"])
+    raw = fitted.predict(data)
+    if raw.shape[1] != len(classes):
+        raise ValueError("another number of classes")
+    threshold = meta.get("threshold")
+    said = decide(raw, classes.index(str(meta["rare"])), float("nan") if threshold is None else float(threshold))
+    shift = np.asarray(meta["shift"], np.float64)
+    return said, probabilities.temper(raw, float(meta["temperature"]), shift), classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +13,14 @@ from forecastkit.classification.evaluation import Evaluation
 from forecastkit.classification.protocol import FittedClassifier
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.splits import Split
-from forecastkit.classification.task import Hide, Labelled
+from forecastkit.classification.task import Hide, Labelled, Unlabelled
 from forecastkit.errors import DataError, ModelFileError
 from forecastkit.run.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["anomalies", "diagnostics", "mattered", "strangeness", "strips", "write_tables"]
+__all__ = ["anomalies", "diagnostics", "mattered", "read_as_fitted", "strangeness", "strips", "write_tables"]
 
 NORMAL = "normal"
 MOST_OCCLUDED = 300
@@ -156,6 +157,27 @@ def anomalies(run: RunFolder, task: Labelled, splits: list[Split]) -> dict[str, 
         "roc_auc": probabilities.roc_curve(rare, score[rows])[2], "found": float(strange[rare].mean()) if rare.any() else None,
         "false_alarms": float(strange[data.labels[rows] == usual].mean()), "usual": data.classes[usual],
     }  # fmt: skip
+
+
+def read_as_fitted(run: RunFolder, read: Callable[[dict[str, Any]], Unlabelled]) -> Unlabelled:
+    """What is to be told, read by the plan of the run.
+
+    Raises:
+        ModelFileError: the plan is damaged.
+        ForecastkitError: the data cannot be used.
+    """
+    plan = run.json("diagnostics.json").get("plan")
+    try:
+        if not isinstance(plan, dict):
+            raise KeyError("plan")
+        return read(plan)
+    except KeyError as error:
+        raise ModelFileError(
+            place=str(run / "diagnostics.json"),
+            value=str(error)[:80],
+            rule="the plan is damaged",
+            remedy="Run fit again.",
+        ) from None
 
 
 def strangeness(run: RunFolder, data: Sequences) -> np.ndarray | None:

@@ -27,7 +27,6 @@ TABLE_KEYS: dict[str, type] = {
     "ahead": float,
     "event": str,
 }
-DEFAULTS: dict[str, Any] = {"models": {"gru": {}}}
 ECG_TASKS = ("beats", "rhythm", "anomaly")
 TABLE_TASKS = ("label", "anomaly")
 
@@ -38,7 +37,7 @@ def ecg_settings(config: Path | None, values: Mapping[str, Any], overrides: Sequ
     Raises:
         ConfigError: an unknown key, a wrong value, no records.
     """
-    settings = load_settings(ECG_KEYS, config, values=values, overrides=overrides, defaults=DEFAULTS)
+    settings = _loaded(ECG_KEYS, config, values, overrides)
     if not settings.get("records"):
         raise ConfigError(place="--records", rule="no folder given", remedy="Give one: --records mitbih.")
     return _checked(settings, ECG_TASKS)
@@ -50,12 +49,21 @@ def table_settings(config: Path | None, values: Mapping[str, Any], overrides: Se
     Raises:
         ConfigError: an unknown key, a wrong value, no data or no label.
     """
-    settings = load_settings(TABLE_KEYS, config, values=values, overrides=overrides, defaults=DEFAULTS)
+    settings = _loaded(TABLE_KEYS, config, values, overrides)
     needed = ("data", "label") if settings.get("task", "label") == "label" else ("data",)
     for key in needed:
         if not settings.get(key):
             raise ConfigError(place=f"--{key}", rule="not given", remedy="See forecastkit classify fit --help.")
     return _checked(settings, TABLE_TASKS)
+
+
+def _loaded(
+    keys: dict[str, type], config: Path | None, values: Mapping[str, Any], overrides: Sequence[str]
+) -> dict[str, Any]:
+    """With the models of the task where none is named: anomalies need no network, and theirs take long."""
+    task = load_settings(keys, config, values=values, overrides=overrides).get("task")
+    models: dict[str, Any] = {} if task == "anomaly" else {"gru": {}}
+    return load_settings(keys, config, values=values, overrides=overrides, defaults={"models": models})
 
 
 def _checked(settings: dict[str, Any], tasks: tuple[str, ...]) -> dict[str, Any]:

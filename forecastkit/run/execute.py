@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forecastkit import artifacts, registry, sources
 from forecastkit.config import RunConfig
-from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError
-from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
+from forecastkit.errors import ConfigError, DataError, FitError
+from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.covariates import require_future
-from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
-from forecastkit.forecasting.protocol import FitContext, Forecaster
+from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
@@ -32,12 +28,13 @@ from forecastkit.forecasting.trading import positive_prices
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes
+from forecastkit.run.backtests import run_backtests
+from forecastkit.run.budget import Budget, Replay
+from forecastkit.run.final import fit_final
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.joining import check_ensemble, training_steps, with_ensemble
-from forecastkit.run.model_card import model_card, write_model_card
+from forecastkit.run.joining import check_ensemble, with_ensemble
 from forecastkit.run.page import diagnostics, write_page
-from forecastkit.run.saved_model import SavedModel
-from forecastkit.runtime import peak_mib
+from forecastkit.run.tune import check_tuning, tune
 
 __all__ = ["Observer", "Outcome", "default_horizon", "execute"]
 
@@ -62,6 +59,9 @@ class Observer:
 
     def advance(self, done: int, total: int, note: str) -> None:
         """``done`` of ``total`` folds, or of training steps where ``note`` says so."""
+
+    def tuned(self, model: str, n_trials: int, best: float | None, first: float | None) -> None:
+        """A search for options has ended: its lowest error on select folds, and that of the options as given."""
 
     def finish(self, backtest: ModelBacktest) -> None:
         """A model has ended, well or not."""
@@ -107,6 +107,7 @@ class Outcome:
     seconds: float
     interrupted: bool = False
     lag_checks: dict[str, Any] = field(default_factory=dict)
+    budget: dict[str, Any] = field(default_factory=dict)
 
 
 def default_horizon(freq: str) -> int:
@@ -137,7 +138,7 @@ def execute(
     observer: Observer | None = None,
     final: bool = True,
     command: str = "",
-    replay: Mapping[str, str] | None = None,
+    replay: Replay | None = None,
     prepared: Prepared | None = None,
 ) -> Outcome:
     """Carry out a run and leave its folder.
@@ -148,15 +149,15 @@ def execute(
         resume: an unfinished run to go on with; finished models are taken from it.
         final: fit the recommended model on all rows and forecast; False for a backtest alone.
         command: how the user called it, for run.yaml.
-        replay: models that an earlier run left out, each with its reason: they are left out again, and no other model
-            has a time limit, so that a slower hour changes nothing. None = limits as configured.
+        replay: how an earlier run used its time: the same models are left out and the same steps taken, and no time is
+            measured, so that a slower hour changes nothing. None = limits as configured.
         prepared: what ``prepare`` made of the same arguments, where it was called already.
 
     Raises:
         ForecastkitError: the user can mend it; nothing half-written is left.
     """
     watch = observer or Observer()
-    started = time.perf_counter()
+    started, begun = time.perf_counter(), time.monotonic()
     prepared = prepared or prepare(config, source=source, future=future, observer=watch, final=final)
     folder = resume or RunFolder.create(prepared.reading.profile.name, out)
     facts = {"kind": FIT if final else BACKTEST, **_facts(prepared, command)}
@@ -170,16 +171,22 @@ def execute(
     backtests: dict[str, list[ModelBacktest]] = {}
     lags: dict[str, Any] = {}
     interrupted = False
+    budget = Budget(config.time_limit, config.baseline_seconds, final=final, replay=replay, started=begun)
     with _threads(prepared):
         try:
-            for name, one, lag in _backtests(prepared, folder, watch, replay):
+            if config.tune is not None:
+                prepared = tune(prepared, folder, watch, budget)
+                facts["tuned"] = {
+                    name: registry.options_of(m) for name, m in prepared.models.items() if m.family == "network"
+                }
+            for name, one, lag in run_backtests(prepared, folder, watch, budget):
                 backtests.setdefault(name, []).append(one)
                 if lag:
                     lags.setdefault(name, lag)
         except KeyboardInterrupt:
             interrupted = True
             folder.log("interrupted")
-        outcome = _conclude(prepared, folder, backtests, lags, watch, final=final, interrupted=interrupted)
+        outcome = _conclude(prepared, folder, backtests, lags, watch, budget, final=final, interrupted=interrupted)
     seconds = time.perf_counter() - started
     outcome = replace(outcome, seconds=seconds)
     _finish(outcome, facts)
@@ -238,6 +245,8 @@ def prepare(
     if final:
         require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)
+    if config.tune is not None:
+        check_tuning(prepared)
     watch.plan(prepared)
     return prepared
 
@@ -252,11 +261,27 @@ def _models(config: RunConfig) -> dict[str, Forecaster]:
     always = registry.ALWAYS if config.baselines == "all" else NAIVES
     check_ensemble(config)
     names = [n for n in dict.fromkeys([*always, *config.models]) if n != ENSEMBLE]
-    every = {"transform": config.transform, "non_negative": config.non_negative, "whole": config.whole}
-    models = {name: registry.create_model(name, **every | config.models.get(name, {})) for name in names}
+    models = {name: _model(config, name) for name in names}
     # Cheap ones first, so that an interrupted run has its naive rule.
     order = {"baseline": 0, "statistical": 1, "network": 2}
     return dict(sorted(models.items(), key=lambda pair: order.get(pair[1].family, 3)))
+
+
+def _model(config: RunConfig, name: str) -> Forecaster:
+    """A model by its name, or by the kind that its options name: ``{gru_log: {model: gru, scaling: log}}``."""
+    options = dict(config.models.get(name, {}))
+    kind = str(options.pop("model", name))
+    if kind != name and (name in registry.MODELS or not registry.is_name(name)):
+        raise ConfigError(
+            place=f"models.{name}",
+            value=f"model: {kind}"[:60],
+            rule="a name of its own needs letters, digits, _ or -, and may not be that of another model",
+            remedy=f"Call it for instance {kind}_2.",
+        )
+    if kind == ENSEMBLE and name != ENSEMBLE:
+        raise ConfigError(place=f"models.{name}", value=kind, rule="a run has one ensemble, made from its other models")
+    every = {"transform": config.transform, "non_negative": config.non_negative, "whole": config.whole}
+    return registry.create_model(kind, **every | options)
 
 
 def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...]]:
@@ -322,110 +347,13 @@ def _threads(prepared: Prepared) -> Iterator[None]:
         yield
 
 
-def _backtests(
-    prepared: Prepared, folder: RunFolder, watch: Observer, replay: Mapping[str, str] | None = None
-) -> Iterator[tuple[str, ModelBacktest, dict[str, Any]]]:
-    for name in prepared.models:
-        for seed in prepared.seeds(name):
-            key = _signature(prepared, name, seed)
-            stored = _load_part(folder, name, seed, key)
-            if stored is None:
-                one = _one_backtest(prepared, name, seed, watch, replay)
-                lag = _lag(prepared, one)
-                _save_part(folder, one, lag, key)
-            else:
-                one, lag = stored
-            watch.finish(one)
-            took = f"{one.seconds_fit + one.seconds_predict:.1f} s"
-            folder.log(f"{name} seed {seed}: {one.error or 'done'} ({took}{', kept' if stored else ''})")
-            yield name, one, lag
-
-
-def _one_backtest(
-    prepared: Prepared, name: str, seed: int, watch: Observer, replay: Mapping[str, str] | None
-) -> ModelBacktest:
-    model, folds = prepared.models[name], prepared.folds.all
-    if replay and name in replay:
-        shape = (len(folds), len(prepared.frame.items), prepared.plan.horizon)
-        return ModelBacktest(name, seed, np.full(shape, np.nan), error=replay[name])
-    deadline = None
-    if model.family == "statistical" and replay is None:
-        deadline = time.monotonic() + prepared.config.baseline_seconds
-    context = FitContext(seed=seed, deadline=deadline, progress=watch.advance, n_jobs=prepared.config.n_jobs)
-    watch.start(name, seed, len(folds))
-    one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
-    return replace(one, info={**one.info, "peak_mib": peak_mib()})
-
-
-def _lag(prepared: Prepared, one: ModelBacktest) -> dict[str, Any]:
-    """The lag check of a network, over the time of the report folds, one step ahead, without a refit."""
-    if one.fitted is None or prepared.models[one.model].family != "network":
-        return {}
-    frame, report = prepared.frame, prepared.folds.report
-    n = min(MAX_LAG_ROWS, len(frame.calendar) - 1 - report[0].position)
-    forecasts, when = one_step_forecasts(one.fitted, frame, n)
-    return lag_check(one.model, frame, forecasts, when)
-
-
-def _signature(prepared: Prepared, name: str, seed: int) -> str:
-    """What decides the numbers of one model: a part with another signature is not used."""
-    from forecastkit import __version__
-
-    facts = {
-        "version": __version__,
-        "data": prepared.reading.profile.fingerprint,
-        "plan": {k: v for k, v in prepared.plan.to_dict().items() if k != "seeds"},
-        "model": repr(prepared.models[name]),
-        "seed": seed,
-    }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str) -> None:
-    meta = {
-        "signature": key,
-        "seconds_fit": one.seconds_fit,
-        "seconds_predict": one.seconds_predict,
-        "info": dict(one.info),
-        "curves": one.curves,
-        "error": one.error,
-        "lag": lag,
-    }
-    arrays = {"points": one.points} | ({} if one.quantiles is None else {"quantiles": one.quantiles})
-    artifacts.save_model(folder.part(one.model, one.seed), arrays, meta)
-
-
-def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
-    path = folder.part(name, seed)
-    if not path.exists():
-        return None
-    try:
-        arrays, meta = artifacts.load_model(path)
-    except ModelFileError:
-        # Killed while it was written: do it again.
-        return None
-    if meta.get("signature") != key:
-        return None
-    one = ModelBacktest(
-        name,
-        seed,
-        arrays["points"],
-        arrays.get("quantiles"),
-        seconds_fit=meta["seconds_fit"],
-        seconds_predict=meta["seconds_predict"],
-        info=meta["info"],
-        curves=meta["curves"],
-        error=meta["error"],
-    )
-    return one, meta["lag"]
-
-
 def _conclude(
     prepared: Prepared,
     folder: RunFolder,
     backtests: dict[str, list[ModelBacktest]],
     lags: dict[str, Any],
     watch: Observer,
+    budget: Budget,
     *,
     final: bool,
     interrupted: bool,
@@ -448,14 +376,16 @@ def _conclude(
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
     _write_worth(prepared, folder, evaluation)
     forecast = None
+    fitted: dict[str, Any] = {}
     if final and not interrupted:
         try:
             watch.phase("final fit")
-            forecast = _final(prepared, folder, evaluation)
+            forecast, fitted = fit_final(prepared, folder, evaluation, budget)
         except KeyboardInterrupt:
             interrupted = True
             folder.log("interrupted")
-    return Outcome(folder, prepared, evaluation, forecast, 0.0, interrupted, lags)
+    used = budget.used(backtests, fitted) if budget.limit is not None else {}
+    return Outcome(folder, prepared, evaluation, forecast, 0.0, interrupted, lags, used)
 
 
 def _write_scores(folder: RunFolder, evaluation: Evaluation, backtests: Mapping[str, list[ModelBacktest]]) -> None:
@@ -492,47 +422,6 @@ def curves_table(backtests: Mapping[str, list[ModelBacktest]]) -> pd.DataFrame:
     columns = ["model", "seed", "fit", "step", "epoch", "train_loss", "valid_loss", "grad_norm", "lr", "stopped"]
     table = pd.DataFrame(rows)
     return table.reindex(columns=[*columns, *[c for c in table.columns if c not in columns]])
-
-
-def _final(prepared: Prepared, folder: RunFolder, evaluation: Evaluation) -> pd.DataFrame:
-    """Fit the chosen model on all rows and forecast from each series' own last row."""
-    wanted = prepared.config.final
-    name = evaluation.verdict.use if wanted == "recommended" else wanted
-    if name not in evaluation.seeds and name == ENSEMBLE:
-        raise FitError(place=f"model {name}", rule="there are no two models with select folds to join")
-    if name not in evaluation.seeds:
-        reason = evaluation.leaderboard.set_index("model").loc[name, "reason"]
-        raise FitError(
-            place=f"model {name}", value=str(reason), rule="it failed in the backtest and cannot be the final model"
-        )
-    scored, model = evaluation.seeds[name], prepared.models[name]
-    seed = prepared.config.seed
-    n_steps = training_steps([s.backtest for s in scored])
-    gap, horizon = prepared.plan.gap, prepared.plan.horizon
-    fitted = model.fit(
-        prepared.frame,
-        horizon=horizon + gap,
-        context=FitContext(seed=seed, n_steps=n_steps, n_jobs=prepared.config.n_jobs),
-    )
-    intervals = scored[0].intervals
-    saved = SavedModel(
-        name=name,
-        options=registry.options_of(model),
-        fitted=fitted,
-        frame=prepared.frame,
-        horizon=horizon,
-        gap=gap,
-        intervals=intervals,
-        season_length=prepared.plan.season_length or prepared.frame.season_length,
-        facts={"seed": seed, "n_steps": n_steps, "fingerprint": prepared.reading.profile.fingerprint},
-    )
-    saved.save(folder / "model")
-    card = model_card(saved, prepared.reading.profile, prepared.folds, evaluation, notes=prepared.notes)
-    write_model_card(folder / "model", card)
-    forecast = saved.forecast()
-    artifacts.write_csv(folder / "forecast.csv", forecast)
-    folder.log(f"final model {name}, seed {seed}, {'no' if n_steps is None else n_steps} training steps, on all rows")
-    return forecast
 
 
 def _facts(prepared: Prepared, command: str) -> dict[str, Any]:
@@ -605,6 +494,8 @@ def _finish(outcome: Outcome, facts: dict[str, Any]) -> None:
         final = artifacts.load_meta(folder / "model").get("facts")
         final = {"model": str(outcome.forecast["model"].iloc[0]), **(final or {})}
     facts = {**facts, "status": status, "timings": timings, "final": final}
+    if outcome.budget:
+        facts["budget"] = outcome.budget
     if evaluation is not None:
         facts["notes"] = [*facts["notes"], *evaluation.notes]
         artifacts.write_json(folder / "diagnostics.json", diagnostics(evaluation, outcome.lag_checks))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from forecastkit import registry
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting import ensemble
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from forecastkit.config import RunConfig
     from forecastkit.run.execute import Prepared
 
-__all__ = ["check_ensemble", "training_steps", "with_ensemble"]
+__all__ = ["check_ensemble", "kind_of", "schedule_end", "training_steps", "with_ensemble"]
 
 
 def check_ensemble(config: RunConfig) -> None:
@@ -63,6 +65,8 @@ def with_ensemble(
             tuple(float(w) for w in weights),
             tuple(r.seed for r in good[name]),
             training_steps(good[name]),
+            schedule_end(good[name]),
+            kind_of(prepared.config, name),
         )
         for name, weights in zip(names, mix.weights)
     )
@@ -70,15 +74,27 @@ def with_ensemble(
     one = ModelBacktest(
         ensemble.NAME,
         prepared.config.seed,
-        points,
+        np.rint(points) + 0.0 if prepared.config.whole else points,
         seconds_fit=sum(r.seconds_fit for r in runs),
         seconds_predict=sum(r.seconds_predict for r in runs),
         info={"note": f"{ensemble.said(mix.method, members)}; time is that of its members", "tried": tried},
     )
     out[ensemble.NAME] = [one]
+    shape = {"non_negative": prepared.config.non_negative, "whole": prepared.config.whole}
     kept = [asdict(m) for m in members]
-    forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method)
+    forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method, **shape)
     return replace(prepared, models={**prepared.models, ensemble.NAME: forecaster}), out
+
+
+def kind_of(config: RunConfig, name: str) -> str:
+    """The registry's name of a model that the configuration may call otherwise."""
+    return str(config.models.get(name, {}).get("model", name))
+
+
+def schedule_end(runs: Sequence[ModelBacktest]) -> int | None:
+    """Steps over which a time limit laid the learning rate's schedule; None = there was none."""
+    ends = [int(r.info["most_steps"]) for r in runs if r.info.get("most_steps") is not None]
+    return round(statistics.median(ends)) if ends else None
 
 
 def training_steps(runs: Sequence[ModelBacktest]) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading import Profile, ReadOptions, read, with_future
+from forecastkit.reading.profile import item_columns
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.saved_model import SavedModel
 
@@ -64,7 +65,9 @@ def reading_of(folder: RunFolder, model: SavedModel) -> ReadOptions:
         options,
         target=options.target or profile.get("target") or None,
         time=options.time or profile.get("time") or None,
-        item=options.item or profile.get("item") or None,
+        item=options.item
+        or ",".join(item_columns(str(profile.get("item", "")), str(profile.get("layout", ""))))
+        or None,
         freq=options.freq or (None if calendar.sessions else calendar.freq),
         season_length=model.season_length,
         min_rows=1,

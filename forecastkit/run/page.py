@@ -14,6 +14,7 @@ from forecastkit.forecasting.scores import coverages
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.tune import FILE as TUNING
 
 __all__ = ["diagnostics", "report_data", "write_page"]
 
@@ -148,6 +149,7 @@ def report_data(folder: RunFolder, *, lang: str | None = None) -> ReportData:
         units=str(profile.get("units") or ""),
         worth=folder.json("cost.json") if (folder / "cost.json").exists() else {},
         ranks=found.get("ranks") or {},
+        tuning=folder.json(TUNING).get("trials", []) if (folder / TUNING).exists() else [],
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, ModelFileError
+from forecastkit.run.budget import Replay
 from forecastkit.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def rerun(
 ) -> dict[str, Any]:
     """Carry out a run again with its data, configuration and seeds, and compare the tables.
 
-    Models that ran out of their time budget then are left out now, and no other has a limit.
+    Models that ran out of their time budget then are left out now; a time limit is not measured again, but its numbers of
+    steps, seeds and members are taken. A search for options is not made again either; what it found is taken.
 
     Args:
         data: where the data are now; None = where they were.
@@ -68,8 +70,9 @@ def rerun(
         # Other data give other numbers: there is nothing to compare.
         return {**found, "data": {"then": facts.get("fingerprint"), "now": now}}
     outcome = execute(
-        config, out=out, observer=observer, final=final, command=command, replay=_left_out(first), prepared=prepared
-    )
+        config, out=out, observer=observer, final=final, command=command, prepared=prepared,
+        replay=Replay(_left_out(first), facts.get("budget") or {}, facts.get("tuned") or {}),
+    )  # fmt: skip
     if outcome.interrupted:
         raise KeyboardInterrupt
     files = compare_files(first, outcome.folder)

@@ -32,7 +32,8 @@ class SavedModel:
     """A fitted model with everything that a later forecast needs.
 
     Args:
-        name, options: of the registry.
+        name: what the run calls it.
+        options: of the registry.
         frame: the history.
         horizon: steps that are forecast, after ``gap`` steps that are not.
         intervals: None = quantiles are the model's own, or NaN.
@@ -49,6 +50,7 @@ class SavedModel:
     season_length: int
     facts: dict[str, Any] = field(default_factory=dict)
     fill_in: str = FILL_IN
+    kind: str = ""
 
     def forecast(self, horizon: int | None = None) -> pd.DataFrame:
         """The forecast frame from each series' own last row.
@@ -80,6 +82,7 @@ class SavedModel:
         stamps, instants_of = _pack(whole)
         meta = {
             "name": self.name,
+            "kind": self.kind or self.name,
             "options": self.options,
             "state": state,
             "horizon": self.horizon,
@@ -118,7 +121,10 @@ class SavedModel:
         arrays, meta = artifacts.load_model(folder)
         try:
             frame = _frame(folder, arrays["calendar"], meta)
-            model = registry.create_model(meta["name"], **meta["options"])
+            if not registry.is_name(meta["name"]):
+                raise ValueError("no name of a model")
+            kind = str(meta.get("kind", meta["name"]))
+            model = registry.create_model(kind, **meta["options"])
             state = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
             fitted = model.restore(state, meta["state"])
             intervals = meta["intervals"] and ConformalIntervals.from_dict(meta["intervals"])
@@ -154,7 +160,7 @@ class SavedModel:
         old = self.frame
         _same_kind(old, newer)
         unknown = sorted(set(newer.items) - set(old.items))
-        if unknown and registry.create_model(self.name, **self.options).family == "statistical":
+        if unknown and registry.create_model(self.kind or self.name, **self.options).family == "statistical":
             raise DataError(
                 place="--data",
                 value=f"series {unknown[0]!r}",

@@ -81,6 +81,7 @@ class TrainingModule(pl.LightningModule):
         objective: for training, called once a step.
         valid_objective: for validation.
         deadline: ``time.monotonic()`` after which training ends.
+        halt: steps after which training ends, as time once did; None = none.
         dtype: of matrix products; bfloat16 through autocast.
     """
 
@@ -92,13 +93,15 @@ class TrainingModule(pl.LightningModule):
         options: OptimizerOptions,
         *,
         deadline: float | None = None,
+        halt: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.net, self.objective, self.valid_objective, self.options = net, objective, valid_objective, options
-        self.deadline, self.compute_dtype = deadline, dtype
+        self.deadline, self.halt, self.compute_dtype = deadline, halt, dtype
         self.n_steps = 0
+        self.out_of_time = False
         self.stop_requested = False
         self.train_losses: list[float] = []
         self.grad_norms: list[float] = []
@@ -146,9 +149,10 @@ class TrainingModule(pl.LightningModule):
             self._follow(parameters)
             self.train_losses.append(value)
             self.grad_norms.append(float(norm))
-            out_of_time = self.deadline is not None and time.monotonic() > self.deadline
+            late = self.deadline is not None and time.monotonic() > self.deadline
+            self.out_of_time = late or (self.halt is not None and self.n_steps >= self.halt)
             enough = self.n_steps >= self.options.max_steps
-            if self.stop_requested or out_of_time or enough:
+            if self.stop_requested or self.out_of_time or enough:
                 self.trainer.should_stop = True
                 return
 

@@ -28,6 +28,7 @@ class Trained:
         curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr, and valid_accuracy where
             right answers are counted.
         best_step: step of the kept weights; 0 = those before training.
+        out_of_time: whether a deadline, or the memory of one, ended it.
     """
 
     n_steps: int
@@ -35,6 +36,7 @@ class Trained:
     best_loss: float
     early_stopped: bool
     curves: list[dict[str, float]] = field(default_factory=list)
+    out_of_time: bool = False
 
 
 class _Watch(pl.Callback):
@@ -187,4 +189,5 @@ def train(
     elif any(not torch.isfinite(p).all() for p in module.net.parameters()):
         raise DivergedError
     best = watch.best_step if watch.best else module.n_steps
-    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves)
+    stopped = module.out_of_time and module.n_steps < max_steps
+    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped)

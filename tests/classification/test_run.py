@@ -142,6 +142,50 @@ def test_five_classes_from_the_command_line(tmp_path):
     assert set(pd.read_csv(tmp_path / "b.csv")["class"]) <= set("NSVFQ")
 
 
+def test_what_was_finished_before_ctrl_c_is_reported(records, tmp_path, capsys, monkeypatch):
+    from forecastkit.classification.models.baselines import Boosting
+
+    def stop(self, *args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Boosting, "fit", stop)
+    out = tmp_path / "run"
+    assert main(["ecg", "fit", "--records", str(records), "--out", str(out), "--split", "folds"]) == 130
+    printed = capsys.readouterr()
+    assert "interrupted. What was finished is in the report." in printed.err
+    board = pd.read_csv(out / "leaderboard.csv").set_index("model")
+    assert board.loc["logistic", "status"] == "ok"
+    assert board.loc["gru", "status"] == "skipped"
+    assert "skipped: interrupted" in printed.out
+    assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("model/logistic/model.json", lambda t: t.replace('"temperature"', '"temprature"')),
+        ("model/logistic/model.json", lambda t: t.replace('"rare": "V"', '"rare": "W"')),
+        ("model/logistic/model.json", lambda t: t[: len(t) // 2]),
+        ("verdict.json", lambda t: "{"),
+        ("diagnostics.json", lambda t: "[]"),
+        ("model/normal/model.json", lambda t: t.replace('"detector": "pca"', '"detector": "os.system"')),
+    ],
+)
+def test_a_damaged_run_is_one_line(ecg_run, records, tmp_path, capsys, file, change):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(ecg_run, run)
+    text = (run / file).read_text()
+    (run / file).write_text(change(text))
+    assert change(text) != text
+    words = ["ecg", "predict", str(run), "--record", str(records / "p1.hea")]
+    assert main([*words, *(["--model", "logistic"] if "verdict" not in file else [])]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
 class TestVisits:
     def test_the_slope_is_found(self, visits_run):
         board = pd.read_csv(visits_run / "leaderboard.csv").set_index("model")

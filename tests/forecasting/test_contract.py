@@ -115,6 +115,7 @@ def test_bidirectional_recursive_is_explained():
     {"strategy": "recursive"}, {"bidirectional": True}, {"layers": 2, "dropout": 0.2}, {"loss": "mse"}, {"loss": "huber"},
     {"residual": "none"}, {"residual": "season"}, {"supervise": "all"}, {"supervise": "all", "strategy": "recursive"},
     {"schedule": "onecycle"}, {"optimizer": "sgd", "lr": 0.01}, {"scaling": "none"},
+    {"scaling": "item"}, {"scaling": "log"}, {"identity": True}, {"head": "mixture"}, {"loss": "pinball", "level": 0.8},
 ])  # fmt: skip
 def test_network_options_train_and_restore(options, panel):
     model = registry.create_model("gru", **(SMALL | options))
@@ -130,7 +131,9 @@ def test_network_learns_a_sine():
     index = pd.date_range("2024-01-01", periods=400, freq="h")
     data = pd.DataFrame({"item_id": "a", "timestamp": index, "target": np.sin(t / 5)})
     frame = SeriesFrame(data, Calendar("h", index))
-    fitted = registry.create_model("lstm", hidden=16, context_length=40, max_steps=300).fit(frame.upto(379), horizon=20)
+    fitted = registry.create_model("lstm", hidden=16, context_length=40, max_steps=300, clock=False).fit(
+        frame.upto(379), horizon=20
+    )
     out = fitted.predict_at(frame, np.array([379]))[0, 0]
     assert np.abs(out - np.sin(t[380:] / 5)).mean() < 0.2
     assert np.abs(np.sin(379 / 5) - np.sin(t[380:] / 5)).mean() > 0.5  # the naive rule it started from

@@ -162,7 +162,8 @@ class TestEncoder:
 class TestTimeFeatures:
     def test_by_frequency_and_only_cycles_that_were_seen_twice(self):
         def cycles(freq, periods):
-            return TimeFeatures.choose(Calendar(freq, pd.date_range("2020-01-01", periods=periods, freq=freq))).cycles
+            calendar = Calendar(freq, pd.date_range("2020-01-01", periods=periods, freq=freq))
+            return TimeFeatures.choose(calendar, clock=True).cycles
 
         assert cycles("h", 24 * 20) == ("day", "week")
         assert cycles("h", 24) == ()
@@ -170,6 +171,11 @@ class TestTimeFeatures:
         assert cycles("D", 400) == ("week",)
         assert cycles("MS", 36) == ("year",)
         assert cycles("YS", 30) == ()
+        days = Calendar("D", pd.date_range("2020-01-01", periods=400))
+        assert TimeFeatures.choose(days).cycles == ()
+        assert TimeFeatures.choose(
+            Calendar("30min", pd.date_range("2020-01-01", periods=400, freq="30min"))
+        ).cycles == ("day",)
         assert TimeFeatures.choose(Calendar("step", pd.Index(np.arange(50)))).cycles == ()
 
     def test_midnight_and_noon_by_the_wall_clock(self):

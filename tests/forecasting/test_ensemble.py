@@ -212,7 +212,7 @@ class TestRun:
             "--out",
             "run",
         ]
-        words += ["final=ensemble", "ensemble=median", *(f"models.gru.{k}={v}" for k, v in SMALL.items())]
+        words += ["--whole", "final=ensemble", "ensemble=median", *(f"models.gru.{k}={v}" for k, v in SMALL.items())]
         assert main(words) == 0
         board = pd.read_csv("run/leaderboard.csv")
         row = board.set_index("model").loc["ensemble"]
@@ -221,6 +221,7 @@ class TestRun:
         assert (board["model"] == "gru").sum() == 1
         forecast = pd.read_csv("run/forecast.csv")
         assert set(forecast["model"]) == {"ensemble"}
+        assert (forecast["point"] == forecast["point"].round()).all()
         assert main(["predict", "run", "--out", "again.csv"]) == 0
         pd.testing.assert_frame_equal(pd.read_csv("again.csv"), forecast)
         assert main(["rerun", "run", "--quiet"]) == 0

@@ -70,6 +70,13 @@ class TestPaths:
         again = registry.create_model("gru", head="normal", strategy="recursive", supervise="all", **SMALL)
         assert again.fit(panel, horizon=3).samples_at(panel, np.array([100]), 5).shape == (1, 2, 5, 3)
 
+    def test_a_transform_around_a_model_keeps_its_paths(self, panel):
+        at, plain = np.array([90, 110]), registry.create_model("deepar", **SMALL)
+        paths = plain.fit(panel, horizon=3, context=FitContext()).samples_at(panel, at, 4)
+        around = registry.create_model("deepar", whole=True, transform="standard", **SMALL).fit(panel, horizon=3)
+        np.testing.assert_allclose(around.samples_at(panel, at, 4), np.rint(paths), atol=1.01)
+        assert registry.create_model("naive", whole=True).fit(panel, horizon=2).samples_at(panel, at, 3) is None
+
     def test_counts_are_whole_and_not_negative(self):
         rng = np.random.default_rng(0)
         index = pd.date_range("2022-01-01", periods=300, freq="D")

@@ -107,7 +107,7 @@ def test_what_differs_between_tables(first, copied):
     (copied / "forecast.csv").unlink()
     board = pd.read_csv(copied / "leaderboard.csv", float_precision="round_trip")
     board.assign(seconds_fit=9.0).to_csv(copied / "leaderboard.csv", index=False)
-    scores = pd.read_csv(copied / "scores.csv")
+    scores = pd.read_csv(copied / "scores.csv", float_precision="round_trip")
     scores.iloc[:-2].to_csv(copied / "scores.csv", index=False)
     pd.read_parquet(copied / "backtest.parquet").drop(columns="actual").to_parquet(copied / "backtest.parquet")
     rows = {row["name"]: row["what"] for row in compare_files(RunFolder(first), RunFolder(copied))}

@@ -121,6 +121,16 @@ class FittedAdjusted:
         quantiles = self.inner.quantiles_at(self.transform.apply(frame), cutoffs)
         return None if quantiles is None else self._shaped(self.transform.undo(quantiles, frame, cutoffs))
 
+    def samples_at(self, frame: SeriesFrame, cutoffs: np.ndarray, n: int, *, seed: int = 1) -> np.ndarray | None:
+        """See ``FittedNetwork.samples_at``; None where the inner model has no sample paths."""
+        draw = getattr(self.inner, "samples_at", None)
+        paths = None if draw is None else draw(self.transform.apply(frame), cutoffs, n, seed=seed)
+        if paths is None:
+            return None
+        # One path at a time is [n_cutoffs, n_items, horizon], as points are.
+        undone = [self._shaped(self.transform.undo(paths[:, :, k], frame, cutoffs)) for k in range(n)]
+        return np.stack(undone, axis=2)
+
     def update(self, frame: SeriesFrame) -> FittedAdjusted:
         """See ``Fitted.update``."""
         return replace(self, inner=self.inner.update(self.transform.apply(frame)))

@@ -74,13 +74,17 @@ class NetTask:
         """From what ``state`` wrote; files of the first format have the first few alone."""
         values = {f.name: meta[f.name] for f in fields(cls) if f.name in meta}
         for name in ("bases", "past_tables", "known_tables", "static_tables"):
-            values[name] = tuple(tuple(v) if isinstance(v, list) else int(v) for v in values.get(name, ()))
+            values[name] = tuple(tuple(v) if isinstance(v, (list, tuple)) else int(v) for v in values.get(name, ()))
         return cls(**values)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
-    """Weights and what they were trained with."""
+    """Weights and what they were trained with.
+
+    Args:
+        spreads: of each series, where they are its scale.
+    """
 
     forecaster: NetworkForecaster
     net: Any = field(repr=False)
@@ -88,6 +92,7 @@ class FittedNetwork:
     encoder: CovariateEncoder
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
+    spreads: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def horizon(self) -> int:
@@ -163,6 +168,7 @@ class FittedNetwork:
         from forecastkit.nn.inputs import as_inputs
 
         where = next(self.net.parameters()).device
+        spreads = np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
 
         def forward(batch: Batch, windows: Windows) -> np.ndarray:
             units = Units(*(v.to(where) for v in units_of(batch.scale)))
@@ -172,7 +178,8 @@ class FittedNetwork:
 
         return forecasts(
             frame, cutoffs, self.encoder, forward, shape, context_length=self.task.context_length, horizon=self.horizon,
-            scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, elapsed=self.task.elapsed, chunk=chunk,
+            scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, spreads=spreads,
+            elapsed=self.task.elapsed, chunk=chunk,
         )  # fmt: skip
 
     def update(self, frame: SeriesFrame) -> FittedNetwork:
@@ -182,7 +189,8 @@ class FittedNetwork:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
-        return arrays, {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
+        meta = {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
+        return arrays, meta | ({"spreads": self.spreads} if self.spreads else {})
 
 
 def _chances(seed: int, names: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:

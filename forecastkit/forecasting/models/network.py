@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -18,13 +18,15 @@ from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
-from forecastkit.forecasting.models.windowed import item_scales, ranked_rules, training_windows
+from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 from forecastkit.forecasting.windows import Windows
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
+FEW_STEPS = 200
+"""Steps where no rows are left to say when to stop."""
 LARGE = 256 * 128
 """Units times windows a step from which the matrix products are worth sharing among threads."""
 MOST_REACH = 48
@@ -40,7 +42,8 @@ class NetworkForecaster:
         residual: the naive rule that is corrected: ``auto`` (all that the context holds: last value, last season, for
             hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
-        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen twice.
+        clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
+            twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -50,7 +53,8 @@ class NetworkForecaster:
             each window's spread; a squared error is divided by the square.
         average: decay of the running mean of the weights that is validated and kept (Polyak averaging); 0 = none.
         scaling: ``instance``: mean and standard deviation of each context; ``log``: the same in logarithms, where a
-            context has values above 0 alone; ``none``.
+            context has values above 0 alone; ``item``: the mean of each context and the standard deviation of all training
+            rows of its series, so that quiet stretches stay quiet; ``none``.
         paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
@@ -66,14 +70,14 @@ class NetworkForecaster:
 
     context_length: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
-    clock: bool = False
+    clock: bool | None = None
     identity: bool = False
     head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
     loss: Literal["mae", "mse", "huber", "pinball"] = "mae"
     level: float = 0.5
     scale_loss: bool = True
     average: float = 0.99
-    scaling: Literal["instance", "log", "none"] = "instance"
+    scaling: Literal["instance", "log", "item", "none"] = "instance"
     paths: int = 100
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
@@ -211,11 +215,13 @@ class NetworkForecaster:
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
         )  # fmt: skip
+        spreads = item_spreads(frame) if self.scaling == "item" else None
         source = WindowSource(
-            frame.store, length, horizon, self.scaling, task.scale_rows,
+            frame.store, length, horizon, self.scaling, task.scale_rows, spreads,
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
+        about = self._paced(source, task, train, valid, about)
         net, trained, retried_at = self._train_twice(source, task, train, valid, about)
         if retried_at:
             note = "; ".join([*([note] if note else []), f"diverged at first, retried at learning rate {retried_at:g}"])
@@ -223,6 +229,8 @@ class NetworkForecaster:
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
             "early_stopped": trained.early_stopped,
+            "most_steps": about.most_steps,
+            "out_of_time": trained.out_of_time,
             "retried": bool(retried_at),
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
@@ -236,7 +244,8 @@ class NetworkForecaster:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
         net.eval()
-        return FittedNetwork(self, net, task, encoder, info, trained.curves)
+        own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
+        return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
 
     def _train_twice(
         self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext
@@ -267,11 +276,10 @@ class NetworkForecaster:
         from forecastkit.training.trainer import train as run
 
         where = runtime.device(self.device)
-        short = self.max_steps if len(valid) else min(self.max_steps, 200)
+        most = min(self.max_steps, about.most_steps or self.max_steps)
+        short = most if len(valid) else min(most, FEW_STEPS)
         n_steps = about.n_steps if about.n_steps is not None else short
-        options = OptimizerOptions(
-            self.optimizer, lr, self.weight_decay, self.schedule, self.clip, self.max_steps, self.average
-        )
+        options = OptimizerOptions(self.optimizer, lr, self.weight_decay, self.schedule, self.clip, most, self.average)
         with runtime.seeded(about.seed):
             net = self.net_of(task)
             if n_steps == 0:
@@ -282,6 +290,7 @@ class NetworkForecaster:
                 self._last_objective(),
                 options,
                 deadline=about.deadline,
+                halt=about.halt,
                 dtype=runtime.dtype_of(self.precision, where),
             )
             every = min(self.val_every, n_steps)
@@ -304,6 +313,28 @@ class NetworkForecaster:
                 progress=about.progress,
             )
         return net.cpu(), trained
+
+    def _paced(self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext) -> FitContext:
+        """With a deadline: the same with the number of steps that fit before it."""
+        if about.deadline is None or about.n_steps is not None or about.most_steps is not None:
+            return about
+        from forecastkit import runtime
+        from forecastkit.forecasting.datamodule import ForecastDataModule
+        from forecastkit.training.module import OptimizerOptions, TrainingModule
+        from forecastkit.training.pace import steps_in_time
+
+        where = runtime.device(self.device)
+        most = self.max_steps if len(valid) else min(self.max_steps, FEW_STEPS)
+        every = min(self.val_every, most)
+        with runtime.seeded(about.seed):
+            module = TrainingModule(
+                self.net_of(task).to(where), self._objective(task), self._last_objective(),
+                OptimizerOptions(self.optimizer, self.lr), dtype=runtime.dtype_of(self.precision, where),
+            )  # fmt: skip
+            data = ForecastDataModule(source, train, valid, batch_size=self.batch_size, steps_per_epoch=every)
+            left = about.deadline - time.monotonic()
+            steps = steps_in_time(module, data, left, most=most, steps_per_epoch=every)
+        return replace(about, most_steps=steps)
 
     def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
@@ -353,7 +384,8 @@ class NetworkForecaster:
             arrays = _of_this_format(arrays, task)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
-        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})))
+        spreads = {str(item): float("nan") if s is None else float(s) for item, s in meta.get("spreads", {}).items()}
+        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads)
 
 
 def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["Arima", "AutoArima", "AutoEts", "Theta"]
+__all__ = ["Arima", "AutoArima", "AutoEts", "LocalModel", "StatisticalForecaster", "Theta"]
 
 FEWEST_ROWS = 6
 DIFFERENCE, PROFILE = "difference", "decomposition"
@@ -39,7 +39,7 @@ WORTH_PROCESSES = 40
 """Series from which starting worker processes pays."""
 
 
-class _Local(Protocol):
+class LocalModel(Protocol):
     """A model of one series."""
 
     def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
@@ -179,8 +179,8 @@ class _Filtered:
 class _FittedLocal:
     """One model a series."""
 
-    forecaster: _Statistical
-    models: dict[str, _Local]
+    forecaster: StatisticalForecaster
+    models: dict[str, LocalModel]
     train: dict[str, np.ndarray]
     season_length: int
     horizon: int
@@ -225,13 +225,13 @@ def _in_time(deadline: float | None, done: int, total: int) -> None:
         )
 
 
-def _fit_one(forecaster: _Statistical, season_length: int, y: np.ndarray) -> _Local:
+def _fit_one(forecaster: StatisticalForecaster, season_length: int, y: np.ndarray) -> LocalModel:
     with _quiet():
         return forecaster._fit_series(y, season_length)
 
 
 @dataclass(frozen=True)
-class _Statistical:
+class StatisticalForecaster:
     """What the four share.
 
     Args:
@@ -255,7 +255,7 @@ class _Statistical:
     def _library_model(self, season: int) -> Any:
         raise ConfigError(place=type(self).__name__, rule="not a model by itself")
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
         past = _bridge(y)
         adjusted = self._adjustment(season_length, len(past))
         if np.ptp(past) == 0:
@@ -281,7 +281,7 @@ class _Statistical:
         how = self._adjustment(season_length, self.max_history)
         return f"season {season_length} taken out by {how} first" if how else ""
 
-    def _said(self, season_length: int, models: dict[str, _Local]) -> str:
+    def _said(self, season_length: int, models: dict[str, LocalModel]) -> str:
         flat = sum(isinstance(m, _Forwarded) and m.model is None for m in models.values())
         constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
         return "; ".join(filter(None, [self._note(season_length), constant if flat else ""]))
@@ -306,7 +306,7 @@ class _Statistical:
         info = {"note": self._said(frame.season_length, models)}
         return _FittedLocal(self, models, train, frame.season_length, horizon, info, deadline=about.deadline)
 
-    def _fit_all(self, train: dict[str, np.ndarray], season: int, context: FitContext) -> dict[str, _Local]:
+    def _fit_all(self, train: dict[str, np.ndarray], season: int, context: FitContext) -> dict[str, LocalModel]:
         if context.n_jobs > 1 and len(train) >= WORTH_PROCESSES:
             _in_time(context.deadline, 0, len(train))
             done = parallel.map(partial(_fit_one, self, season), train.values(), n_jobs=context.n_jobs)
@@ -328,7 +328,7 @@ class _Statistical:
 
 
 @dataclass(frozen=True)
-class AutoArima(_Statistical):
+class AutoArima(StatisticalForecaster):
     """ARIMA with orders chosen stepwise by AICc.
 
     Source: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03.
@@ -344,7 +344,7 @@ class AutoArima(_Statistical):
 
 
 @dataclass(frozen=True)
-class AutoEts(_Statistical):
+class AutoEts(StatisticalForecaster):
     """Exponential smoothing with error, trend and season chosen by AICc.
 
     Source: Hyndman, Koehler, Snyder and Grose (2002), doi:10.1016/S0169-2070(01)00110-8.
@@ -359,7 +359,7 @@ class AutoEts(_Statistical):
 
 
 @dataclass(frozen=True)
-class Theta(_Statistical):
+class Theta(StatisticalForecaster):
     """The theta method, optimised dynamically.
 
     Source: Fiorucci et al. (2016), doi:10.1016/j.ijforecast.2016.02.005.
@@ -374,7 +374,7 @@ class Theta(_Statistical):
 
 
 @dataclass(frozen=True)
-class Arima(_Statistical):
+class Arima(StatisticalForecaster):
     """ARIMA of a fixed order, by exact likelihood in state space form.
 
     Args:
@@ -398,7 +398,7 @@ class Arima(_Statistical):
     def _note(self, season_length: int) -> str:
         return ""
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> _Local:
+    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
         from statsmodels.tsa.arima.model import ARIMA
 
         seen = y[np.isfinite(y)]

@@ -14,7 +14,16 @@ from forecastkit.forecasting.schema import SeriesFrame, Store
 from forecastkit.forecasting.windows import Batch, Windows, gather, window_ends
 from forecastkit.nn.rules import rule_rows
 
-__all__ = ["CHUNK", "MOST_VALID", "evenly", "forecasts", "item_scales", "ranked_rules", "training_windows"]
+__all__ = [
+    "CHUNK",
+    "MOST_VALID",
+    "evenly",
+    "forecasts",
+    "item_scales",
+    "item_spreads",
+    "ranked_rules",
+    "training_windows",
+]
 
 VALID_SHARE = 0.15
 MOST_VALID = 1024
@@ -102,6 +111,13 @@ def item_scales(frame: SeriesFrame) -> np.ndarray:
     return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
 
 
+def item_spreads(frame: SeriesFrame) -> np.ndarray:
+    """[I] standard deviation of each series' observed rows; NaN where it has none or does not vary."""
+    rows = (frame.store.series(i) for i in range(len(frame.store)))
+    spreads = np.array([float(np.nanstd(y)) if np.isfinite(y).any() else np.nan for y in rows])
+    return np.where(spreads > 0, spreads, np.nan)
+
+
 def forecasts(
     frame: SeriesFrame,
     cutoffs: np.ndarray,
@@ -113,6 +129,7 @@ def forecasts(
     horizon: int,
     scaling: str,
     scale_rows: int | None = None,
+    spreads: np.ndarray | None = None,
     elapsed: bool = False,
     chunk: int = CHUNK,
 ) -> np.ndarray:
@@ -120,7 +137,7 @@ def forecasts(
 
     Args:
         shape: of a window's forecast, the horizon among it.
-        encoder, context_length, scaling, scale_rows, elapsed: see ``gather``.
+        encoder, context_length, scaling, scale_rows, spreads, elapsed: see ``gather``.
     """
     store = frame.store
     encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
@@ -128,8 +145,8 @@ def forecasts(
     out = np.full((len(at) * len(store), *shape), np.nan)
     for part, windows in _chunks(store, at, chunk):
         batch = gather(
-            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, covariates=encoded, ahead=horizon,
-            elapsed=elapsed,
+            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads,
+            covariates=encoded, ahead=horizon, elapsed=elapsed,
         )  # fmt: skip
         out[part] = batch.scale.inverse(read(batch, windows).astype(np.float64))
         for w in np.flatnonzero(~batch.observed.any(axis=(1, 2))):
