@@ -5,6 +5,7 @@ $FORECASTKIT_DATA/ecg/mitbih. MIT-BIH Arrhythmia Database, ODC-By 1.0; Moody and
 Record 102 is paced and left out of all but the R peaks.
 
     python benchmarks/ecg_mitbih.py beats --models gru,lstm --seeds 3
+    python benchmarks/ecg_mitbih.py beats --set warm_start=false       # a network that does not begin as the baseline
     python benchmarks/ecg_mitbih.py peaks            # beside XQRS where wfdb is installed
     python benchmarks/ecg_mitbih.py anomalies --models gru
     python benchmarks/ecg_mitbih.py patients         # logistic regressions, by how many patients they learned from
@@ -28,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 HERE = Path(__file__).resolve().parent
 STAMP: dict[str, Any] = {"date": dt.date.today().isoformat(), "python": platform.python_version()}
@@ -49,18 +51,21 @@ def rounded(value: Any, digits: int = 5) -> Any:
     return value
 
 
-def settings(folder: Path, task: str, models: str, seed: int) -> dict[str, Any]:
-    wanted: dict[str, Any] = {name: {} for name in models.split(",")}
+def settings(folder: Path, task: str, models: str, seed: int, options: list[str] | None = None) -> dict[str, Any]:
+    own = {key: yaml.safe_load(value) for key, value in (text.split("=", 1) for text in options or [])}
+    wanted: dict[str, Any] = {name: dict(own) for name in models.split(",")}
     return {"records": str(folder), "fs": 360.0, "task": task, "models": wanted, "seed": seed}
 
 
-def beats(folder: Path, models: str, seeds: int) -> None:
+def beats(folder: Path, models: str, seeds: int, options: list[str]) -> None:
     from forecastkit.cli.progress import FitsTerminal
     from forecastkit.run.classify_tasks import predict_ecg, run_ecg
 
     for seed in range(1, seeds + 1):
         with tempfile.TemporaryDirectory() as place:
-            run = run_ecg(settings(folder, "beats", models, seed), out=Path(place) / "run", watch=FitsTerminal())
+            run = run_ecg(
+                settings(folder, "beats", models, seed, options), out=Path(place) / "run", watch=FitsTerminal()
+            )
             board, groups, verdict = run.table("leaderboard.csv"), run.table("groups.csv"), run.json("verdict.json")
             started = time.perf_counter()
             predict_ecg(run, folder / "116_signal_adc200.csv.gz", fs=360.0, model=models.split(",")[0])
@@ -71,12 +76,21 @@ def beats(folder: Path, models: str, seeds: int) -> None:
             "model", "f1", "f1_low", "f1_high", "f1_select", "sensitivity", "ppv", "roc_auc", "pr_auc", "ece", "brier", "seconds_fit", "seconds_predict",
         ]  # fmt: skip
         rows = [{k: rounded(r[k]) for k in columns} for _, r in board.iterrows()]
-        more = {"seed": seed, "use": verdict["use"], "word": verdict["word"], "seconds_30_minutes": round(spent, 2)}
+        more = {
+            "seed": seed,
+            "options": " ".join(options),
+            "use": verdict["use"],
+            "word": verdict["word"],
+            "seconds_30_minutes": round(spent, 2),
+        }
         append("ecg_mitbih.csv", [{**r, **more, **STAMP} for r in rows])
         kept = ["model", "group", "n", "n_rare", "found", "missed", "false_alarms", "f1"]
         append(
             "ecg_mitbih_groups.csv",
-            [{**{k: rounded(r[k]) for k in kept}, "seed": seed, **STAMP} for _, r in groups.iterrows()],
+            [
+                {**{k: rounded(r[k]) for k in kept}, "seed": seed, "options": " ".join(options), **STAMP}
+                for _, r in groups.iterrows()
+            ],
         )
         print(board[["model", "f1", "f1_select", "sensitivity", "ppv"]].to_string(index=False))
 
@@ -154,6 +168,7 @@ def main() -> None:
     parser.add_argument("what", choices=["beats", "peaks", "anomalies", "patients"])
     parser.add_argument("--models", default="gru")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--set", nargs="*", default=[], help="options of the networks, such as hidden=64")
     arguments = parser.parse_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
@@ -161,7 +176,7 @@ def main() -> None:
     folder = Path(root) / "ecg" / "mitbih"
     pd.set_option("display.width", 160)
     if arguments.what == "beats":
-        beats(folder, arguments.models, arguments.seeds)
+        beats(folder, arguments.models, arguments.seeds, arguments.set)
     elif arguments.what == "peaks":
         peaks(folder)
     elif arguments.what == "anomalies":

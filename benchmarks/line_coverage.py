@@ -1,4 +1,4 @@
-"""Line coverage of the package by its tests: a row a room in results/coverage.csv.
+"""Line coverage of the package by its tests: a row a room in results/line_coverage.csv.
 
     python benchmarks/line_coverage.py                  # the whole suite, twenty minutes and more
     python benchmarks/line_coverage.py --missing        # and the lines that no test runs
@@ -22,7 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-RESULTS = HERE / "results" / "coverage.csv"
+RESULTS = HERE / "results" / "line_coverage.csv"
 
 
 def measured(tests: list[str], folder: Path) -> dict[str, dict]:

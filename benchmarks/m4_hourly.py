@@ -90,7 +90,7 @@ def run(name: str, past: list[np.ndarray], answer: list[np.ndarray], seed: int, 
     model = registry.create_model(name, **options)
     started = time.perf_counter()
     with runtime.threads(None if getattr(model, "is_large", False) else 1):
-        fitted = model.fit(frame, horizon=HORIZON, context=FitContext(seed=seed, n_jobs=1))
+        fitted = model.fit(frame, horizon=HORIZON, context=FitContext(seed=seed))
         points = fitted.predict_at(frame, np.array([len(frame.calendar) - 1]))[0]
     seconds = time.perf_counter() - started
     forecast = np.empty_like(points)
@@ -101,13 +101,15 @@ def run(name: str, past: list[np.ndarray], answer: list[np.ndarray], seed: int, 
 def main() -> None:
     import yaml
 
+    from forecastkit import registry
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="lstm,gru,seasonal_naive")
     parser.add_argument("--test", action="store_true", help="score the competition's test as well")
     parser.add_argument("--folds", type=int, default=1, help="folds inside the training part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", action="store_true")
-    parser.add_argument("options", nargs="*", help="options of every network, as hidden=128")
+    parser.add_argument("options", nargs="*", help="options of every network and regression, as hidden=128")
     args = parser.parse_args()
     options = {k: yaml.safe_load(v) for k, v in (word.split("=", 1) for word in args.options)}
     train, test = series("m4_hourly_train.csv"), series("m4_hourly_test.csv") if args.test else None
@@ -120,16 +122,16 @@ def main() -> None:
         parts.append(("test", train, test))
     rows = []
     for name in args.models.split(","):
-        is_network = name in ("lstm", "gru", "rnn")
+        takes_options = registry.describe(name)["family"] in ("network", "regression")
         for part, past, answer in parts:
-            found = run(name, past, answer, args.seed, options if is_network else {})
+            found = run(name, past, answer, args.seed, options if takes_options else {})
             info = found.pop("info")
             print(
                 f"{name:<15} {part:<8} OWA {found['owa']:.4f}  sMAPE {found['smape']:.3f}  MASE {found['mase']:.3f} "
                 f"{found['seconds']:7.1f} s  {info.get('best_step', '')} {info.get('corrects', '')} {info.get('context_length', '')}",
                 flush=True,
             )
-            words = " ".join(args.options) if is_network else ""
+            words = " ".join(args.options) if takes_options else ""
             numbers = [f"{found[k]:.4f}" for k in ("owa", "smape", "mase")]
             rows.append(
                 [dt.date.today().isoformat(), name, words, args.seed, part, *numbers, f"{found['seconds']:.1f}"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from page_accuracy import accuracy_sections
 from page_labels import sections as labels_sections
 
 HERE = Path(__file__).resolve().parent
@@ -35,6 +36,49 @@ def newest(name: str, keys: list[str]) -> pd.DataFrame | None:
         return None
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     return rows.drop_duplicates(keys, keep="last").reset_index(drop=True)
+
+
+def texts() -> list[str]:
+    """Sections of the text branch."""
+    parts = []
+    rows = newest("text_classify.csv", ["data", "part", "model", "options"])
+    if rows is not None:
+        parts.append(
+            "\n## Texts: classes\n`python benchmarks/text_classify.py phrasebank` and `spam`, five folds; `part 1` is the part that no choice "
+            "of options saw; p by McNemar against TF-IDF, whichever way. Published on the whole PhraseBank (Araci 2019): LSTM 0.71 / "
+            "0.64, with ELMo 0.75 / 0.70, ULMFiT 0.83 / 0.79, FinBERT 0.86 / 0.84, the last three pretrained on far more text.\n"
+        )
+        keep = [
+            "data",
+            "part",
+            "n",
+            "model",
+            "options",
+            "accuracy",
+            "macro_f1",
+            "f1_last_class",
+            "ece",
+            "p_mcnemar",
+            "seconds",
+        ]
+        parts.append(table(rows[keep]))
+    rows = newest("text_language.csv", ["what", "model", "options"])
+    if rows is not None:
+        parts.append(
+            "\n## Texts: language models\n`python benchmarks/text_language.py`: the last tenth of Don Quijote; `hoy`: Spanish sentences.\n"
+        )
+        parts.append(
+            table(rows[["what", "model", "options", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]])
+        )
+    rows = newest("text_translate.csv", ["model", "options", "beam"])
+    if rows is not None:
+        parts.append("\n## Texts: English to Spanish\n`python benchmarks/text_translate.py`; sacrebleu's defaults.\n")
+        parts.append(table(rows[["model", "options", "beam", "bleu", "chrf", "fit_seconds", "fit_cpu_seconds"]]))
+    rows = newest("text_speed.csv", ["what"])
+    if rows is not None:
+        parts.append("\n## Texts: speed\n`python benchmarks/text_speed.py`\n")
+        parts.append(table(rows[["what", "value"]]))
+    return parts
 
 
 def main() -> None:
@@ -85,7 +129,9 @@ def main() -> None:
         )
         wanted = ["part", "days", "model", "against", "n", "mae", "mae_against", "p_value", "p_holm", "verdict"]
         parts.append(table(rows[wanted]))
+    parts += accuracy_sections(newest, table)
     parts += labels_sections(newest, table)
+    parts += texts()
     parts.append(
         "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "
         "`benchmarks/results/significance_simulation.csv`: false alarms at most nominal from selection to test, power by number "

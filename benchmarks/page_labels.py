@@ -12,7 +12,7 @@ def sections(
 ) -> list[str]:
     """Markdown of each; ``newest`` and ``table`` are those of page.py."""
     parts: list[str] = []
-    rows = newest("ecg_mitbih.csv", ["model", "seed"])
+    rows = newest("ecg_mitbih.csv", ["model", "seed", "options"])
     if rows is not None:
         parts.append(
             "\n## Ventricular beats, five patients of MIT-BIH, each left out in turn\n`python benchmarks/ecg_mitbih.py beats --models "
@@ -22,19 +22,35 @@ def sections(
         )
         rows = rows.rename(columns={"f1_low": "low", "f1_high": "high", "f1_select": "F1 that chose"})
         same = rows[~rows["model"].isin(["gru", "lstm", "rnn"])].drop_duplicates("model")
-        networks = rows[rows["model"].isin(["gru", "lstm", "rnn"])].sort_values(["model", "seed"])
+        networks = rows[rows["model"].isin(["gru", "lstm", "rnn"])].sort_values(["options", "model", "seed"])
         shown = pd.concat([networks, same])
         parts.append(
             table(
                 shown[
-                    ["model", "seed", "f1", "low", "high", "F1 that chose", "sensitivity", "ppv", "ece", "seconds_fit"]
+                    [
+                        "model",
+                        "options",
+                        "seed",
+                        "f1",
+                        "low",
+                        "high",
+                        "F1 that chose",
+                        "sensitivity",
+                        "ppv",
+                        "ece",
+                        "seconds_fit",
+                    ]
                 ]
             )
         )
-    rows = newest("ecg_mitbih_groups.csv", ["model", "group", "seed"])
+    rows = newest("ecg_mitbih_groups.csv", ["model", "group", "seed", "options"])
     if rows is not None:
         parts.append("\nEach record, seed 1 (F1 where there are at least ten V):\n")
-        kept = rows[(rows["seed"] == "1") & rows["model"].isin(["gru", "logistic", "logistic_rr", "boosting"])]
+        kept = rows[
+            (rows["seed"] == "1")
+            & (rows["options"] == "")
+            & rows["model"].isin(["gru", "logistic", "logistic_rr", "boosting"])
+        ]
         parts.append(table(kept[["model", "group", "n", "n_rare", "found", "missed", "false_alarms", "f1"]]))
     rows = newest("ecg_patients.csv", ["patients", "model"])
     if rows is not None:

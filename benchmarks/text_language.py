@@ -59,16 +59,16 @@ def main() -> None:
     models = {"kneser_ney": {}} | ({"lstm_lm": options} if args.what != "hoy" or options else {})
     losses, rows = {}, []
     for name, own in models.items():
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         model = create("language-model", name, **own)
         fitted = (
             model.fit(train, tokenizer, FitAbout(), valid)
             if own or name != "kneser_ney"
             else model.fit(before, tokenizer, FitAbout())
         )
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         nats = losses[name] = fitted.nll(before[-1000:], report)
-        rows.append([dt.date.today(), args.what, name, " ".join(args.options) if own else f"order {fitted.info.get('order')}", len(tokenizer), len(report), f"{nats.sum() / math.log(2) / (len(book) - b):.4f}", f"{math.exp(nats.mean()):.2f}", f"{seconds:.0f}"])  # fmt: skip
+        rows.append([dt.date.today(), args.what, name, " ".join(args.options) if own else f"order {fitted.info.get('order')}", len(tokenizer), len(report), f"{nats.sum() / math.log(2) / (len(book) - b):.4f}", f"{math.exp(nats.mean()):.2f}", f"{seconds:.0f}", f"{cpu:.0f}"])  # fmt: skip
         print(*rows[-1], flush=True)
         if args.what == "hoy":
             print(name, [f"{t} {p:.3f}" for t, p in complete(fitted, "Hoy hace buen", 5)], flush=True)
@@ -91,6 +91,7 @@ def main() -> None:
                     "bits_per_char",
                     "perplexity",
                     "fit_seconds",
+                    "fit_cpu_seconds",
                 ]
             )
         writer.writerows(rows)

@@ -40,11 +40,22 @@ def main() -> None:
         writer = csv.writer(file, lineterminator="\n")
         if new:
             writer.writerow(
-                ["date", "model", "options", "beam", "train", "report_sentences", "bleu", "chrf", "fit_seconds"]
+                [
+                    "date",
+                    "model",
+                    "options",
+                    "beam",
+                    "train",
+                    "report_sentences",
+                    "bleu",
+                    "chrf",
+                    "fit_seconds",
+                    "fit_cpu_seconds",
+                ]
             )
         for name, s in c["scores"].items():
             said = " ".join(args.options) if name == "seq2seq" else ""
-            row = [dt.date.today(), name, said, args.beam, c["parts"]["train"], len(c["sources"]), f"{s['bleu']:.2f}", f"{s['chrf']:.2f}", f"{c['seconds'][name]:.0f}"]  # fmt: skip
+            row = [dt.date.today(), name, said, args.beam, c["parts"]["train"], len(c["sources"]), f"{s['bleu']:.2f}", f"{s['chrf']:.2f}", f"{c['seconds'][name]:.0f}", f"{c['cpu'][name]:.0f}"]  # fmt: skip
             writer.writerow(row)
             print(*row, flush=True)
     for a, b in list(zip(c["sources"], c["said"]["seq2seq"]))[:15]:

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from forecastkit.run.foreign import ForeignEvaluation
     from forecastkit.run.outcome import ForecastOutcome
 
-__all__ = ["Result", "backtest", "evaluate", "fit", "future_frame", "join_scores", "load", "predict", "score"]
+__all__ = [
+    "Result",
+    "backtest",
+    "evaluate",
+    "fit",
+    "future_frame",
+    "join_scores",
+    "load",
+    "predict",
+    "score",
+    "what_if",
+]
 
 
 class Result:
@@ -346,6 +357,37 @@ def predict(
 
         model = read_future(folder, model, future)
     return model.forecast(horizon)
+
+
+def what_if(
+    run: str | Path,
+    changes: Mapping[str, Any] | None = None,
+    /,
+    *,
+    data: Any = None,
+    future: Any = None,
+    item: str | None = None,
+    **columns: Any,
+) -> pd.DataFrame:
+    """What a run's forecast would be if known covariates were otherwise: ``what_if(run, temperature=35)``.
+
+    Args:
+        run: run folder.
+        changes: covariate -> value over the whole horizon; ``{"temperature+": 5}`` is five more than expected. For names
+            that are no Python names, too.
+        data, future: newer rows and later covariates, as for ``predict``.
+        item: one series only.
+        columns: further changes.
+
+    Returns:
+        Columns of a forecast frame up to ``model``, then ``point``, ``what_if`` and ``difference``.
+
+    Raises:
+        ForecastkitError: no such covariate, a value that never occurred, or a model that reads none.
+    """
+    from forecastkit.run.what_if import what_if as changed
+
+    return changed(run, {**(changes or {}), **columns}, data=data, future=future, item=item)
 
 
 def future_frame(source: Any, horizon: int | None = None, **reading: Any) -> pd.DataFrame:

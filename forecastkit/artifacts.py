@@ -27,6 +27,7 @@ __all__ = [
     "MODEL_FORMAT",
     "load_meta",
     "load_model",
+    "read_state",
     "save_model",
     "to_csv_text",
     "unquoted",
@@ -35,6 +36,7 @@ __all__ = [
     "write_csv",
     "write_json",
     "write_parquet",
+    "write_state",
     "write_text",
     "write_yaml",
 ]
@@ -220,6 +222,32 @@ def save_model(folder: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str
     facts["meta_sha256"] = _digest(facts["meta"])
     write_bytes(folder / WEIGHTS, weights)
     write_json(folder / META, facts)
+
+
+def write_state(path: Path, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+    """Arrays and facts in one file, whole or not at all; for what only the same run reads again.
+
+    Args:
+        meta: JSON-able; floats and NaN keep every bit.
+    """
+    from safetensors.numpy import save
+
+    # ascontiguousarray would give a single number an axis.
+    solid = {name: np.asarray(value, order="C") for name, value in arrays.items()}
+    write_bytes(path, save(solid, metadata={"meta": json.dumps(meta)}))
+
+
+def read_state(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """(arrays, meta) of ``write_state``; None where there is no such file or it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            meta = json.loads((file.metadata() or {})["meta"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return (arrays, meta) if isinstance(meta, dict) else None
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, UnknownNameError, near
+from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.strict_yaml import load_yaml
 
@@ -66,6 +67,7 @@ class DataConfig(_Strict):
     join_tz: str | None = None
     close: str | None = None
     future: str = ""
+    store: Literal["memory", "disk"] | None = None
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -126,13 +128,16 @@ class RunConfig(_Strict):
         models: networks and further models, each with its options; baselines are added.
         baselines: ``"all"`` or ``"naive"`` (the four naive rules only).
         baseline_seconds: time budget of each statistical baseline.
+        network_seconds: time limit of each network and seed; it keeps the best so far. None = none.
+        checkpoint_seconds: between two writes of a training's state, from which ``--resume`` goes on.
         transform: of the target, for every model that does not say otherwise: ``none``, ``auto`` or a name.
         non_negative, whole: forecasts are not below 0, are whole numbers; of every model that does not say otherwise.
         final: the model of forecast.csv: ``"recommended"`` or a name.
         seeds: number of seeds per network; their mean is the score.
         ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
             weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
-        n_jobs: processes for statistical models; results do not depend on it.
+        n_jobs: processes for statistical models; None = one a core, where there is enough to do. Results do not depend on it.
+        engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
         preset: where settings that are not given come from: ``presets.PRESETS``.
         time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
         tune: trials of a search for each network's options, a whole number, or its time, as ``5m``; None = no search.
@@ -148,6 +153,8 @@ class RunConfig(_Strict):
     models: dict[str, dict[str, Any]] = Field(default_factory=_default_models)
     baselines: Literal["all", "naive"] = "all"
     baseline_seconds: float = Field(default=120.0, gt=0)
+    network_seconds: float | None = Field(default=None, gt=0)
+    checkpoint_seconds: float = Field(default=10.0, ge=0)
     evaluation: EvaluationConfig = EvaluationConfig()
     transform: str = "none"
     non_negative: bool = False
@@ -156,7 +163,9 @@ class RunConfig(_Strict):
     seed: int = Field(default=1, ge=0, lt=2**32)
     seeds: int = Field(default=1, ge=1, le=100)
     ensemble: Literal["auto", "best", "median", "greedy", "steps", "none"] = "auto"
-    n_jobs: int = Field(default=1, ge=1)
+    n_jobs: int | None = Field(default=None, ge=1)
+    engine: Engine = "local"
+    address: str | None = None
     threads: int | None = Field(default=None, ge=1)
     preset: Literal["fast", "default", "best"] = "default"
     time_limit: float | None = None
@@ -184,6 +193,11 @@ class RunConfig(_Strict):
     @classmethod
     def _tune(cls, value: Any) -> Any:
         return value if value is None else trials_or_seconds(value)
+
+    @property
+    def workers(self) -> Workers:
+        """Who fits independent series."""
+        return Workers(self.n_jobs, self.engine, self.address)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

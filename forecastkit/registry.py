@@ -83,6 +83,9 @@ MODELS: dict[str, Entry] = {
     "tcn": Entry(f"{_MODELS}.tcn:Tcn", "dilated causal convolutions"),
     "nhits": Entry(f"{_MODELS}.nhits:NHits", "blocks of layers at several rates (N-HiTS)"),
     "patchtst": Entry(f"{_MODELS}.patchtst:PatchTst", "transformer over patches (PatchTST)"),
+    "fallback": Entry(
+        f"{_MODELS}.fallback:Fallback", "for each of many series a global network, theta or the seasonal rule"
+    ),
     "ensemble": Entry(
         "forecastkit.forecasting.ensemble:EnsembleForecaster", "several models as one; made by every run"
     ),

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecastkit.errors import ConfigError, near
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DEVICES", "PRECISIONS", "device", "dtype_of", "fast_dtype", "peak_mib", "seeded", "threads"]
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "device",
+    "dtype_of",
+    "fast_dtype",
+    "is_out_of_memory",
+    "one_blas_thread",
+    "peak_mib",
+    "seeded",
+    "threads",
+]
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "32", "bf16")
@@ -31,6 +43,21 @@ def threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Linear algebra on one thread inside: matrices of a few rows take many times longer shared out, and other bits."""
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _blas() -> Any:
+    import scipy.linalg  # noqa: F401 - its own library must be there to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager
@@ -85,6 +112,20 @@ def fast_dtype(precision: str, where: torch.device) -> torch.dtype:
     if precision == "auto" and where.type == "cpu" and has():
         return torch.bfloat16
     return dtype_of(precision, where)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory did not suffice, here or on a GPU.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("CUDA out of memory. Tried ..."))
+    (True, True)
+    >>> is_out_of_memory(RuntimeError("size mismatch"))
+    False
+    """
+    if isinstance(error, MemoryError):
+        return True
+    said = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)
 
 
 def peak_mib() -> int | None:

@@ -25,6 +25,8 @@ def small(name: str) -> dict:
 
     facts = registry.describe(name)
     quick = SMALL if facts["family"] == "network" else {"max_trees": 10}
+    if name == "fallback":
+        return {"options": {"gru": SMALL}}
     return {k: v for k, v in quick.items() if k in facts["options"]}
 
 

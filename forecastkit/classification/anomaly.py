@@ -19,7 +19,7 @@ from forecastkit.classification.splits import group_folds
 from forecastkit.errors import DataError, ModelFileError
 from forecastkit.registry import Entry, create
 
-__all__ = ["DETECTORS", "Components", "NormalModel", "fit_normal", "restore_normal"]
+__all__ = ["DETECTORS", "Components", "NormalModel", "fit_normal", "principal", "restore_normal"]
 
 FEWEST = 20
 FOLDS = 3
@@ -187,6 +187,22 @@ def flat(data: Sequences) -> np.ndarray:
     return np.nan_to_num(data.values.astype(np.float64)).reshape(len(data), -1)
 
 
+def principal(x: np.ndarray, kept: float = 0.95, most: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """(mean [D], the first principal components [K, D]) of x [N, D].
+
+    Args:
+        kept: share of the variance that they keep, with at most ``most`` of them.
+    """
+    from scipy.linalg import eigh
+
+    mean = x.mean(axis=0)
+    # The covariance is small (steps times channels); the rows may be a hundred thousand.
+    size, vectors = eigh((x - mean).T @ (x - mean))
+    share = np.cumsum(size[::-1]) / max(float(size.sum()), 1e-30)
+    n = min(int(np.searchsorted(share, kept)) + 1, most, len(size))
+    return mean, np.ascontiguousarray(vectors[:, ::-1][:, :n].T)
+
+
 @dataclass(frozen=True)
 class Components:
     """Principal components: the smallest model of what sequences have in common.
@@ -206,16 +222,8 @@ class Components:
         Raises:
             DataError: of different lengths.
         """
-        from scipy.linalg import eigh
-
-        x = flat(usual)
-        mean = x.mean(axis=0)
-        x = x - mean
-        # The covariance is small (steps times channels); the rows may be a hundred thousand.
-        size, vectors = eigh(x.T @ x)
-        share = np.cumsum(size[::-1]) / max(float(size.sum()), 1e-30)
-        n = min(int(np.searchsorted(share, self.kept)) + 1, self.most, len(size))
-        return _FittedComponents(self, mean, np.ascontiguousarray(vectors[:, ::-1][:, :n].T))
+        mean, components = principal(flat(usual), self.kept, self.most)
+        return _FittedComponents(self, mean, components)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedComponents:

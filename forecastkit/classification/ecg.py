@@ -1,7 +1,8 @@
 """From an ECG record to beats: filter, windows, RR intervals and wave features.
 
 Everything of a beat is measured against its own record: RR intervals against the running median, waves against the
-record's median beat. That uses the whole record but no label, and is what carries over to a patient never seen.
+median of the record's beats that do not come early. That uses the whole record but no label, and is what carries over
+to a patient never seen.
 Shapes: R samples, B beats, L samples a window.
 """
 
@@ -32,6 +33,8 @@ RATE = 250.0
 
 BEFORE, AFTER, STRIDE = 0.28, 0.52, 2
 RR_CONTEXT = 10
+NOT_EARLY = 0.92
+"""Share of the usual RR interval from which a beat is not early."""
 RR_FEATURES = ("rr_before", "rr_after", "rr_before_2", "rr_after_2", "rr_ratio", "rr_change")
 WAVE_FEATURES = (
     "match", "match_before", "match_after", "difference", "height", "depth", "span", "area", "width", "slope",
@@ -153,7 +156,7 @@ def shapes_of(record: Record, samples: np.ndarray, unseen: np.ndarray | None = N
     padded = np.pad(x, (n_before + 25, n_after + 25), mode="edge")
     at = _aligned(padded, at, n_before, n_after)
     raw = padded[(at + n_before + 25)[:, None] + np.arange(-n_before, n_after)]
-    usual = np.median(raw, axis=0)
+    usual = np.median(raw[_calm(at)], axis=0)
     qrs = slice(n_before - round(0.06 * RATE), n_before + round(0.08 * RATE))
     height = float(np.ptp(usual[qrs])) or float(np.ptp(usual)) or 1.0
     readable = np.ptp(raw[:, qrs], axis=1) >= FAINTEST * height
@@ -163,6 +166,15 @@ def shapes_of(record: Record, samples: np.ndarray, unseen: np.ndarray | None = N
     # What cannot be read looks like the median beat to a network, and is unknown to a table.
     shown = np.where(readable[:, None], raw / height, usual / height)
     return Shapes(at, readable, shown, usual / height)
+
+
+def _calm(at: np.ndarray) -> np.ndarray:
+    """[B] beats that do not come early: of these the median beat is made, since ventricular ones mostly do.
+
+    In bigeminy every other beat is ventricular, and the median over all would be neither the one nor the other.
+    """
+    calm = _rr(at)[:, 0] >= NOT_EARLY
+    return calm if calm.sum() >= max(FEWEST_BEATS, 0.2 * len(at)) else np.ones(len(at), bool)
 
 
 def _moved(record: Record, at: np.ndarray) -> np.ndarray:

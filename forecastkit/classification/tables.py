@@ -33,6 +33,9 @@ def load(path: Path) -> pd.DataFrame:
         raise DataError(place=str(path), value=why, rule="not a readable table") from None
     if not len(table):
         raise DataError(place=str(path), rule="the table has no rows")
+    if path.suffix != ".parquet" and not isinstance(table.index, pd.RangeIndex):
+        # pandas takes what is too much for an index, and every column slips by one.
+        raise DataError(place=str(path), rule="rows have more cells than the header", remedy="Name every column.")
     table.columns = [str(c) for c in table.columns]
     return table
 

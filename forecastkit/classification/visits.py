@@ -338,11 +338,11 @@ def _pieces(
     if unlabelled == len(visits.first) - 1:
         raise DataError(place=f"{visits.path}, {plan['label']}", rule="every item is without a label")
     if unlabelled:
-        notes.append(f"{unlabelled} items without a label are left out")
+        notes.append(f"items without a label, left out: {unlabelled}")
     if short:
-        notes.append(f"{short} sequences have no row as early as {ahead:g} before their end and are left out")
+        notes.append(f"sequences without a row as early as {ahead:g} before their end, left out: {short}")
     if long:
-        notes.append(f"of {long} sequences only the last {MOST_HISTORY} rows are read")
+        notes.append(f"sequences of which only the last {MOST_HISTORY} rows are read: {long}")
     if not pieces:
         raise DataError(place=str(visits.path), rule="no sequence is left", remedy="Lower --ahead.")
     starts, stops, classes = (np.array(v, np.int64) for v in zip(*pieces))

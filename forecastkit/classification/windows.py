@@ -86,7 +86,7 @@ def read_windows(path: Path, *, label: str | None, group: str | None = None, bea
         notes.append("no --group: each row counts as a patient of its own, which flatters where it is not")
     values = text(table[label]) if label is not None else None
     if values is not None and values.isna().any():
-        notes.append(f"{int(values.isna().sum())} rows without a label are left out")
+        notes.append(f"rows without a label, left out: {int(values.isna().sum())}")
         table, values = table[values.notna()].reset_index(drop=True), values.dropna().reset_index(drop=True)
         if not len(table):
             raise DataError(place=f"{path}, {label}", rule="no row has a label")

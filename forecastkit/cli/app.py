@@ -22,7 +22,7 @@ from forecastkit.cli.options import (
     given,
     model_names,
 )
-from forecastkit.cli.reading_options import NOTHING, with_reading
+from forecastkit.cli.shared_options import NOTHING, with_computing, with_reading
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
@@ -93,6 +93,7 @@ def _root(
 
 
 @app.command()
+@with_computing
 @with_reading
 def fit(
     overrides: OverridesArgument = None,
@@ -107,6 +108,7 @@ def fit(
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
     tune: TuneOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -125,6 +127,7 @@ def fit(
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= given({"non_negative": non_negative or None, "whole": whole or None})
+    values |= computing
     values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
@@ -132,6 +135,7 @@ def fit(
 
 
 @app.command()
+@with_computing
 @with_reading
 def backtest(
     overrides: OverridesArgument = None,
@@ -155,6 +159,7 @@ def backtest(
     preset: PresetOption = None,
     time_limit: TimeLimitOption = None,
     tune: TuneOption = None,
+    computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     lang: LangOption = None,
@@ -180,6 +185,7 @@ def backtest(
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
     values |= given({"non_negative": non_negative or None, "whole": whole or None})
+    values |= computing
     values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     if models is not None:
         values["models"] = model_names(models)
@@ -235,6 +241,28 @@ def report(
     from forecastkit.cli.fitting import run_report
 
     run_report(run, out=out, lang=lang)
+
+
+@app.command()
+def explain(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="A known covariate over the horizon: NAME=35, or NAME+=5, NAME*=1.1. May be repeated."
+        ),
+    ] = None,
+    item: Annotated[str | None, typer.Option("--item", help="One series only.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Newer rows: a file like the one of fit.")] = None,
+    future: FutureOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Say what the model of a run leans on; with --set, what its forecast would be if."""
+    from forecastkit.cli.explaining import run_explain
+
+    run_explain(run, changes or [], item=item, data=data, future=future, out=out, lang=lang)
 
 
 @app.command()

@@ -92,6 +92,11 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
             evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
         ):
             print(line)
+        config = outcome.prepared.config
+        took = tables.time_words(
+            evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
+        )
+        print(field("Time" if lang == "en" else "Tiempo", took))
         print()
     use, evidence = verdict["sentence"][lang]
     said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")

@@ -7,7 +7,7 @@ history grows.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,8 @@ class ModelBacktest:
     Args:
         points: [n_folds, n_items, horizon] in target units, NaN where it could not.
         quantiles: [n_folds, n_items, horizon, Q] of a model that has its own; None = it has a point alone.
-        fitted: the last fitted model, for diagnostics; None when restored from disk or failed.
+        fitted: the last fitted model, for diagnostics; None when it failed, or was restored from disk without it.
+        fitted_from: index of the first fold that ``fitted`` forecast; it has seen the rows up to that cutoff.
         error: why it failed; None = it did not.
     """
 
@@ -47,6 +48,7 @@ class ModelBacktest:
     curves: list[dict[str, float]] = field(default_factory=list)
     fitted: Fitted | None = field(default=None, compare=False, repr=False)
     error: str | None = None
+    fitted_from: int = 0
 
 
 def cut(frame: SeriesFrame, at: np.ndarray, first: np.ndarray | None = None) -> SeriesFrame:
@@ -62,15 +64,12 @@ def backtest_model(
     plan: EvalPlan,
     *,
     context: FitContext,
-    limits: Sequence[Mapping[str, Any]] = (),
     on_fold: Callable[[int, int, str], None] | None = None,
 ) -> ModelBacktest:
     """Fit, refit by plan and forecast every fold; a failure becomes a row that says why.
 
     Args:
-        context: of the model; its deadline is shared out over the fits that are left.
-        limits: for each fit ``most_steps`` and ``halt`` of ``FitContext``, as an earlier run noted them in
-            ``info["limits"]``.
+        context: of the model; the deadline of a network is shared out over the fits that are left.
 
     Returns:
         ModelBacktest with points [len(folds), n_items, plan.horizon].
@@ -84,35 +83,34 @@ def backtest_model(
     fitted: Fitted | None = None
     info: dict[str, Any] = {}
     curves: list[dict[str, float]] = []
+    stopped_at: list[int | None] = []
+    ends: list[int | None] = []
     unused = _unused(forecaster, frame)
     tell = on_fold or (lambda done, total, note: None)
     tell(0, len(folds), "")
-    noted: list[dict[str, Any]] = []
-    groups = list(_refit_groups(len(folds), plan.refit))
+    local = forecaster.family == "statistical"
+    jobs = [
+        (rows, items)
+        for group in _refit_groups(len(folds), plan.refit)
+        for rows, items in _cohorts(frame, at, group, local=local)
+    ]
     try:
-        for k, group in enumerate(groups):
-            about = _shared(context, len(groups) - k, limits[k] if k < len(limits) else {}, forecaster.family)
-            for rows, items in _cohorts(frame, at, group, local=forecaster.family == "statistical"):
-                part = frame if len(items) == n_items else frame.select(tuple(frame.items[i] for i in items))
-                known_at = at[rows[0], items]
-                train = cut(part, known_at, _window_start(known_at, plan))
-                started = time.perf_counter()
-                fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=about)
-                seconds_fit += time.perf_counter() - started
-                info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
-                curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
-                started = time.perf_counter()
-                cutoffs = at[np.ix_(rows, items)]
-                points[np.ix_(rows, items)] = _predict(fitted, part, cutoffs)[..., plan.gap :]
-                mine = _own_quantiles(fitted, part, cutoffs)
-                if mine is not None:
-                    own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
-                    own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
-                seconds_predict += time.perf_counter() - started
-            if info.get("most_steps") is not None:
-                halt = info["n_steps"] if info.get("out_of_time") else None
-                noted.append({"most_steps": info["most_steps"], "halt": halt})
-            tell(int(group[-1]) + 1, len(folds), str(info.get("progress_note", "")))
+        carried_out = _locally(forecaster, frame, at, jobs, plan, context) if local else _globally(forecaster, frame, at, jobs, plan, context)  # fmt: skip
+        for (rows, items), (fitted, found, mine, took_fit, took_predict) in zip(jobs, carried_out):
+            seconds_fit, seconds_predict = seconds_fit + took_fit, seconds_predict + took_predict
+            info = {**info, **fitted.info, "note": "; ".join(filter(None, [fitted.info.get("note"), unused]))}
+            curves += [dict(row, fit=int(rows[0])) for row in fitted.curves]
+            stopped_at.append(fitted.info.get("stopped_at"))
+            points[np.ix_(rows, items)] = found[..., plan.gap :]
+            if mine is not None:
+                own = np.full((*points.shape, len(QUANTILES)), np.nan) if own is None else own
+                own[np.ix_(rows, items)] = mine[:, :, plan.gap :]
+            tell(int(rows[-1]) + 1, len(folds), str(info.get("progress_note", "")))
+            ends.append(fitted.info.get("most_steps"))
+        info["n_fits"] = len(jobs)
+        for key, steps in (("stopped_at", stopped_at), ("schedule_ends", ends)):
+            if any(step is not None for step in steps):
+                info[key] = steps
     except ForecastkitError as error:
         return replace(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
@@ -121,13 +119,11 @@ def backtest_model(
         # A library's own failure inside one model: the others go on, the row says what it was.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return replace(result, points=np.full_like(points, np.nan), error=reason, seconds_fit=seconds_fit, info=info)
-    info["n_fits"] = len(groups)
-    if noted:
-        info["limits"] = noted
     if not np.isfinite(points).any():
         return replace(result, error="no finite forecast for any series", seconds_fit=seconds_fit, info=info)
     return replace(
         result,
+        fitted_from=int(jobs[-1][0][0]),
         points=points,
         quantiles=own,
         seconds_fit=seconds_fit,
@@ -136,6 +132,52 @@ def backtest_model(
         curves=curves,
         fitted=fitted,
     )
+
+
+_Job = tuple[np.ndarray, np.ndarray]
+"""(fold rows, items) that one fit serves; it is made at the first of the folds."""
+_Done = tuple[Fitted, np.ndarray, np.ndarray | None, float, float]
+"""(fitted, points [F, I, H], its own quantiles [F, I, H, Q] or None, seconds of fitting and of forecasting)."""
+
+
+def _parts(frame: SeriesFrame, at: np.ndarray, job: _Job, plan: EvalPlan) -> tuple[SeriesFrame, SeriesFrame]:
+    """(what the fit may see, what its forecasts are made from)."""
+    rows, items = job
+    part = frame if len(items) == len(frame.items) else frame.take(items)
+    known_at = at[rows[0], items]
+    return cut(part, known_at, _window_start(known_at, plan)), part
+
+
+def _globally(
+    forecaster: Forecaster,
+    frame: SeriesFrame,
+    at: np.ndarray,
+    jobs: Sequence[_Job],
+    plan: EvalPlan,
+    context: FitContext,
+) -> Iterator[_Done]:
+    """What becomes of each fit, one after the other."""
+    for k, job in enumerate(jobs):
+        train, part = _parts(frame, at, job, plan)
+        started = time.perf_counter()
+        about = _in_its_share(context.fit(k), len(jobs) - k, forecaster.family)
+        fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=about)
+        between = time.perf_counter()
+        cutoffs = at[np.ix_(*job)]
+        points, own = _predict(fitted, part, cutoffs), _own_quantiles(fitted, part, cutoffs)
+        yield fitted, points, own, between - started, time.perf_counter() - between
+
+
+def _locally(
+    forecaster: Any, frame: SeriesFrame, at: np.ndarray, jobs: Sequence[_Job], plan: EvalPlan, context: FitContext
+) -> Iterator[_Done]:
+    """As ``_globally``; the series of all fits are shared out among ``context.workers``."""
+    from forecastkit.forecasting.models.statistical import LocalFit
+
+    fits = [LocalFit(*_parts(frame, at, job, plan), at[np.ix_(*job)]) for job in jobs]
+    done = forecaster.fit_and_forecast(fits, horizon=plan.horizon + plan.gap, context=context)
+    for fitted, points, fitting, forecasting in done:
+        yield fitted, points, None, fitting, forecasting
 
 
 def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
@@ -153,10 +195,8 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
     return "without covariates" if everything else f"without {', '.join(unused)}"
 
 
-def _shared(context: FitContext, n_left: int, limit: Mapping[str, Any], family: str) -> FitContext:
+def _in_its_share(context: FitContext, n_left: int, family: str) -> FitContext:
     """The context of one of ``n_left`` fits."""
-    if limit:
-        return replace(context, most_steps=limit["most_steps"], halt=limit["halt"])
     if context.deadline is None or family != "network":
         return context
     now = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -14,13 +14,15 @@ from torch import Tensor
 from forecastkit.forecasting.covariates import Encoded
 from forecastkit.forecasting.scaling import InstanceScale
 from forecastkit.forecasting.schema import Store
-from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.forecasting.windows import Windows, WindowSet, gather
 from forecastkit.nn.heads import Units
 from forecastkit.nn.inputs import Inputs, as_inputs
 
 __all__ = ["ForecastDataModule", "TensorBatch", "WindowSource", "units_of"]
 
 VALID_BATCH = 512
+MOST_SHUFFLED = 1 << 22
+"""Windows of which whole permutations are drawn; of more, each step draws its own: no training sees them all."""
 
 
 class TensorBatch(NamedTuple):
@@ -89,24 +91,55 @@ def units_of(scale: InstanceScale) -> Units:
 
 
 class _Sampled:
-    """An endless shuffle cut into epochs: each pass over all windows is a new permutation."""
+    """An endless shuffle cut into epochs: each pass over all windows is a new permutation.
+
+    With ``chances`` windows are drawn by them, with replacement.
+    """
 
     def __init__(
-        self, source: WindowSource, windows: Windows, batch_size: int, sizes: list[int], generator: np.random.Generator
+        self,
+        source: WindowSource,
+        windows: WindowSet,
+        batch_size: int,
+        sizes: list[int],
+        generator: np.random.Generator,
+        chances: np.ndarray | None = None,
     ) -> None:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
         self.generator = generator
         self._queue = np.zeros(0, dtype=np.int64)
+        # A permutation is drawn again rather than kept: it may be of millions.
+        self._before = generator.bit_generator.state
+        self._upto = None if chances is None else np.cumsum(chances)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def _next(self) -> np.ndarray:
+        if len(self.windows) > MOST_SHUFFLED:
+            return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
+        if self._upto is not None:
+            drawn = self.generator.random(take) * self._upto[-1]
+            return np.searchsorted(self._upto, drawn, side="right").clip(0, len(self.windows) - 1)
         if len(self._queue) < take:
+            self._before = self.generator.bit_generator.state
             self._queue = self.generator.permutation(len(self.windows))
         chosen, self._queue = self._queue[:take], self._queue[take:]
         return chosen
+
+    def state(self) -> dict[str, Any]:
+        """Where in the shuffle it is; JSON-able."""
+        now = self.generator.bit_generator.state
+        return {"before": self._before, "now": now, "left": len(self._queue)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of ``state``."""
+        self._before = state["before"]
+        if state["left"]:
+            self.generator.bit_generator.state = self._before
+            self._queue = self.generator.permutation(len(self.windows))[len(self.windows) - state["left"] :]
+        self.generator.bit_generator.state = state["now"]
 
     def __iter__(self) -> Iterator[list[TensorBatch]]:
         for n in self.sizes:
@@ -116,7 +149,7 @@ class _Sampled:
 class _Fixed:
     """Validation windows in order, gathered once."""
 
-    def __init__(self, source: WindowSource, windows: Windows) -> None:
+    def __init__(self, source: WindowSource, windows: WindowSet) -> None:
         parts = range(0, len(windows), VALID_BATCH)
         self.batches = [source.batch(windows.take(np.arange(k, min(k + VALID_BATCH, len(windows))))) for k in parts]
 
@@ -134,24 +167,34 @@ class ForecastDataModule(pl.LightningDataModule):
         train, valid: windows; without ``valid`` nothing is validated.
         steps_per_epoch: optimiser steps between validations.
         chunk: optimiser steps a Lightning batch.
+        chances: [W] how often each training window is drawn, beside the others; None = each once a pass.
     """
 
     def __init__(
         self,
         source: WindowSource,
-        train: Windows,
-        valid: Windows,
+        train: WindowSet,
+        valid: WindowSet,
         *,
         batch_size: int,
         steps_per_epoch: int,
         chunk: int = 10,
         seed: int = 1,
+        chances: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         full, rest = divmod(steps_per_epoch, chunk)
         sizes = [chunk] * full + ([rest] if rest else [])
-        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed))
+        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), chances)
         self._valid = _Fixed(source, valid) if len(valid) else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the training windows are; see Lightning."""
+        return self._train.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of ``state_dict``; see Lightning."""
+        self._train.restore(state_dict)
 
     def train_dataloader(self) -> _Sampled:
         """See Lightning."""

@@ -265,8 +265,12 @@ class EnsembleForecaster:
             seeds = member.seeds or (about.seed,)
             try:
                 steps = about.n_steps if member.n_steps is None else member.n_steps
-                own = [replace(about, seed=s, n_steps=steps, most_steps=member.most_steps) for s in seeds]
-                runs = [_model(member).fit(frame, horizon=horizon, context=c) for c in own]
+                runs = [
+                    _model(member).fit(frame, horizon=horizon, context=replace(
+                        about, seed=s, n_steps=steps, most_steps=(member.most_steps,), stop_at=(),
+                        kept=None if about.kept is None else about.kept.part(f"{member.name}-s{s}"),
+                    )) for s in seeds
+                ]  # fmt: skip
             except FitError as error:
                 reason = f"{member.name}: {error.rule}"
                 continue

@@ -8,14 +8,16 @@ on every registered model and requires the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.parallel import HERE, Workers
 
-__all__ = ["Capabilities", "FitContext", "Fitted", "Forecaster"]
+__all__ = ["Capabilities", "FitContext", "Fitted", "Forecaster", "Kept"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,25 @@ def _silent(done: int, total: int, note: str) -> None:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Where trainings are kept, so that one that was killed goes on.
+
+    Args:
+        folder: of the files, one a training; it need not exist.
+        key: what decides their numbers; files with another key are not used.
+        seconds: between two writes.
+    """
+
+    folder: Path
+    key: str
+    seconds: float = 10.0
+
+    def part(self, name: str) -> Kept:
+        """The place of one of several trainings."""
+        return Kept(self.folder / name, f"{self.key}/{name}", self.seconds)
+
+
+@dataclass(frozen=True)
 class FitContext:
     """Everything around a fit that is not the model itself.
 
@@ -43,19 +64,28 @@ class FitContext:
         deadline: ``time.monotonic()`` after which a model stops with what it has, or raises ``FitError``; None = no limit.
         progress: called with (done, total, note); cheap, may be called often.
         n_steps: train exactly so many optimiser steps without early stopping (the final fit).
-        most_steps: the schedule of a training ends at so many steps, where its own is longer; with a deadline and
-            without this, it is measured how many fit.
-        halt: stop after so many steps, as the deadline of an earlier run did.
-        n_jobs: processes for independent series.
+        workers: who fits independent series.
+        kept: where trainings are kept; None = nowhere.
+        stop_at: for each fit in turn, the step at which a time limit ended it in an earlier run, to be replayed; None = it
+            did not.
+        most_steps: for each fit in turn, where the schedule of its training ends, where its own is longer; with a deadline and
+            without this, it is measured how many steps fit.
     """
 
     seed: int = 1
     deadline: float | None = None
     progress: Callable[[int, int, str], None] = _silent
     n_steps: int | None = None
-    most_steps: int | None = None
-    halt: int | None = None
-    n_jobs: int = 1
+    workers: Workers = HERE
+    kept: Kept | None = None
+    stop_at: tuple[int | None, ...] = ()
+    most_steps: tuple[int | None, ...] = ()
+
+    def fit(self, number: int) -> FitContext:
+        """The context of one of several fits, counted from 0."""
+        kept = None if self.kept is None else self.kept.part(f"fit{number}")
+        one = slice(number, number + 1)
+        return replace(self, kept=kept, stop_at=self.stop_at[one], most_steps=self.most_steps[one])
 
 
 @runtime_checkable

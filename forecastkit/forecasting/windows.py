@@ -6,6 +6,7 @@ Shapes: B batch, T context_length, H horizon, C channels, F known covariates, K 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from forecastkit.forecasting.covariates import Encoded
 from forecastkit.forecasting.scaling import InstanceScale
 from forecastkit.forecasting.schema import Store
 
-__all__ = ["Batch", "Windows", "gather", "window_ends"]
+__all__ = ["Batch", "WindowRanges", "WindowSet", "Windows", "gather", "window_ends"]
 
 
 class Batch(NamedTuple):
@@ -75,26 +76,57 @@ class Windows:
         return Windows(self.item[index], self.row[index])
 
 
-def window_ends(store: Store, horizon: int, first: int, last: int, *, least: int = 2) -> Windows:
+@dataclass(frozen=True, eq=False)
+class WindowRanges:
+    """Windows of stretches of rows, 24 bytes a stretch and not 16 a window.
+
+    Args:
+        item: [R] int64.
+        row: [R] int64, row that the first context of each stretch ends with.
+        n: [R] int64, windows of each stretch.
+    """
+
+    item: np.ndarray
+    row: np.ndarray
+    n: np.ndarray
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum(self.n)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self.n) else 0
+
+    def take(self, index: np.ndarray) -> Windows:
+        """Some of them, counted through all stretches."""
+        stretch = np.searchsorted(self._ends, index, side="right")
+        return Windows(self.item[stretch], self.row[stretch] + index - (self._ends[stretch] - self.n[stretch]))
+
+
+WindowSet = Windows | WindowRanges
+"""Windows to take some from."""
+
+
+def window_ends(store: Store, horizon: int, first: int, last: int, *, least: int = 2) -> WindowRanges:
     """All windows whose targets lie at calendar positions ``first`` to ``last`` and have something to learn from.
 
     Args:
         least: observed rows that the item must have up to the context's end.
     """
-    items, rows = [], []
-    for i in range(len(store)):
-        lo = max(first - 1 - int(store.starts[i]), least - 1)
-        hi = min(last - int(store.starts[i]), int(store.lengths[i]) - 1) - horizon
-        if hi < lo:
-            continue
-        row = np.arange(lo, hi + 1)
+    low = np.maximum(first - 1 - store.starts, least - 1)
+    high = np.minimum(last - store.starts, store.lengths - 1) - horizon
+    some = np.flatnonzero(high >= low)
+    if store.is_full:
+        return WindowRanges(some, low[some], high[some] - low[some] + 1)
+    parts = [np.zeros((0, 3), np.int64)]
+    for i in some.tolist():
+        row = np.arange(low[i], high[i] + 1)
         seen = np.r_[0, np.cumsum(store.observed_of(i))]
         ok = (seen[row + 1] >= least) & (seen[row + 1 + horizon] > seen[row + 1])
-        rows.append(row[ok])
-        items.append(np.full(int(ok.sum()), i))
-    if not rows:
-        return Windows(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    return Windows(np.concatenate(items), np.concatenate(rows))
+        edges = np.flatnonzero(np.diff(np.r_[False, ok, False]))
+        begin, end = edges[::2], edges[1::2]
+        parts.append(np.stack([np.full(len(begin), i), row[begin], end - begin], axis=1))
+    return WindowRanges(*np.concatenate(parts).T)
 
 
 def gather(

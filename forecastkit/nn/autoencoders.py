@@ -18,11 +18,25 @@ class SequenceAutoencoder(nn.Module):
 
     Args:
         segment: rows read and written as one step, so that a beat of a hundred samples is a sequence of twenty.
+        linear: (T * C, K) of principal components whose answer the network corrects; it begins as they are. None = it
+            writes by itself, sequences of any length.
 
     Source: Malhotra et al. (2016), arXiv:1607.00148, with a bottleneck and without feeding back.
     """
 
-    def __init__(self, cell: str, n_inputs: int, hidden: int, *, bottleneck: int = 8, segment: int = 1) -> None:
+    mean: Tensor
+    components: Tensor
+
+    def __init__(
+        self,
+        cell: str,
+        n_inputs: int,
+        hidden: int,
+        *,
+        bottleneck: int = 8,
+        segment: int = 1,
+        linear: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         self.segment = segment
         self.encoder = RecurrentEncoder(cell, n_inputs * segment, hidden, bidirectional=True)
@@ -30,6 +44,13 @@ class SequenceAutoencoder(nn.Module):
         # The writer knows where it is: place in the sequence, as a share.
         self.decoder = RecurrentEncoder(cell, bottleneck + 1, hidden, bidirectional=True)
         self.head = nn.Linear(self.decoder.n_outputs, n_inputs * segment)
+        self.is_corrected = linear is not None
+        size, n_components = linear or (0, 0)
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("components", torch.zeros(n_components, size))
+        if linear is not None:
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] as [B, T, C]; T is a multiple of ``segment``."""
@@ -39,7 +60,10 @@ class SequenceAutoencoder(nn.Module):
         place = torch.linspace(0, 1, steps.shape[1], device=x.device).expand(n, -1)[..., None]
         states, _ = self.decoder(torch.cat([z[:, None].expand(-1, steps.shape[1], -1), place], dim=-1))
         out: Tensor = self.head(states).reshape(n, length, channels)
-        return out
+        if not self.is_corrected:
+            return out
+        flat = x.reshape(n, -1) - self.mean
+        return out + (flat @ self.components.T @ self.components + self.mean).reshape(n, length, channels)
 
 
 def reconstruction_errors(net: nn.Module, x: Tensor) -> Tensor:

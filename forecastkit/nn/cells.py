@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["gru_cell", "lstm_cell", "rnn_cell", "unroll"]
+__all__ = ["GATES", "gru_cell", "gru_gates", "lstm_cell", "lstm_gates", "rnn_cell", "traced", "unroll"]
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 """(w_ih [G*N, D], w_hh [G*N, N], b_ih [G*N], b_hh [G*N]) with G gates."""
@@ -28,6 +28,10 @@ def rnn_cell(x: Tensor, h: Tensor, weights: Weights, *, activation: str = "tanh"
     return torch.tanh(total) if activation == "tanh" else torch.relu(total)
 
 
+GATES = {"rnn": (), "gru": ("reset", "update"), "lstm": ("input", "forget", "output")}
+"""Gates of each cell, between 0 (shut) and 1 (open)."""
+
+
 def gru_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
     """Gated recurrent unit; gates in the order reset r, update z, candidate n.
 
@@ -36,13 +40,18 @@ def gru_cell(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
 
     Source: Cho et al. (2014), arXiv:1406.1078.
     """
+    _, z, n = gru_gates(x, h, weights)
+    return (1 - z) * n + z * h
+
+
+def gru_gates(x: Tensor, h: Tensor, weights: Weights) -> tuple[Tensor, Tensor, Tensor]:
+    """(reset r, update z, candidate n) [B, N] of ``gru_cell``."""
     w_ih, w_hh, b_ih, b_hh = weights
     from_x, from_h = x @ w_ih.T + b_ih, h @ w_hh.T + b_hh
     x_r, x_z, x_n = from_x.chunk(3, dim=-1)
     h_r, h_z, h_n = from_h.chunk(3, dim=-1)
     r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
-    n = torch.tanh(x_n + r * h_n)
-    return (1 - z) * n + z * h
+    return r, z, torch.tanh(x_n + r * h_n)
 
 
 def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: Weights) -> tuple[Tensor, Tensor]:
@@ -55,24 +64,40 @@ def lstm_cell(x: Tensor, state: tuple[Tensor, Tensor], weights: Weights) -> tupl
 
     Source: Hochreiter and Schmidhuber (1997), doi:10.1162/neco.1997.9.8.1735; forget gate: Gers et al. (2000).
     """
-    w_ih, w_hh, b_ih, b_hh = weights
     h, c = state
+    i, f, g, o = lstm_gates(x, h, weights)
+    c = f * c + i * g
+    return o * torch.tanh(c), c
+
+
+def lstm_gates(x: Tensor, h: Tensor, weights: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(input i, forget f, candidate g, output o) [B, N] of ``lstm_cell``."""
+    w_ih, w_hh, b_ih, b_hh = weights
     i, f, g, o = (x @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, dim=-1)
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-    return torch.sigmoid(o) * torch.tanh(c), c
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
 
 
 def unroll(cell: str, x: Tensor, weights: Weights, *, activation: str = "tanh") -> Tensor:
     """States [B, T, N] of one layer over x [B, T, D], from a zero state."""
+    return traced(cell, x, weights, activation=activation)["state"]
+
+
+def traced(cell: str, x: Tensor, weights: Weights, *, activation: str = "tanh") -> dict[str, Tensor]:
+    """What a layer does over x [B, T, D] from a zero state: ``state``, its ``GATES``, the LSTM's ``memory``; [B, T, N] each."""
     h = x.new_zeros(x.shape[0], weights[1].shape[1])
     c = torch.zeros_like(h)
-    states = []
+    steps: list[dict[str, Tensor]] = []
     for t in range(x.shape[1]):
+        now: dict[str, Tensor] = {}
         if cell == "lstm":
+            i, f, _, o = lstm_gates(x[:, t], h, weights)
             h, c = lstm_cell(x[:, t], (h, c), weights)
+            now = {"input": i, "forget": f, "output": o, "memory": c}
         elif cell == "gru":
+            r, z, _ = gru_gates(x[:, t], h, weights)
             h = gru_cell(x[:, t], h, weights)
+            now = {"reset": r, "update": z}
         else:
             h = rnn_cell(x[:, t], h, weights, activation=activation)
-        states.append(h)
-    return torch.stack(states, dim=1)
+        steps.append({"state": h, **now})
+    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}

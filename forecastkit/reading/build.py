@@ -7,6 +7,7 @@ After this module nothing repairs data any more.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
 from forecastkit.reading.located import Located, located
+from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
@@ -70,6 +72,8 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
     if isinstance(source, SeriesFrame):
         return of_frame(source, options)
     found = located(source, options)
+    if isinstance(found.table, (str, Path)) and is_mapped(Path(found.table), found.options):
+        return read_mapped(found)
     table = open_table(found.table, found.options)
     roles = choose_roles(table, found.options)
     rows = rows_of(table, roles, found.options)

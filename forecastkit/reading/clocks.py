@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
+from forecastkit.reading.order import distinct
 from forecastkit.reading.times import (
     DAY,
     SECOND,
@@ -63,7 +64,7 @@ def parse_times(
         raise DataError(
             place=f"column {name!r}", value="only empty cells", rule="times are needed", remedy="Give --time COLUMN."
         )
-    used = np.unique(codes[codes >= 0])
+    used = distinct(codes[codes >= 0])
     if date_format is None:
         numbers = _as_numbers(texts, used)
         if numbers is not None:
@@ -242,14 +243,14 @@ def _decimal_years(values: np.ndarray) -> np.ndarray:
 
 def _elapsed(values: np.ndarray, valid: np.ndarray, name: str) -> Instants:
     """Elapsed time at an even pace (0.000, 0.003, 0.006, ...) as steps."""
-    known = np.unique(values[valid])
+    known = distinct(values[valid])
     gaps = np.diff(known)
     step = float(np.median(gaps)) if len(gaps) else 1.0
     # The mean over whole steps is finer than the median of rounded figures.
     step = (known[-1] - known[0]) / np.round(gaps / step).sum() if len(gaps) else 1.0
     count = np.round((values - known[0]) / step)
     off = np.abs((known - known[0]) / step - np.round((known - known[0]) / step))
-    if len(gaps) and (off.max() > 0.4 or len(np.unique(count[valid])) != len(known)):
+    if len(gaps) and (off.max() > 0.4 or len(distinct(count[valid])) != len(known)):
         raise DataError(
             place=f"column {name!r}",
             value=f"gaps from {gaps.min():g} to {gaps.max():g}",

@@ -15,6 +15,7 @@ import pandas as pd
 from forecastkit.errors import DataError
 from forecastkit.forecasting.calendar import STEP
 from forecastkit.reading.aliases import alias_of, normal_alias, split_alias, unit_us, words
+from forecastkit.reading.order import distinct
 from forecastkit.reading.times import DAY
 from forecastkit.reading.values import Note
 
@@ -76,13 +77,6 @@ def _month_start(months: np.ndarray) -> np.ndarray:
 
 def _gcd(values: np.ndarray) -> int:
     return int(np.gcd.reduce(values)) if len(values) else 1
-
-
-def distinct(values: np.ndarray) -> np.ndarray:
-    """Distinct values in ascending order; one pass where they are sorted already (a single series)."""
-    if len(values) and (values[1:] >= values[:-1]).all():
-        return values[np.r_[True, values[1:] != values[:-1]]]
-    return np.unique(values)
 
 
 def infer_grid(values: np.ndarray, codes: np.ndarray, tz: str, steps: bool, instants: np.ndarray | None = None) -> Grid:

@@ -58,6 +58,7 @@ class ReadOptions:
         join_tz: zone of their times without one, and of the days of the series.
         close: clock of ``join_tz`` at which a day of the series ends, as ``16:00``; ``"next-day"`` = what is dated a day
             counts for the next one.
+        store: ``disk``: a Parquet or Arrow file is mapped and not held in memory; ``memory``; None = by its size.
         min_rows: items with fewer observed rows are set aside and listed.
 
     Raises:
@@ -93,6 +94,7 @@ class ReadOptions:
     join_tz: str | None = None
     close: str | None = None
     min_rows: int = 3
+    store: Literal["memory", "disk"] | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -102,6 +104,8 @@ class ReadOptions:
         _one_of("fill", self.fill, FILLS)
         _one_of("join_how", self.join_how, JOINS)
         self._check_close()
+        if self.store is not None:
+            _one_of("store", self.store, ("memory", "disk"))
         if self.resample is not None:
             _one_of("resample", self.resample, AGGREGATIONS)
         if self.decimal is not None:

@@ -133,13 +133,13 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 @contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[None]:
+def whole_file(path: Path) -> Iterator[None]:
     """A sound footer does not promise sound pages."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError, NotImplementedError, MemoryError) as error:
         raise DataError(
-            place=str(path), value=short(error), rule="the Parquet file is damaged", remedy="Fetch or write it again."
+            place=str(path), value=short(error), rule="the file is damaged", remedy="Fetch or write it again."
         ) from None
 
 
@@ -159,7 +159,7 @@ class ParquetTable:
         """First rows of every column."""
         import pyarrow.parquet as pq
 
-        with _whole_file(self.path):
+        with whole_file(self.path):
             for batch in pq.ParquetFile(self.path).iter_batches(batch_size=HEAD_ROWS):
                 return dict(zip(batch.schema.names, batch.columns))
         raise DataError(place=self.name, rule="no rows", remedy="Give a file with rows.")
@@ -168,7 +168,7 @@ class ParquetTable:
         """Columns as they are."""
         import pyarrow.parquet as pq
 
-        with _whole_file(self.path):
+        with whole_file(self.path):
             table = pq.read_table(self.path, columns=list(kinds))
         return {name: table.column(name) for name in kinds}
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.reading.order import distinct
 from forecastkit.reading.values import Note, is_missing
 
 __all__ = ["DAY", "Instants", "Where", "coded", "is_clock", "is_timelike", "parse_text", "regex_of_format"]
@@ -162,7 +163,7 @@ def parse_text(
     Raises:
         DataError: no pattern, an impossible date, an ambiguous order, a local time that does not exist.
     """
-    used = np.unique(codes[codes >= 0])
+    used = distinct(codes[codes >= 0])
 
     def at(unique: int) -> str:
         return f"{where(int(np.flatnonzero(codes == unique)[0]))}, column {name!r}"
@@ -358,7 +359,7 @@ def _without_unlikely_year(
 
 def _every_month(values: np.ndarray) -> bool:
     months = np.unique((values // DAY).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64))
-    return len(months) == len(np.unique(values)) and bool((np.diff(months) == 1).all())
+    return len(months) == len(distinct(values)) and bool((np.diff(months) == 1).all())
 
 
 def _date_text(value: int) -> str:
@@ -444,11 +445,11 @@ def _zoned(
     names = {str(z) for z in found["zone"][used]} - {""}
     if len(names) == 1:
         return utc, checked_zone(names.pop()), []
-    distinct = np.unique(offsets[used])
-    if len(distinct) > 1:
+    kinds = np.unique(offsets[used])
+    if len(kinds) > 1:
         note = "offsets differ (daylight saving?): times are kept in UTC; for local times give --tz, e.g. Europe/Madrid"
         return utc, "UTC", [Note("warning", note)]
-    minutes = int(distinct[0])
+    minutes = int(kinds[0])
     if minutes == 0:
         return utc, "UTC", []
     sign = "-" if minutes < 0 else "+"

@@ -20,6 +20,7 @@ __all__ = [
     "folds_strip",
     "forecast_chart",
     "gradient_chart",
+    "importance_chart",
     "lag_chart",
     "learning_chart",
     "pareto_chart",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 WIDE, NARROW = 760, 360
+MOST_THINGS, MOST_LABEL = 14, 18
 
 
 def _range(*arrays: Any, pad: float = 0.06) -> tuple[float, float]:
@@ -396,6 +398,44 @@ def ranks_chart(ranks: dict[str, Any], use: str, *, width: int, lang: str = "en"
         plot.parts.append(f'<path class="{css} whisker" d="M{left:.1f} {y}H{right:.1f}"/>')
         plot.parts.append(f'<circle class="{css} dot" cx="{float(plot.px(rank)):.1f}" cy="{y}" r="4.5"/>')
     return str(plot)
+
+
+def importance_chart(found: dict[str, Any], *, width: int, lang: str = "en") -> str:
+    """How much the error grows without each thing, most first, with its interval; what may be nothing is grey."""
+    w = words(lang)
+    rows = found["rows"][:MOST_THINGS]
+    names = [_thing(str(r["name"]), lang) for r in rows]
+    grown = 100 * np.array([r["growth"] for r in rows], float)
+    low, high = (100 * np.array([np.nan if r[k] is None else r[k] for r in rows], float) for k in ("low", "high"))
+    ends = np.r_[0.0, grown, low[np.isfinite(low)], high[np.isfinite(high)]]
+    span = (float(ends.min()), float(ends.max()) or 1.0)
+    shares = [percent(float(g) / 100, lang, sign=True) for g in grown]
+    said = f"{w['explained']}: " + ", ".join(f"{n} {s}" for n, s in zip(names, shares))
+    plot = Plot(
+        width, 22 * len(names) + 58, span, (0, 1), said, lang=lang, left=128, right=72, top=8, bottom=40, y_ticks=False,
+        x_title="%",
+    )  # fmt: skip
+    zero = float(plot.px(0.0))
+    plot.parts.append(f'<path class="axis" d="M{zero:.1f} 8V{22 * len(names) + 12}"/>')
+    for k, (name, growth) in enumerate(zip(names, grown)):
+        y, css = 20 + 22 * k, "chosen" if low[k] > 0 else "reference"
+        plot.text(plot.left - 8, y + 4, name, "plain", "end")
+        if np.isfinite(low[k]):
+            left, right = float(plot.px(low[k])), float(plot.px(high[k]))
+            plot.parts.append(f'<path class="{css} whisker" d="M{left:.1f} {y}H{right:.1f}"/>')
+        plot.parts.append(f'<circle class="{css} dot" cx="{float(plot.px(growth)):.1f}" cy="{y}" r="4.5"/>')
+        plot.text(width - 4, y + 4, shares[k], css, "end")
+    return str(plot)
+
+
+def _thing(name: str, lang: str) -> str:
+    """A block of lags as a label."""
+    if not name.startswith("lags "):
+        return name if len(name) <= MOST_LABEL else name[: MOST_LABEL - 1] + "…"
+    span = name.removeprefix("lags ").replace("-", "–")
+    if span == "1":
+        return "last row" if lang == "en" else "última fila"
+    return f"lags {span}" if lang == "en" else f"retardos {span}"
 
 
 def equity_chart(trading: dict[str, Any], use: str, *, width: int, lang: str = "en") -> str:

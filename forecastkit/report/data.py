@@ -33,6 +33,7 @@ class ReportData:
         units: of the target; empty = unknown.
         worth: cost.json; empty = not asked.
         ranks: models, mean ranks over series and critical difference; empty = too few series.
+        explained: explain.json; empty = there was nothing to explain.
         tuning: trials of a search for options; empty = none was made.
         lang: ``en`` or ``es``.
     """
@@ -58,5 +59,6 @@ class ReportData:
     units: str = ""
     worth: dict[str, Any] = field(default_factory=dict)
     ranks: dict[str, Any] = field(default_factory=dict)
+    explained: dict[str, Any] = field(default_factory=dict)
     tuning: list[dict[str, Any]] = field(default_factory=list)
     notes: tuple[str, ...] = field(default=())

@@ -41,7 +41,7 @@ def ecg_strip(strip: dict[str, Any], alt: str) -> str:
     for mark in strip["marks"]:
         at = float(mark["t"]) * 25 * mm
         true, said = escape(str(mark["true"])), escape(str(mark["said"]))
-        wrong = true != said
+        wrong = said not in ("", true)
         lines.append(f'<text x="{at:.1f}" y="{height + 16:.0f}" text-anchor="middle">{true}</text>')
         if wrong:
             css = "ecg-here" if mark.get("here") else "ecg-wrong"

@@ -122,6 +122,12 @@ def _float(value: Any) -> float:
     return float("nan") if value is None or value == "" else float(value)
 
 
+def _count(n: Any, lang: str) -> str:
+    """A whole number with marks of thousands."""
+    text = f"{int(n):,}"
+    return text if lang == "en" else text.replace(",", ".")
+
+
 def _row_of(data: LabelReport, name: str) -> Any:
     rows = data.leaderboard[data.leaderboard["model"] == name]
     return rows.iloc[0] if len(rows) else None
@@ -213,7 +219,7 @@ def _groups(data: LabelReport, use: str) -> list[list[str]]:
     own = own.head(MOST_GROUPS)
     counts = ("n", "n_rare", "found", "missed", "false_alarms")
     return [
-        [str(r["group"]), *(f"{r[key]:,}" for key in counts), number(_float(r["f1"]), data.lang)] for _, r in own.iterrows()
+        [str(r["group"]), *(_count(r[key], data.lang) for key in counts), number(_float(r["f1"]), data.lang)] for _, r in own.iterrows()
     ]  # fmt: skip
 
 
@@ -222,7 +228,7 @@ def _strange_groups(data: LabelReport, use: str) -> list[list[str]]:
         return []
     own = data.groups[data.groups["model"] == use].head(MOST_GROUPS)
     counts = ("n", "strange", "n_other", "found", "false_alarms")
-    return [[str(r["group"]), *(f"{r[key]:,}" for key in counts)] for _, r in own.iterrows()]
+    return [[str(r["group"]), *(_count(r[key], data.lang) for key in counts)] for _, r in own.iterrows()]
 
 
 def _confusion(data: LabelReport, use: str) -> dict[str, Any] | None:
@@ -235,7 +241,9 @@ def _confusion(data: LabelReport, use: str) -> dict[str, Any] | None:
         s = found["by_class"][k]
         scores = [percent(_float(s[key]), data.lang) for key in ("sensitivity", "ppv", "specificity")]
         scores.append(number(_float(s["f1"]), data.lang))
-        rows.append({"name": name, "counts": [(f"{int(v):,}", j == k) for j, v in enumerate(row)], "scores": scores})
+        rows.append(
+            {"name": name, "counts": [(_count(v, data.lang), j == k) for j, v in enumerate(row)], "scores": scores}
+        )
     return {"classes": classes, "rows": rows}
 
 
@@ -347,7 +355,11 @@ def _learning(data: LabelReport) -> list[Markup]:
 def _peaks(data: LabelReport) -> list[list[str]]:
     counts, shares = ("n", "missed", "invented", "assumed"), ("sensitivity", "ppv", "sensitivity_seen")
     return [
-        [str(r["record"]), *(f"{r[key]:,}" for key in counts), *(percent(_float(r[key]), data.lang) for key in shares)]
+        [
+            str(r["record"]),
+            *(_count(r[key], data.lang) for key in counts),
+            *(percent(_float(r[key]), data.lang) for key in shares),
+        ]
         for r in data.diagnostics.get("r_peaks", [])[:MOST_GROUPS]
     ]
 

@@ -15,7 +15,7 @@ from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.data import ReportData
 from forecastkit.report.numbers import moment, number, p_text, percent, seconds
-from forecastkit.report.tables import shown_word
+from forecastkit.report.tables import shown_word, time_words
 from forecastkit.report.words import words
 
 __all__ = ["render", "write_report"]
@@ -74,8 +74,10 @@ def render(data: ReportData) -> str:
         detail=_detail(data),
         pareto=_pareto(data),
         costs=_costs(data),
+        took=_took(data),
         bands=_bands(data),
         tuning=_tuning(data),
+        explained=_explained(data, w),
         learning=_learning(data),
         about=_data_facts(data, w),
         again=_again(data),
@@ -170,7 +172,7 @@ def _bands_said(data: ReportData, w: dict[str, str]) -> str:
     if found.get("method") == "adaptive":
         said.append(w["adapted"])
     if found.get("pooled"):
-        said.append(w["pooled"].format(n=found["n_scores"]))
+        said.append(w["pooled"].format(n=found["n_a_step"]))
         said += [w["few_scores"]] if found["n_scores"] < FEWEST_SCORES else []
     for level in ("80", "95"):
         held = found.get(level) or {}
@@ -322,6 +324,12 @@ def _detail(data: ReportData) -> list[dict[str, Any]]:
     return out
 
 
+def _took(data: ReportData) -> str:
+    config = data.run.get("config") or {}
+    limits = config.get("baseline_seconds"), config.get("network_seconds")
+    return time_words(data.leaderboard, limits[0], data.lang, network_budget=limits[1])
+
+
 def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
     """Model, seconds of fitting and of forecasting, and the process' peak memory when it was done."""
     peak = (data.run.get("timings") or {}).get("peak_mib") or {}
@@ -335,6 +343,15 @@ def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
         for _, r in data.leaderboard.iterrows()
         if r["status"] in ("ok", "partial")
     ]
+
+
+def _explained(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
+    found = data.explained
+    if not found:
+        return None
+    said = w["explained_said"].format(n=found["n_folds"])
+    chart = _both(charts.importance_chart, found, lang=data.lang)
+    return {"sentence": found["sentence"][data.lang], "said": said, "chart": chart}
 
 
 def _tuning(data: ReportData) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forecastkit.report.numbers import number, p_text, percent, seconds
 
-__all__ = ["comparison_lines", "leaderboard_lines", "shown_word"]
+__all__ = ["comparison_lines", "leaderboard_lines", "shown_word", "time_words"]
 
 BOLD_GREEN, GREY, OFF = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 MOST = 8
@@ -78,6 +78,27 @@ def leaderboard_lines(
         more = "in the report" if lang == "en" else "en el informe"
         lines.append(_cut(", ".join(left), width - len(more) - 1) + f" {more}")
     return lines
+
+
+def time_words(
+    leaderboard: pd.DataFrame, budget: float | None, lang: str = "en", *, network_budget: float | None = None
+) -> str:
+    """What baselines and networks took, apart, and the time that each of them is given.
+
+    Args:
+        budget, network_budget: seconds of each statistical baseline, and of each network and seed; None = no limit.
+    """
+    took = leaderboard["seconds_fit"].fillna(0.0) + leaderboard["seconds_predict"].fillna(0.0)
+    network = leaderboard["family"] == "network"
+    es = lang == "es"
+    parts = [f"{'referencias' if es else 'baselines'} {seconds(float(took[~network].sum()), lang)}"]
+    if network.any():
+        parts.append(f"{'redes' if es else 'networks'} {seconds(float(took[network].sum()), lang)}")
+    limits = [
+        f" ({'cada una' if es else 'each'} {'hasta' if es else 'at most'} {b:g} s)" if b else ""
+        for b in (budget, network_budget)
+    ]
+    return ", ".join(f"{part}{limit}" for part, limit in zip(parts, limits))
 
 
 def _aligned(rows: list[list[str]], sides: str) -> list[str]:

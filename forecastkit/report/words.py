@@ -36,8 +36,8 @@ _WORDS = {
         "Siguen los errores de los pronósticos posteriores según llegan los valores.",
     ),
     "pooled": (
-        "There are few such errors ({n}), so all steps share them.",
-        "Hay pocos errores así ({n}); todos los pasos los comparten.",
+        "Each step has few of them ({n}), so that all steps share theirs.",
+        "Cada paso tiene pocos ({n}), así que todos comparten los suyos.",
     ),
     "few_scores": (
         "So few cannot promise a share of 95 %.",
@@ -64,6 +64,13 @@ _WORDS = {
     ),
     "band": ("{level} % held", "{level} % contuvo"),
     "width": ("width", "anchura"),
+    "explained": ("What it leans on", "En qué se apoya"),
+    "explained_said": (
+        "How much the error of {n} test forecasts grows when one thing is taken from another of them; bars are 95 % intervals, grey "
+        "where it may be nothing. Things that go together share what they are worth.",
+        "Cuánto crece el error de {n} pronósticos de prueba si una cosa se toma de otro de ellos; las barras son intervalos del 95 %, "
+        "en gris donde puede no ser nada. Lo que va junto comparte su valor.",
+    ),
     "tuning": ("The search for options", "La búsqueda de opciones"),
     "tuning_said": (
         "Every trial trained once on the rows before the folds that choose, and was scored on those folds alone; the test had no part "

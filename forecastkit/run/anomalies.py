@@ -16,7 +16,7 @@ from forecastkit.classification.metrics import bootstrap_area
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
-from forecastkit.classification.verdict import FEWEST_GROUPS
+from forecastkit.classification.verdict import FEWEST_GROUPS, decimal_comma
 from forecastkit.errors import DataError, FitError, ModelFileError, near
 from forecastkit.run import classify_details as details
 from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
@@ -174,7 +174,7 @@ def _verdict(
         es = [f"Usa {use}. Llama extrañas al {alarms} de las secuencias de grupos nunca vistos."]
         en.append("Nothing is labelled, so that nobody can say how much of what matters it finds.")
         es.append("Nada está etiquetado: nadie puede decir cuánto encuentra de lo que importa.")
-        return out | {"sentence": {"en": en, "es": es}}
+        return out | {"sentence": {"en": en, "es": [decimal_comma(line) for line in es]}}
     en = [f"Use {use}. Of usual sequences of {task.what}s never seen it calls {alarms} strange."]
     es = [f"Usa {use}. De las secuencias usuales de grupos nunca vistos llama extrañas al {alarms}."]
     if "found" in r:
@@ -208,7 +208,7 @@ def _verdict(
         es.append(
             f"La red {tested} {said[1]} {use} (área ROC {a:.3f} frente a {b:.3f}; {span.replace(' to ', ' a ')}, sorteando grupos)."
         )
-    out["sentence"] = {"en": en, "es": es}
+    out["sentence"] = {"en": en, "es": [decimal_comma(line) for line in es]}
     return out
 
 

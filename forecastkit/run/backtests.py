@@ -14,7 +14,7 @@ from forecastkit import artifacts
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.backtest import ModelBacktest, backtest_model
 from forecastkit.forecasting.diagnostics import lag_check, one_step_forecasts
-from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.protocol import FitContext, Forecaster, Kept
 from forecastkit.forecasting.scores import answers, nan_mean, positions, scales
 from forecastkit.run.budget import Budget
 from forecastkit.run.folder import RunFolder
@@ -23,9 +23,11 @@ from forecastkit.runtime import peak_mib
 if TYPE_CHECKING:
     from forecastkit.run.execute import Observer, Prepared
 
-__all__ = ["run_backtests"]
+__all__ = ["LOCAL", "kept_trainings", "run_backtests"]
 
 MAX_LAG_ROWS = 500
+LOCAL = ("baseline", "statistical")
+"""Families that hold one model a series, and read nothing else."""
 
 
 def run_backtests(
@@ -62,11 +64,12 @@ def _kept_or_new(
     prepared: Prepared, folder: RunFolder, watch: Observer, budget: Budget, name: str, seed: int, families: list[str]
 ) -> tuple[ModelBacktest, dict[str, Any]]:
     key = _signature(prepared, name, seed)
-    stored = _load_part(folder, name, seed, key)
+    stored = _load_part(folder, prepared.models[name], name, seed, key)
     if stored is None:
-        one = _one_backtest(prepared, name, seed, watch, budget, families)
+        one = _one_backtest(prepared, folder, name, seed, watch, budget, families)
         lag = _lag(prepared, one)
-        _save_part(folder, one, lag, key)
+        _save_part(folder, one, lag, key, reads_windows=prepared.models[name].family not in LOCAL)
+        folder.drop_trainings(name, seed)
     else:
         one, lag = stored
     watch.finish(one)
@@ -93,22 +96,39 @@ def _losses(prepared: Prepared, tested: dict[str, list[ModelBacktest]]) -> dict[
     return out
 
 
+def kept_trainings(prepared: Prepared, folder: RunFolder, name: str, seed: int) -> Kept:
+    """Where the trainings of one model are kept until it is finished."""
+    return Kept(folder.trainings(name, seed), _signature(prepared, name, seed), prepared.config.checkpoint_seconds)
+
+
 def _one_backtest(
-    prepared: Prepared, name: str, seed: int, watch: Observer, budget: Budget, families: list[str]
+    prepared: Prepared,
+    folder: RunFolder,
+    name: str,
+    seed: int,
+    watch: Observer,
+    budget: Budget,
+    families: list[str],
 ) -> ModelBacktest:
     model, folds = prepared.models[name], prepared.folds.all
     reason = budget.reason(name)
     if reason is not None:
         shape = (len(folds), len(prepared.frame.items), prepared.plan.horizon)
         return ModelBacktest(name, seed, np.full(shape, np.nan), error=reason)
+    steps = budget.steps(name, seed)
     context = FitContext(
-        seed=seed, deadline=budget.deadline(families), progress=watch.advance, n_jobs=prepared.config.n_jobs
+        seed=seed,
+        deadline=budget.deadline(families),
+        progress=watch.advance,
+        workers=prepared.config.workers,
+        kept=kept_trainings(prepared, folder, name, seed),
+        stop_at=steps.get("stop_at", ()),
+        most_steps=steps.get("most_steps", ()),
     )
+    going_on = folder.trainings(name, seed).exists()
+    folder.log(f"{name} seed {seed}: {'goes on with its training' if going_on else 'begun'}")
     watch.start(name, seed, len(folds))
-    one = backtest_model(
-        name, model, prepared.frame, folds, prepared.plan, context=context, limits=budget.limits(name, seed),
-        on_fold=watch.advance,
-    )  # fmt: skip
+    one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
 
 
@@ -136,21 +156,27 @@ def _signature(prepared: Prepared, name: str, seed: int) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str) -> None:
-    meta = {
+def _save_part(folder: RunFolder, one: ModelBacktest, lag: dict[str, Any], key: str, *, reads_windows: bool) -> None:
+    meta: dict[str, Any] = {
         "signature": key,
         "seconds_fit": one.seconds_fit,
         "seconds_predict": one.seconds_predict,
         "info": dict(one.info),
         "curves": one.curves,
         "error": one.error,
+        "fitted_from": one.fitted_from,
         "lag": lag,
     }
     arrays = {"points": one.points} | ({} if one.quantiles is None else {"quantiles": one.quantiles})
+    if one.fitted is not None and reads_windows:
+        weights, meta["state"] = one.fitted.state()
+        arrays |= {f"state.{key}": value for key, value in weights.items()}
     artifacts.save_model(folder.part(one.model, one.seed), arrays, meta)
 
 
-def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[ModelBacktest, dict[str, Any]] | None:
+def _load_part(
+    folder: RunFolder, model: Forecaster, name: str, seed: int, key: str
+) -> tuple[ModelBacktest, dict[str, Any]] | None:
     path = folder.part(name, seed)
     if not path.exists():
         return None
@@ -161,11 +187,14 @@ def _load_part(folder: RunFolder, name: str, seed: int, key: str) -> tuple[Model
         return None
     if meta.get("signature") != key:
         return None
+    weights = {k.removeprefix("state."): v for k, v in arrays.items() if k.startswith("state.")}
     one = ModelBacktest(
         name,
         seed,
         arrays["points"],
         arrays.get("quantiles"),
+        fitted=model.restore(weights, meta["state"]) if "state" in meta else None,
+        fitted_from=meta["fitted_from"],
         seconds_fit=meta["seconds_fit"],
         seconds_predict=meta["seconds_predict"],
         info=meta["info"],

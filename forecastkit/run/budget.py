@@ -35,6 +35,8 @@ MOST_SEEDS = 5
 MORE_SEEDS_OF = 3
 """Networks, the best ones, that get further seeds."""
 SLACK = 1.1
+STEPS = {"stop_at": "stopped_at", "most_steps": "schedule_ends"}
+"""Of a context -> where a backtest notes it."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Replay:
 
     Args:
         left_out: models that had no time -> the reason that the leaderboard gave.
-        used: ``budget`` of its run.yaml; empty where it had no limit.
+        used: ``budget`` of its run.yaml; empty where time decided nothing.
         tuned: network -> options that its search found.
     """
 
@@ -57,7 +59,7 @@ class Budget:
 
     Args:
         limit: seconds of the whole run; None = no limit but that of the baselines.
-        baseline_seconds: of each statistical baseline.
+        seconds: family -> limit of each of its models and seeds; None = no limit of its own.
         final: whether a model is fitted on all rows afterwards.
         replay: limits of an earlier run instead of measured ones.
         started: ``time.monotonic()``; None = now.
@@ -66,13 +68,13 @@ class Budget:
     def __init__(
         self,
         limit: float | None,
-        baseline_seconds: float,
+        seconds: Mapping[str, float | None],
         *,
         final: bool,
         replay: Replay | None = None,
         started: float | None = None,
     ) -> None:
-        self.limit, self.baseline_seconds, self.replay = limit, baseline_seconds, replay
+        self.limit, self.seconds, self.replay = limit, dict(seconds), replay
         self.started = time.monotonic() if started is None else started
         self._final = final
 
@@ -98,26 +100,25 @@ class Budget:
         """
         if self.replay is not None:
             return None
-        now, tested_by = time.monotonic(), self.tested_by
-        if families[0] == "statistical":
-            alone = now + self.baseline_seconds
-            if tested_by is None:
-                return alone
-            share_until = self.started + BASELINES * (tested_by - self.started)
-            return min(alone, now + max(1.0, share_until - now) / max(1, families.count("statistical")))
-        if families[0] != "network" or tested_by is None:
-            return None
-        return now + max(0.0, tested_by - now) / families.count("network")
+        now, tested_by, family = time.monotonic(), self.tested_by, families[0]
+        own = self.seconds.get(family)
+        alone = None if own is None else now + own
+        if tested_by is None or family not in ("statistical", "network"):
+            return alone
+        left = tested_by - now
+        if family == "statistical":
+            left = max(1.0, self.started + BASELINES * (tested_by - self.started) - now)
+        share = now + max(0.0, left) / families.count(family)
+        return share if alone is None else min(alone, share)
 
     def reason(self, name: str) -> str | None:
         """Why an earlier run left this model out; None = it did not."""
         return None if self.replay is None else self.replay.left_out.get(name)
 
-    def limits(self, name: str, seed: int) -> list[dict[str, Any]]:
-        """What an earlier run allowed each fit of this model; empty = nothing to repeat."""
-        if self.replay is None:
-            return []
-        return list(self.replay.used.get("fits", {}).get(f"{name}-s{seed}", []))
+    def steps(self, name: str, seed: int) -> dict[str, tuple[int | None, ...]]:
+        """``stop_at`` and ``most_steps`` of each fit of this model in an earlier run; empty = nothing to repeat."""
+        found = {} if self.replay is None else self.replay.used.get("fits", {}).get(f"{name}-s{seed}", {})
+        return {key: tuple(found[key]) for key in STEPS if found.get(key)}
 
     def seeds(self, name: str, usual: list[int]) -> list[int]:
         """Seeds of a model: as given, or those of the earlier run."""
@@ -148,14 +149,17 @@ class Budget:
         return None
 
     def used(self, tested: Mapping[str, Sequence[ModelBacktest]], final: Mapping[str, Any]) -> dict[str, Any]:
-        """What ``run.yaml`` keeps, for ``Replay``."""
-        networks = {name: runs for name, runs in tested.items() if any("limits" in r.info for r in runs)}
-        return {
-            "limit": self.limit,
-            "fits": {f"{r.model}-s{r.seed}": r.info["limits"] for runs in networks.values() for r in runs if "limits" in r.info},
-            "seeds": {name: [r.seed for r in runs] for name, runs in networks.items()},
-            "final": dict(final),
-        }  # fmt: skip
+        """What ``run.yaml`` keeps, for ``Replay``; empty where time decided nothing."""
+        fits = {
+            f"{r.model}-s{r.seed}": {key: list(r.info[mine]) for key, mine in STEPS.items() if mine in r.info}
+            for runs in tested.values()
+            for r in runs
+        }
+        fits = {name: steps for name, steps in fits.items() if steps}
+        if self.limit is None:
+            return {"fits": fits} if fits else {}
+        seeds = {name: [r.seed for r in runs] for name, runs in tested.items() if len(runs) > 1}
+        return {"limit": self.limit, "fits": fits, "seeds": seeds, "final": dict(final)}
 
 
 def _refit_seconds(run: ModelBacktest) -> float:

@@ -11,7 +11,7 @@ from forecastkit.run.folder import RunFolder
 
 __all__ = ["compare"]
 
-SILENT = ("seconds", "name", "lang", "threads", "n_jobs")
+SILENT = ("seconds", "name", "lang", "threads", "n_jobs", "engine", "address")
 """Settings that change no number."""
 
 

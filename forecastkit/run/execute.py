@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecastkit import artifacts, registry, sources
+from forecastkit import artifacts, parallel, registry, sources
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.forecasting.backtest import ModelBacktest
@@ -30,13 +30,14 @@ from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes
 from forecastkit.run.backtests import run_backtests
 from forecastkit.run.budget import Budget, Replay
+from forecastkit.run.explaining import explain_run
 from forecastkit.run.final import fit_final
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.joining import check_ensemble, with_ensemble
 from forecastkit.run.page import diagnostics, write_page
 from forecastkit.run.tune import check_tuning, tune
 
-__all__ = ["Observer", "Outcome", "default_horizon", "execute"]
+__all__ = ["Observer", "Outcome", "Replay", "default_horizon", "execute"]
 
 HORIZONS = {"min": 60, "h": 24, "D": 10, "B": 10, "W": 8, "M": 12, "MS": 12, "ME": 12, "Q": 4, "Y": 4, "step": 10}
 """Steps ahead where nobody asked: about what people plan by."""
@@ -171,7 +172,8 @@ def execute(
     backtests: dict[str, list[ModelBacktest]] = {}
     lags: dict[str, Any] = {}
     interrupted = False
-    budget = Budget(config.time_limit, config.baseline_seconds, final=final, replay=replay, started=begun)
+    seconds = {"statistical": config.baseline_seconds, "network": config.network_seconds}
+    budget = Budget(config.time_limit, seconds, final=final, replay=replay, started=begun)
     with _threads(prepared):
         try:
             if config.tune is not None:
@@ -187,8 +189,7 @@ def execute(
             interrupted = True
             folder.log("interrupted")
         outcome = _conclude(prepared, folder, backtests, lags, watch, budget, final=final, interrupted=interrupted)
-    seconds = time.perf_counter() - started
-    outcome = replace(outcome, seconds=seconds)
+    outcome = replace(outcome, seconds=time.perf_counter() - started)
     _finish(outcome, facts)
     return outcome
 
@@ -228,6 +229,7 @@ def prepare(
         )
     if config.cost:
         Cost.parse(config.cost)
+    parallel.ready(config.workers)
     check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
     if config.name:
@@ -375,6 +377,7 @@ def _conclude(
     _write_scores(folder, evaluation, backtests)
     artifacts.write_json(folder / "verdict.json", evaluation.verdict.to_dict())
     _write_worth(prepared, folder, evaluation)
+    explain_run(prepared, folder, evaluation, backtests)
     forecast = None
     fitted: dict[str, Any] = {}
     if final and not interrupted:
@@ -384,7 +387,7 @@ def _conclude(
         except KeyboardInterrupt:
             interrupted = True
             folder.log("interrupted")
-    used = budget.used(backtests, fitted) if budget.limit is not None else {}
+    used = budget.used(backtests, fitted)
     return Outcome(folder, prepared, evaluation, forecast, 0.0, interrupted, lags, used)
 
 

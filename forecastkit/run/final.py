@@ -13,6 +13,7 @@ from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.ensemble import Member
 from forecastkit.forecasting.protocol import FitContext, Forecaster
+from forecastkit.run.backtests import kept_trainings
 from forecastkit.run.budget import Budget, affordable
 from forecastkit.run.joining import kind_of, schedule_end, training_steps
 from forecastkit.run.model_card import model_card, write_model_card
@@ -51,7 +52,11 @@ def fit_final(
         prepared.frame,
         horizon=horizon + gap,
         context=FitContext(
-            seed=seed, n_steps=n_steps, most_steps=schedule_end(tested[name]), n_jobs=prepared.config.n_jobs
+            seed=seed,
+            n_steps=n_steps,
+            most_steps=(schedule_end(tested[name]),),
+            workers=prepared.config.workers,
+            kept=kept_trainings(prepared, folder, name, seed).part("final"),
         ),
     )
     saved = SavedModel(

@@ -174,6 +174,14 @@ class RunFolder:
         """Where a finished model of an unfinished run stands; ``name`` comes from the registry."""
         return self.path / "parts" / f"{name}-s{seed}"
 
+    def trainings(self, name: str, seed: int) -> Path:
+        """Where the unfinished trainings of a model of an unfinished run stand."""
+        return self.path / "parts" / f"{name}-s{seed}.training"
+
+    def drop_trainings(self, name: str, seed: int) -> None:
+        """Remove them, once the model is finished."""
+        shutil.rmtree(self.trainings(name, seed), ignore_errors=True)
+
     def drop_drafts(self) -> None:
         """Remove half-written files that a killed process left; call before anything is written."""
         for draft in self.path.rglob(".*.part"):

@@ -13,6 +13,7 @@ from forecastkit.forecasting.evaluation import Evaluation
 from forecastkit.forecasting.scores import coverages
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
+from forecastkit.run.explaining import FILE as EXPLAINED
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.tune import FILE as TUNING
 
@@ -110,6 +111,7 @@ def _coverage(evaluation: Evaluation) -> dict[str, Any]:
     intervals = evaluation.seeds[use][0].intervals
     if intervals is not None:
         out |= {"method": intervals.method, "pooled": intervals.pooled, "n_scores": intervals.n_scores}
+        out["n_a_step"] = intervals.n_scores // len(intervals.offsets) if intervals.pooled else intervals.n_scores
         out["own"] = intervals.own
     out |= {level: found.to_dict() for level, found in coverages(losses).items() if found.n}
     return out
@@ -149,6 +151,7 @@ def report_data(folder: RunFolder, *, lang: str | None = None) -> ReportData:
         units=str(profile.get("units") or ""),
         worth=folder.json("cost.json") if (folder / "cost.json").exists() else {},
         ranks=found.get("ranks") or {},
+        explained=folder.json(EXPLAINED) if (folder / EXPLAINED).exists() else {},
         tuning=folder.json(TUNING).get("trials", []) if (folder / TUNING).exists() else [],
     )
 

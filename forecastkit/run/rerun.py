@@ -91,7 +91,8 @@ def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str | None) -> 
     kind = facts.get("kind", "fit" if (folder / "forecast.csv").exists() else "backtest")
     if kind not in FORECASTS or not isinstance(facts.get("config"), dict):
         raise ModelFileError(place=place, value=str(kind)[:40], rule="only runs of fit and backtest are run again")
-    config = load_config(None, values=facts["config"])
+    # Who computed then changes no number, and a cluster may be gone.
+    config = load_config(None, values={**facts["config"], "engine": "local", "address": None})
     if data is not None:
         config = load_config(None, values={**config.to_dict(), "data": {**config.data.model_dump(), "path": data}})
     if not config.data.path:

@@ -19,7 +19,7 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "longer", "run_of_task", "versions"]
+__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "longer", "part_name", "run_of_task", "versions"]
 
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"gru": {}}
 MOST_MISTAKES = 40
@@ -36,6 +36,16 @@ class TextOutcome:
     leaderboard: pd.DataFrame
     verdict: dict[str, Any]
     seconds: float
+
+
+_PARTS = {
+    "train": "aprendizaje", "calibrate": "calibración", "valid": "parada", "select": "elección", "report": "informe",
+}  # fmt: skip
+
+
+def part_name(role: str, lang: str) -> str:
+    """The role of some rows in the language of a report."""
+    return _PARTS.get(role, role) if lang == "es" else role
 
 
 def longer(name: str, fitted: Any) -> dict[str, str]:
@@ -139,11 +149,10 @@ def _final(
     e: Any, verdict: Any, wanted: dict[str, Any], seed: int, unlabelled: tuple[str, ...], progress: Progress
 ) -> dict[str, Any]:
     """What is kept, fitted on all rows: what is recommended, the network that was tested, and the reference."""
-    from forecastkit.text.evaluation import BLEND
     from forecastkit.text.models import create
     from forecastkit.text.protocol import FitAbout
 
-    names = dict.fromkeys([verdict.use.removesuffix(BLEND), verdict.tested, verdict.reference])
+    names = dict.fromkeys([*verdict.use.split("+"), verdict.tested, verdict.reference])
     out = {}
     for name in [n for n in names if n]:
         progress(f"{name}, all rows", 0, 1)
@@ -217,7 +226,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
     sections += [learning] if learning else []
     about = [[w["rows"], len(e.table)], *([shown(k, 60), n] for k, n in e.table.counts().items())]
     about += [[w["skipped"].format(reason=k), n] for k, n in e.table.skipped.items()]
-    about += [[w["part"].format(part=k), n] for k, n in facts["parts"].items()]
+    about += [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     about += [[w["final"], ", ".join(f"{n}: {s} steps" if s else n for n, s in facts["final"].items())]]
     sections.append(
         Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
@@ -313,13 +322,12 @@ class TextScorer:
     """
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.evaluation import BLEND
         from forecastkit.text.models import restore
 
         self.folder, self.facts = run_of_task(run, "classify")
         name = model or str(self.folder.json("verdict.json").get("use", ""))
         saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
-        parts = [name.removesuffix(BLEND), BLEND[1:]] if name.endswith(BLEND) else [name]
+        parts = name.split("+")
         missing = [p for p in parts if p not in saved]
         if missing:
             raise ConfigError(

@@ -16,7 +16,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,7 +246,7 @@ def _page(
     ]  # fmt: skip
     learning = curves_section(curves, lang=lang)
     sections += [learning] if learning else []
-    about = [[w["part"].format(part=k), n] for k, n in facts["tokens"].items()]
+    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["tokens"].items()]
     about += [[w["vocabulary"], facts["vocabulary"]], [w["unknown"], percent(facts["unknown_in_report"], lang)]]
     sections.append(Section(w["data"], [Block(rows=about), Block(code=_yaml(facts), folded=w["settings"])]))
     key = [

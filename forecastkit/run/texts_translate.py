@@ -15,7 +15,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, run_of_task, versions
+from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,8 @@ __all__ = ["TranslationRun", "compare_translators", "fit_translator"]
 ALWAYS = ("copy", "dictionary")
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"seq2seq": {}}
 MOST_REPORTED = 1500
+ALL_RIGHT = 99.9
+"""chrF of a translation in which nothing is wrong."""
 
 
 def _references(pairs: Any, index: np.ndarray) -> tuple[list[str], list[list[str]]]:
@@ -40,7 +42,7 @@ def compare_translators(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit and score the baselines and ``models``; parts share no source sentence.
 
-    Returns: fitted, reasons, seconds, said, scores, chosen, sources, references, parts.
+    Returns: fitted, reasons, seconds, cpu (seconds of all cores), said, scores, chosen, sources, references, parts.
     """
     from forecastkit.text import metrics
     from forecastkit.text.models import create
@@ -51,23 +53,27 @@ def compare_translators(
     train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
     # Files of pairs are often sorted by length: those that are scored are drawn from all.
     select, report = (np.random.default_rng(seed).permutation(part) for part in (select, report))
-    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "said", "scores", "chosen", "unit")}
+    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "cpu", "said", "scores", "chosen", "unit")}
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
     if not sources:
-        raise DataError(place=pairs.name, rule="too few different source sentences to keep some aside")
+        raise DataError(
+            place=pairs.name,
+            rule="too few different source sentences to keep some aside",
+            remedy="Add pairs; those that differ in case, digits or signs alone count as one.",
+        )
     select_sources, select_references = _references(pairs, select)
     select_sources, select_references = select_sources[:300], select_references[:300]
     for name, model in made.items():
         progress(name, 0, 1)
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         try:
             fitted = model.fit(pairs.take(train), FitAbout(seed=seed), pairs.take(valid))
         except FitError as error:
             out["reasons"][name] = str(error)
             continue
         finally:
-            out["seconds"][name] = time.perf_counter() - begun
+            out["seconds"][name], out["cpu"][name] = time.perf_counter() - begun, time.process_time() - cpu
         said = fitted.translate(sources, beam=beam)
         out["fitted"][name], out["said"][name], out["scores"][name] = (
             fitted,
@@ -106,7 +112,7 @@ def fit_translator(
     for name, options in wanted.items():
         create("translate", name, **options)
     pairs = read_pairs(_resolved(source))
-    left_out = "".join(f"; left out: {n:,} {reason}" for reason, n in pairs.skipped.items())
+    left_out = "".join(f"; {reason}: {n:,}" for reason, n in pairs.skipped.items())
     say(f"{pairs.name}", f"{len(pairs):,} pairs of {len(set(pairs.source)):,} different sentences{left_out}")
     folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
@@ -225,16 +231,18 @@ def _page(
         name: [
             [shown(c["sources"][i]), shown(c["said"][use][i]), shown(" / ".join(c["references"][i][:3]))] for i in at
         ]
-        for name, at in (("worst", worst[:12]), ("some", some))
+        for name, at in (("worst", [i for i in worst[:12] if c["unit"][use][i] < ALL_RIGHT]), ("some", some))
     }
     sections = [
         Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
-        Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))]),
+        Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))])
+        if triples["worst"]
+        else Section(w["worst"], [Block(said=w["no_mistakes"])]),
     ]
     learning = curves_section(curves, lang=lang)
     sections += [learning] if learning else []
-    about = [[w["part"].format(part=k), n] for k, n in facts["parts"].items()]
+    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     sections.append(
         Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
     )
@@ -258,13 +266,13 @@ def _page(
 _WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "models": "The models compared", "models_said": "On sentences that none of them learnt from, against all known translations.",
-        "heads": ["model", "BLEU", "chrF", "time", ""], "some": "Some translations", "worst": "What went wrong",
+        "heads": ["model", "BLEU", "chrF", "time", ""], "some": "Some translations", "worst": "What went wrong", "no_mistakes": "Nothing, on these sentences.",
         "triple": ["sentence", "it said", "people say"], "part": "pairs: {part}", "data": "Data and run",
         "data_said": "No source sentence is in two parts.", "settings": "All settings", "tested": "sentences tested", "test": "bootstrap against",
     },
     "es": {
         "models": "Los modelos comparados", "models_said": "Con frases de las que ninguno aprendió, frente a todas sus traducciones conocidas.",
-        "heads": ["modelo", "BLEU", "chrF", "tiempo", ""], "some": "Algunas traducciones", "worst": "Lo que falló",
+        "heads": ["modelo", "BLEU", "chrF", "tiempo", ""], "some": "Algunas traducciones", "worst": "Lo que falló", "no_mistakes": "Nada, en estas frases.",
         "triple": ["frase", "dijo", "se dice"], "part": "pares: {part}", "data": "Datos y ejecución",
         "data_said": "Ninguna frase de origen está en dos partes.", "settings": "Todos los ajustes", "tested": "frases de prueba", "test": "bootstrap frente a",
     },

@@ -20,7 +20,7 @@ import numpy as np
 
 from forecastkit import artifacts, registry
 from forecastkit.errors import ConfigError, ModelFileError
-from forecastkit.forecasting.backtest import backtest_model
+from forecastkit.forecasting.backtest import backtest_model, cut
 from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import answers, nan_mean, positions, scales
@@ -105,6 +105,7 @@ def space_of(model: Forecaster, given: Mapping[str, Any], context: int | None, f
     Args:
         given: options that the user fixed.
         context: rows that the model reads by its rules; None = not searched.
+        frame: the rows before the first select fold.
     """
     own: Any = getattr(model, "inner", model)  # with a transform around it
     types = typing.get_type_hints(type(own))
@@ -177,13 +178,12 @@ def _search(
     given = {k: v for k, v in prepared.config.models.get(name, {}).items() if k != "model"}
     most, until = stop
     done = list(before)
+    known = cut(prepared.frame, prepared.folds.select[0].positions(len(prepared.frame.items)))
     while most is None or len(done) < most:
         number = len(done)
         if until is not None and time.monotonic() > until and number:
             return
-        # What may be asked for follows from the rows before the first fold alone.
-        seen = prepared.frame.between(positions(prepared.folds.select[:1], len(prepared.frame.items))[0])
-        space = space_of(model, given, done[0].context if done else None, seen)
+        space = space_of(model, given, done[0].context if done else None, known)
         params = {} if number == 0 else _drawn(space, done, prepared.config.seed, number)
         watch.start(f"tune {name}", number + 1, 1)
         one = _tried(prepared, name, number, params, watch)

@@ -23,12 +23,22 @@ from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import Fold, folds_of
 
-__all__ = ["ALWAYS", "BLEND", "Evaluation", "ModelScores", "Verdict", "blend", "evaluate", "leaderboard", "verdict_of"]
+__all__ = [
+    "ALWAYS",
+    "BLENDED",
+    "Evaluation",
+    "ModelScores",
+    "Verdict",
+    "blend",
+    "evaluate",
+    "leaderboard",
+    "verdict_of",
+]
 
 ALWAYS = ("majority", "tfidf")
 REFERENCE = "tfidf"
-BLEND = "+tfidf"
-"""Ends the name of a network averaged with the baseline."""
+BLENDED = ("tfidf", "nbsvm")
+"""Baselines with which every network is averaged, where they ran; such a model is called ``network+baseline``."""
 ALPHA = 0.05
 
 Progress = Callable[[str, int, int], None]
@@ -116,8 +126,8 @@ def evaluate(
         found[name] = _one(name, model, table, folds, seed, tuple(unlabelled), progress)
     if with_blend:
         for name in [n for n, m in found.items() if m.family == "network" and not m.reason]:
-            if not found[REFERENCE].reason:
-                found[name + BLEND] = _blended(name, found)
+            for base in [b for b in BLENDED if b in found and not found[b].reason]:
+                found[f"{name}+{base}"] = _blended(name, base, found)
     report = np.concatenate([f.report for f in folds])
     chosen = np.concatenate([f.select for f in folds])
     return Evaluation(table, folds, found, report, chosen)
@@ -170,16 +180,16 @@ def blend(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-def _blended(name: str, found: dict[str, ModelScores]) -> ModelScores:
-    a, b = found[name], found[REFERENCE]
+def _blended(name: str, base: str, found: dict[str, ModelScores]) -> ModelScores:
+    a, b = found[name], found[base]
     return ModelScores(
-        name + BLEND, "blend", blend(a.p, b.p), blend(a.p_select, b.p_select), a.temperatures, a.seconds + b.seconds
+        f"{name}+{base}", "blend", blend(a.p, b.p), blend(a.p_select, b.p_select), a.temperatures, a.seconds + b.seconds
     )
 
 
 def _order(name: str) -> tuple[int, str]:
-    simple = {"majority": 0, "tfidf": 1}
-    return simple.get(name, 3 if name.endswith(BLEND) else 2), name
+    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2}
+    return simple.get(name, 4 if "+" in name else 3), name
 
 
 def verdict_of(e: Evaluation) -> Verdict:

@@ -79,7 +79,7 @@ def _without(p: np.ndarray, never: Sequence[int]) -> np.ndarray:
 
 def complete(model: Any, prompt: str, top: int = 5) -> list[tuple[str, float]]:
     """The likeliest next tokens and their probabilities."""
-    ids = prompt_ids(model.tokenizer, prompt)
+    ids = prompt_ids(model.tokenizer, prompt) or [model.tokenizer.id_of("\n")]
     p = _without(model.next(np.array(ids, np.int64)), NEVER)
     order = np.argsort(-p, kind="stable")[:top]
     return [(model.tokenizer.tokens[i], float(p[i])) for i in order]

@@ -266,10 +266,12 @@ def read_pairs(source: str | Path) -> Pairs:
     left, right = [], []
     skipped: Counter[str] = Counter()
     for row in cells:
-        a, b = (bounded(row[k])[0] if k < len(row) else "" for k in range(2))
+        (a, a_cut), (b, b_cut) = (bounded(row[k]) if k < len(row) else ("", False) for k in range(2))
         if is_empty(a) or is_empty(b):
             skipped["one side empty"] += 1
             continue
+        if a_cut or b_cut:
+            skipped["cut to 20,000 characters"] += 1
         left.append(a)
         right.append(b)
     if len(left) < 20:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 __all__ = ["DivergedError", "OptimizerOptions", "TrainingModule"]
 
 WARM_UP = 100
-"""Steps in which a ``timed`` learning rate rises."""
+"""Steps in which a ``timed`` learning rate rises, of a training long enough: a tenth of it at most."""
 
 Objective = Callable[[nn.Module, Any], tuple[Tensor, ...]]
 """(network, batch) -> (sum of losses, sum of weights); in validation also (right answers, answers), where they are counted."""
@@ -81,7 +81,7 @@ class TrainingModule(pl.LightningModule):
         objective: for training, called once a step.
         valid_objective: for validation.
         deadline: ``time.monotonic()`` after which training ends.
-        halt: steps after which training ends, as time once did; None = none.
+        stop_at: steps after which it ends as if the deadline had come, so that a run under a limit can be replayed.
         dtype: of matrix products; bfloat16 through autocast.
     """
 
@@ -93,31 +93,32 @@ class TrainingModule(pl.LightningModule):
         options: OptimizerOptions,
         *,
         deadline: float | None = None,
-        halt: int | None = None,
+        stop_at: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.net, self.objective, self.valid_objective, self.options = net, objective, valid_objective, options
-        self.deadline, self.halt, self.compute_dtype = deadline, halt, dtype
+        self.deadline, self.stop_at, self.compute_dtype = deadline, stop_at, dtype
         self.n_steps = 0
         self.out_of_time = False
         self.stop_requested = False
+        self.out_of_time = False
         self.train_losses: list[float] = []
         self.grad_norms: list[float] = []
         self._valid: list[tuple[Tensor, Tensor]] = []
         self._right: list[tuple[Tensor, ...]] = []
-        self._schedule: Any = None
+        self.schedule: Any = None
         self._begun = 0.0
-        self._mean: list[Tensor] = []
+        self.mean: list[Tensor] = []
         self._own: list[Tensor] = []
-        self._optimizer: torch.optim.Optimizer | None = None
+        self.optimizer: torch.optim.Optimizer | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """See Lightning."""
-        self._optimizer, self._schedule = self.options.build(self.net)
+        self.optimizer, self.schedule = self.options.build(self.net)
         self._begun = time.monotonic()
-        return self._optimizer
+        return self.optimizer
 
     def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, ...]:
         if self.compute_dtype == torch.float32:
@@ -127,7 +128,7 @@ class TrainingModule(pl.LightningModule):
 
     def training_step(self, batches: Sequence[Any], _: int) -> None:
         """One optimiser step for each of ``batches``."""
-        optimizer = self._optimizer
+        optimizer = self.optimizer
         if optimizer is None:  # configure_optimizers runs first
             return
         parameters = list(self.net.parameters())
@@ -143,14 +144,16 @@ class TrainingModule(pl.LightningModule):
             if not math.isfinite(value):
                 raise DivergedError
             optimizer.step()
-            if self._schedule is not None and self.n_steps < self.options.max_steps - 1:
-                self._schedule.step()
+            if self.schedule is not None and self.n_steps < self.options.max_steps - 1:
+                self.schedule.step()
             self.n_steps += 1
             self._follow(parameters)
             self.train_losses.append(value)
             self.grad_norms.append(float(norm))
-            late = self.deadline is not None and time.monotonic() > self.deadline
-            self.out_of_time = late or (self.halt is not None and self.n_steps >= self.halt)
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self.out_of_time = True
+            if self.stop_at is not None and self.n_steps >= self.stop_at:
+                self.out_of_time = True
             enough = self.n_steps >= self.options.max_steps
             if self.stop_requested or self.out_of_time or enough:
                 self.trainer.should_stop = True
@@ -162,7 +165,7 @@ class TrainingModule(pl.LightningModule):
             now = time.monotonic()
             done = max(done, (now - self._begun) / max(self.deadline - self._begun, 1e-9))
         share = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-        warm = min(1.0, (self.n_steps + 1) / WARM_UP)
+        warm = min(1.0, (self.n_steps + 1) / min(WARM_UP, 1 + self.options.max_steps // 10))
         for group in optimizer.param_groups:
             awake = group.get("from_step", 0) <= self.n_steps
             group["lr"] = self.options.lr * warm * max(share, 0.01) * group.get("share", 1.0) * awake
@@ -172,18 +175,18 @@ class TrainingModule(pl.LightningModule):
         if not self.options.average:
             return
         values = [p.data for p in parameters]
-        if not self._mean:
-            self._mean = [v.clone() for v in values]
+        if not self.mean:
+            self.mean = [v.clone() for v in values]
             return
         share = 1 - min(self.options.average, self.n_steps / (self.n_steps + 10))
-        torch._foreach_lerp_(self._mean, values, share)
+        torch._foreach_lerp_(self.mean, values, share)
 
     def use_mean(self) -> None:
         """Put the mean of the weights in their place."""
-        if self._mean and not self._own:
+        if self.mean and not self._own:
             values = [p.data for p in self.net.parameters()]
             self._own = [v.clone() for v in values]
-            torch._foreach_copy_(values, self._mean)
+            torch._foreach_copy_(values, self.mean)
 
     def use_own(self) -> None:
         """Put the weights themselves back."""
@@ -222,4 +225,4 @@ class TrainingModule(pl.LightningModule):
     @property
     def lr(self) -> float:
         """The present learning rate."""
-        return float(self._optimizer.param_groups[0]["lr"]) if self._optimizer is not None else self.options.lr
+        return float(self.optimizer.param_groups[0]["lr"]) if self.optimizer is not None else self.options.lr

@@ -1,6 +1,6 @@
-"""One way to train the networks of the sister tasks: seeds, threads, precision, time limit, divergence; kept as arrays.
+"""Networks of the sister tasks: trained with the trainer factory, averaged over seeds, kept and restored as arrays.
 
-Every model makes its network, its batches and its objective; the rest is here once.
+Every model makes what it learns from (``Lesson``); the rest is here once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as pl
 from torch import Tensor, nn
 
 from forecastkit import runtime
@@ -18,75 +19,35 @@ from forecastkit.errors import FitError
 from forecastkit.training.module import DivergedError, Objective, OptimizerOptions, TrainingModule
 from forecastkit.training.trainer import Trained, train
 
-__all__ = ["Networks", "Plan", "fit_net", "restore_networks", "train_networks"]
+__all__ = ["Lesson", "Networks", "fit_net", "restore_networks", "train_networks"]
 
 
-def _silent(done: int, total: int, note: str) -> None:
-    """Nobody watches."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a network is trained.
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What one network learns from.
 
     Args:
-        name: of the model, for errors.
-        options: of the optimiser; its ``max_steps`` are the most that are taken, 0 = the network stays as it is made.
-        per_epoch: steps between validations.
-        patience: validations without progress after which training ends; 0 = none.
+        net: untrained.
+        data: batches; without validation batches the last weights are kept.
+        objective: of training and, unless ``valid_objective`` is given, of validation.
+        options: of the optimiser; ``max_steps`` of it is the most steps, 0 = the net stays as it is.
+        steps_per_epoch: between validations.
+        patience: epochs without improvement.
         minutes: of training at most; 0 = no limit.
         threads: of matrix products; 0 = all cores.
         precision: see ``runtime.fast_dtype``.
     """
 
-    name: str
+    net: nn.Module
+    data: pl.LightningDataModule
+    objective: Objective
     options: OptimizerOptions
-    per_epoch: int
+    steps_per_epoch: int
     patience: int
+    valid_objective: Objective | None = None
     minutes: float = 0.0
     threads: int = 1
     precision: str = "32"
-
-
-def fit_net(
-    build: Callable[[], Any],
-    data: Any,
-    objective: Objective,
-    plan: Plan,
-    *,
-    seed: int,
-    progress: Callable[[int, int, str], None] = _silent,
-) -> tuple[Any, Trained]:
-    """(trained network in evaluation mode, how it went).
-
-    Args:
-        build: makes the untrained network; torch draws from ``seed`` then and in training.
-        data: a LightningDataModule; without validation batches the last weights are kept.
-        objective: see ``training.module.Objective``.
-
-    Raises:
-        FitError: the loss is not a finite number any more.
-        KeyboardInterrupt: after the step in which Ctrl-C came.
-    """
-    where = runtime.device("cpu")
-    with runtime.threads(plan.threads or None), runtime.seeded(seed):
-        net = build()
-        steps = plan.options.max_steps
-        trained = Trained(0, 0, float("nan"), False)
-        if steps > 0:
-            deadline = time.monotonic() + 60 * plan.minutes if plan.minutes > 0 else None
-            dtype = runtime.fast_dtype(plan.precision, where)
-            module = TrainingModule(net, objective, objective, plan.options, deadline=deadline, dtype=dtype)
-            try:
-                trained = train(
-                    module, data, max_steps=steps, steps_per_epoch=plan.per_epoch, patience=plan.patience, progress=progress
-                )  # fmt: skip
-            except DivergedError:
-                raise FitError(
-                    place=f"model {plan.name}", rule="training diverged", remedy=f"Lower models.{plan.name}.lr."
-                ) from None
-    net.eval()
-    return net, trained
 
 
 @dataclass(eq=False)
@@ -120,25 +81,28 @@ class Networks:
 
 
 def train_networks(
-    build: Callable[[], Any],
-    data: Callable[[int], Any],
-    objective: Objective,
-    plan: Plan,
+    make: Callable[[int], Lesson],
     *,
+    place: str,
     seed: int,
     seeds: int = 1,
-    progress: Callable[[int, int, str], None] = _silent,
+    progress: Callable[[int, int, str], None] = lambda done, total, note: None,
 ) -> Networks:
-    """One network a seed, from ``seed`` on; arguments and errors as ``fit_net``.
+    """One network a seed, from ``seed`` on.
 
     Args:
-        data: seed -> a LightningDataModule.
+        make: seed -> what is learned from; torch draws from that seed while it is called and during training.
+        place: of the error: ``model gru``.
+
+    Raises:
+        FitError: training diverged.
+        KeyboardInterrupt: after the step in which Ctrl-C came.
     """
     started = time.perf_counter()
     out = Networks([])
     best = []
     for own in range(seed, seed + seeds):
-        net, trained = fit_net(build, data(own), objective, plan, seed=own, progress=progress)
+        net, trained = fit_net(make, place=place, seed=own, progress=progress)
         out.nets.append(net)
         best.append(trained.best_step)
         out.curves += [{**row, "seed": own} for row in trained.curves]
@@ -148,6 +112,39 @@ def train_networks(
         "seconds": time.perf_counter() - started,
     }
     return out
+
+
+def fit_net(
+    make: Callable[[int], Lesson], *, place: str, seed: int, progress: Callable[[int, int, str], None]
+) -> tuple[Any, Trained]:
+    """(trained network in evaluation mode, how it went); arguments as of ``train_networks``.
+
+    Raises:
+        FitError: training diverged.
+    """
+    with runtime.seeded(seed):
+        lesson = make(seed)
+        trained = Trained(0, 0, float("nan"), False)
+        if lesson.options.max_steps > 0:
+            deadline = time.monotonic() + 60 * lesson.minutes if lesson.minutes > 0 else None
+            dtype = runtime.fast_dtype(lesson.precision, runtime.device("cpu"))
+            valid = lesson.valid_objective or lesson.objective
+            module = TrainingModule(lesson.net, lesson.objective, valid, lesson.options, deadline=deadline, dtype=dtype)
+            try:
+                with runtime.threads(lesson.threads or None):
+                    trained = train(
+                        module,
+                        lesson.data,
+                        max_steps=lesson.options.max_steps,
+                        steps_per_epoch=lesson.steps_per_epoch,
+                        patience=lesson.patience,
+                        progress=progress,
+                    )
+            except DivergedError:
+                name = place.removeprefix("model ")
+                raise FitError(place=place, rule="training diverged", remedy=f"Lower models.{name}.lr.") from None
+    lesson.net.eval()
+    return lesson.net, trained
 
 
 def restore_networks(make: Callable[[], nn.Module], arrays: Mapping[str, np.ndarray], n: int) -> Networks:

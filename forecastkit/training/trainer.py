@@ -15,6 +15,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from forecastkit.training.checkpoint import Checkpoint, has_ended, restore, restore_end
 from forecastkit.training.module import DivergedError, TrainingModule
 
 __all__ = ["Trained", "train"]
@@ -28,7 +29,8 @@ class Trained:
         curves: rows with step, epoch, train_loss, valid_loss, grad_norm, grad_norm_max, lr, and valid_accuracy where
             right answers are counted.
         best_step: step of the kept weights; 0 = those before training.
-        out_of_time: whether a deadline, or the memory of one, ended it.
+        out_of_time: the deadline ended it.
+        resumed_at: step from which it went on; 0 = from the beginning.
     """
 
     n_steps: int
@@ -37,13 +39,23 @@ class Trained:
     early_stopped: bool
     curves: list[dict[str, float]] = field(default_factory=list)
     out_of_time: bool = False
+    resumed_at: int = 0
 
 
 class _Watch(pl.Callback):
-    """Learning curve, best weights, early stopping."""
+    """Learning curve, best weights, early stopping; keeps the training where there is a checkpoint."""
 
-    def __init__(self, patience: int, max_steps: int, progress: Callable[[int, int, str], None]) -> None:
+    def __init__(
+        self,
+        patience: int,
+        max_steps: int,
+        progress: Callable[[int, int, str], None],
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self.patience, self.max_steps, self.progress = patience, max_steps, progress
+        self.checkpoint = checkpoint
+        self.saved = checkpoint.load() if checkpoint is not None else None
+        self.epochs = 0
         self.curves: list[dict[str, float]] = []
         self.best_loss, self.best_step, self.since = float("inf"), 0, 0
         self.best: dict[str, torch.Tensor] = {}
@@ -51,6 +63,9 @@ class _Watch(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """The weights before the first step are a candidate: a forecaster's are the naive rule that it corrects."""
+        if self.saved is not None:
+            restore(*self.saved, self, module, trainer.datamodule)  # type: ignore[attr-defined]
+            return
         loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
         if not loader:
             return
@@ -72,6 +87,17 @@ class _Watch(pl.Callback):
         self.best_loss, self.best_step, self.since = loss, module.n_steps, 0
         self.best = {k: v.detach().clone() for k, v in module.net.state_dict().items()}
 
+    def facts(self) -> dict[str, Any]:
+        """Its state but for the best weights, JSON-able."""
+        names = ("curves", "best_loss", "best_step", "since", "early_stopped", "epochs")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, facts: dict[str, Any], best: dict[str, torch.Tensor]) -> None:
+        """The inverse of ``facts``."""
+        for name, value in facts.items():
+            setattr(self, name, value)
+        self.best = best
+
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         if module.n_steps >= self.max_steps:
             trainer.should_stop = True
@@ -79,6 +105,7 @@ class _Watch(pl.Callback):
 
     def close_epoch(self, trainer: pl.Trainer, module: TrainingModule) -> None:
         """One row of the curve; whether to go on."""
+        self.epochs += 1
         if not module.train_losses:
             return
         loss = module.take_valid_loss()
@@ -86,7 +113,7 @@ class _Watch(pl.Callback):
         self.curves.append(
             {
                 "step": module.n_steps,
-                "epoch": trainer.current_epoch + 1,
+                "epoch": self.epochs,
                 "train_loss": sum(module.train_losses) / len(module.train_losses),
                 "valid_loss": loss,
                 "grad_norm": float(norms.mean()),
@@ -109,6 +136,9 @@ class _Watch(pl.Callback):
         # Lightning validates within the training epoch, so both losses are there.
         self.close_epoch(trainer, module)
         module.use_own()
+        # An epoch that was cut short would not be read on from where it ended.
+        if self.checkpoint is not None and not (module.stop_requested or module.out_of_time):
+            self.checkpoint.keep(self, module, trainer.datamodule)  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -157,31 +187,31 @@ def train(
     patience: int,
     accelerator: str = "cpu",
     progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train until the validation loss has not improved for ``patience`` epochs, or for ``max_steps``.
 
     Without validation data it takes exactly ``max_steps`` and keeps the last weights.
 
+    Args:
+        checkpoint: where the training is kept, and gone on with; ``data`` then has ``state_dict`` and
+            ``load_state_dict`` for the order of its batches.
+
     Raises:
         DivergedError: a loss that is not finite.
         KeyboardInterrupt: after the step in which Ctrl-C came.
     """
-    watch = _Watch(patience, max_steps, progress)
-    with _hushed(), _stop_after_the_step(module) as pressed:
-        trainer = pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
-            max_epochs=-(-max_steps // steps_per_epoch),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            callbacks=[watch],
-        )
-        trainer.fit(module, datamodule=data)
-    if pressed:
-        raise KeyboardInterrupt
+    watch = _Watch(patience, max_steps, progress, checkpoint)
+    begun, done = 0, 0
+    if watch.saved is not None:
+        begun, done = int(watch.saved[1]["n_steps"]), int(watch.saved[1]["watch"]["epochs"])
+    epochs = -(-max_steps // steps_per_epoch) - done
+    if watch.saved is not None and (has_ended(watch.saved[1]) or epochs <= 0 or begun >= max_steps):
+        restore_end(*watch.saved, watch, module)
+    else:
+        _fit(watch, module, data, epochs, accelerator)
+        if checkpoint is not None:
+            checkpoint.keep(watch, module, data, done=True)
     if not watch.best:
         module.use_mean()
     if watch.best:
@@ -190,4 +220,28 @@ def train(
         raise DivergedError
     best = watch.best_step if watch.best else module.n_steps
     stopped = module.out_of_time and module.n_steps < max_steps
-    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped)
+    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped, begun)
+
+
+def _fit(watch: _Watch, module: TrainingModule, data: pl.LightningDataModule, epochs: int, accelerator: str) -> None:
+    checkpoint = watch.checkpoint
+    with _hushed(), _stop_after_the_step(module) as pressed:
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=1,
+            max_epochs=epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[watch],
+        )
+        try:
+            trainer.fit(module, datamodule=data)
+            if pressed:
+                raise KeyboardInterrupt
+        except BaseException:
+            if checkpoint is not None:
+                checkpoint.write()
+            raise

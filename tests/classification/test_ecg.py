@@ -14,7 +14,7 @@ from forecastkit.classification.records import read_record, read_records
 from forecastkit.classification.rpeaks import detect_r_peaks, match_peaks
 from forecastkit.classification.wfdb_files import BEATS, write_record
 from forecastkit.errors import ConfigError, DataError
-from tests.classification.conftest import make_ecg
+from tests.classification.conftest import make_ecg, wave
 
 
 @pytest.mark.parametrize("fs", [128.0, 250.0, 360.0, 500.0])
@@ -64,6 +64,36 @@ def test_an_early_wide_beat_stands_out():
     assert before[v].max() < 0.85 < np.median(before[~v])
     assert match[v].max() < np.quantile(match[~v], 0.05)
     assert np.median(width[v]) > 1.5
+
+
+@pytest.mark.parametrize("n_run", [1, 2])
+def test_the_median_beat_is_a_normal_one_in_bigeminy(n_run):
+    """One or two ventricular beats after each normal one: still the ventricular ones look unlike the median beat."""
+    rng = np.random.default_rng(0)
+    t = np.arange(90 * 250) / 250
+    x, now, samples, ventricular = rng.normal(0, 0.02, len(t)), 0.6, [], []
+    while now < 89:
+        v = len(samples) % (n_run + 1) > 0
+        x += (
+            wave(t, now, 0.035, 1.2) + wave(t, now + 0.28, 0.06, -0.4)
+            if v
+            else wave(t, now, 0.011, 1.0) + wave(t, now + 0.27, 0.045, 0.25)
+        )
+        samples.append(round(now * 250))
+        ventricular.append(v)
+        now += (0.5 if len(samples) % (n_run + 1) > 0 else 1.1) + rng.normal(0, 0.01)
+    match = segment(Record("b", 250.0, x), np.array(samples)).features[:, FEATURES.index("match")]
+    v = np.array(ventricular)
+    assert match[v].max() < 0.5
+    assert match[~v].min() > 0.8
+
+
+def test_a_moving_electrode_is_no_wave():
+    x, samples, _ = make_ecg(1)
+    x[5000:6000] += 3.0 * np.sin(np.pi * np.arange(1000) / 1000) ** 2
+    beats = segment(Record("a", 250.0, x), samples)
+    assert not beats.readable[(samples > 5300) & (samples < 5700)].any()
+    assert beats.readable[(samples < 4800) | (samples > 6200)].all()
 
 
 def test_a_lost_lead_is_no_wave():

@@ -72,7 +72,7 @@ def test_days_ahead_count_from_the_last_row_without_an_event(history):
 def test_an_item_without_an_earlier_row_is_left_out_and_said(history):
     task = read(history, event="when", ahead=61.0)
     assert task.data.items.tolist() == ["c"]
-    assert any("2 sequences have no row as early as 61" in note for note in task.notes)
+    assert any("as early as 61 before their end, left out: 2" in note for note in task.notes)
     with pytest.raises(DataError, match="no sequence is left"):
         read(history, event="when", ahead=1000.0)
 
@@ -163,6 +163,13 @@ def test_histories_that_cannot_be_read(tmp_path, change, options, part):
         read(path, **options)
 
 
+def test_a_header_that_is_too_short_is_said(tmp_path):
+    path = tmp_path / "h.csv"
+    path.write_text(HISTORY.replace(",when", ""))
+    with pytest.raises(DataError, match="more cells than the header"):
+        read(path)
+
+
 def test_an_event_needs_times(history):
     with pytest.raises(ConfigError, match="needs the times"):
         read_visits(history, item="patient", time=None, label="outcome", event="when")
@@ -191,3 +198,32 @@ def test_a_label_by_row_from_the_command_line(tmp_path, capsys):
     told = pd.read_csv(tmp_path / "p.csv")
     assert len(told) == len(table)
     assert {"item", "time", "class", "p_high", "p_low"} <= set(told)
+
+
+def test_without_times_rows_count(history):
+    task = read_visits(history, item="patient", time=None, label="outcome", ahead=2.0)
+    assert [len(p) for p in pressures(task)] == [3, 1]
+    assert "days_since_before" not in task.data.channels
+    assert any("as early as 2 before their end, left out: 1" in note for note in task.notes)
+    new = read_new_visits(history, task.plan)
+    assert new.data.lengths.tolist() == [5, 3, 2]
+
+
+def test_a_new_table_is_read_as_the_one_before(tmp_path):
+    table = make_visits(24)
+    path = tmp_path / "v.csv"
+    table.to_csv(path, index=False)
+    task = read_visits(path, item="patient", time="date", label="outcome", group="hospital", ahead=5.0)
+    again = read_new_visits(path, task.plan)
+    assert again.data.channels == task.data.channels
+    assert again.data.feature_names == task.data.feature_names
+    assert again.data.lengths.sum() == len(table)
+    other = table.assign(
+        mood="never seen", creatinine=table["creatinine"].astype(object).where(table.index != 3, "high")
+    )
+    other.to_csv(tmp_path / "w.csv", index=False)
+    with pytest.raises(DataError, match="'high'; not a number, as it was in fit"):
+        read_new_visits(tmp_path / "w.csv", task.plan)
+    table.drop(columns="creatinine").to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(ConfigError, match="no such column"):
+        read_new_visits(tmp_path / "x.csv", task.plan)

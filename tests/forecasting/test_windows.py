@@ -28,7 +28,8 @@ def stores(draw):
 @given(stores(), st.integers(2, 8), st.integers(1, 5))
 def test_windows_equal_a_slow_loop(store, length, horizon):
     last = int(store.ends.max())
-    windows = window_ends(store, horizon, 0, last)
+    ranges = window_ends(store, horizon, 0, last)
+    windows = ranges.take(np.arange(len(ranges)))
     batch = gather(store, windows, length, horizon, scaling="none")
     for w in range(len(windows)):
         y = store.series(int(windows.item[w]))
@@ -78,3 +79,46 @@ def test_context_before_the_first_row_is_unobserved():
     batch = gather(store, Windows(np.array([0]), np.array([1])), 4, 2, scaling="none")
     assert batch.observed[0, :, 0].tolist() == [0, 0, 1, 1]
     assert batch.target[0, :, 0].tolist() == [2, 3]
+
+
+@settings(max_examples=100, deadline=None)
+@given(stores(), st.integers(1, 5), st.integers(0, 8), st.integers(2, 30), st.integers(1, 5))
+def test_all_windows_are_those_of_a_slow_loop(store, horizon, first, last, least):
+    """Targets lie within [first, last] and in the item; enough was seen before, and something comes."""
+    wanted = []
+    for i in range(len(store)):
+        y, start = store.series(i), int(store.starts[i])
+        for row in range(len(y)):
+            targets = range(start + row + 1, start + row + 1 + horizon)
+            inside = targets[0] >= first and targets[-1] <= last and row + horizon < len(y)
+            seen = np.isfinite(y[: row + 1]).sum() >= least
+            if inside and seen and np.isfinite(y[row + 1 : row + 1 + horizon]).any():
+                wanted.append((i, row))
+    ranges = window_ends(store, horizon, first, last, least=least)
+    assert len(ranges) == len(wanted)
+    got = ranges.take(np.arange(len(ranges)))
+    assert list(zip(got.item.tolist(), got.row.tolist())) == wanted
+    backwards = ranges.take(np.arange(len(ranges))[::-1])
+    assert backwards.row.tolist() == got.row[::-1].tolist()
+
+
+def test_more_windows_than_can_be_shuffled_are_drawn_one_by_one(monkeypatch):
+    from forecastkit.forecasting import datamodule
+    from forecastkit.forecasting.datamodule import WindowSource, _Sampled
+
+    store = Store(np.arange(500.0), np.ones(500, bool), np.array([0]), np.array([500]), np.array([0]), ("a",))
+    windows = window_ends(store, 2, 0, 499)
+    source = WindowSource(store, 3, 2)
+
+    def drawn(seed):
+        sampler = _Sampled(source, windows, 50, [4], np.random.default_rng(seed))
+        return [sampler._next() for _ in range(20)]
+
+    shuffled = np.concatenate(drawn(1)[: len(windows) // 50])
+    assert len(set(shuffled.tolist())) == len(shuffled)
+    monkeypatch.setattr(datamodule, "MOST_SHUFFLED", 100)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn(1), drawn(1)))
+    every = np.concatenate(drawn(2))
+    assert every.min() >= 0
+    assert len(windows) > every.max() > 0.9 * len(windows)
+    assert next(iter(_Sampled(source, windows, 50, [4], np.random.default_rng(1))))[0].target.shape == (50, 2)

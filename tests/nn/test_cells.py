@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from forecastkit.nn.cells import unroll
+from forecastkit.nn.cells import GATES, traced, unroll
 from forecastkit.nn.forecasters import Direct, RecursiveNet
 from forecastkit.nn.inputs import Inputs
 from forecastkit.nn.recurrent import CELLS, RecurrentEncoder
@@ -25,6 +25,20 @@ def test_cells_equal_torch(cell, activation):
     grads = [torch.autograd.grad(y.square().sum(), [x, *weights], retain_graph=True) for y in (ours, theirs)]
     for a, b in zip(*grads):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_gates_explain_the_state(cell):
+    torch.manual_seed(3)
+    core = CELLS[cell](2, 4, batch_first=True)
+    found = traced(cell, torch.randn(3, 6, 2), (core.weight_ih_l0, core.weight_hh_l0, core.bias_ih_l0, core.bias_hh_l0))
+    assert all(((found[gate] > 0) & (found[gate] < 1)).all() for gate in GATES[cell])
+    if cell == "lstm":
+        torch.testing.assert_close(found["output"] * torch.tanh(found["memory"]), found["state"])
+    if cell == "gru":
+        before, z = found["state"][:, :-1], found["update"][:, 1:]
+        candidate = (found["state"][:, 1:] - z * before) / (1 - z)
+        assert (candidate.abs() < 1).all()
 
 
 def test_recursive_equals_stepping_by_hand():

@@ -16,7 +16,7 @@ from forecastkit.report import render
 from forecastkit.report.charts import forecast_chart
 from forecastkit.report.numbers import ticks, time_ticks
 from forecastkit.report.svg import Plot
-from forecastkit.report.tables import leaderboard_lines
+from forecastkit.report.tables import leaderboard_lines, time_words
 from forecastkit.report.words import _WORDS, words
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.page import report_data, write_page
@@ -211,3 +211,18 @@ def test_a_page_of_500_series_stays_small(finished_run):
     parts = {name: many(getattr(data, name)) for name in ("history", "forecast", "backtest", "error_by_item")}
     text = render(dataclasses.replace(data, **parts))
     assert len(text.encode()) < 5_000_000
+
+
+def test_baselines_and_networks_have_their_time_apart():
+    board = pd.DataFrame(
+        {
+            "family": ["baseline", "statistical", "network", "statistical"],
+            "seconds_fit": [0.0, 10.0, 30.0, np.nan],
+            "seconds_predict": [0.1, 2.0, 1.5, np.nan],
+        }
+    )
+    assert time_words(board, 120.0) == "baselines 12.1 s (each at most 120 s), networks 31.5 s"
+    assert time_words(board, 60.0, "es") == "referencias 12,1 s (cada una hasta 60 s), redes 31,5 s"
+    assert time_words(board[:2], None) == "baselines 12.1 s"
+    limited = time_words(board, 60.0, network_budget=90.0)
+    assert limited == "baselines 12.1 s (each at most 60 s), networks 31.5 s (each at most 90 s)"

@@ -50,6 +50,9 @@ class TestPresets:
         assert said in str(error.value)
 
 
+SECONDS = {"statistical": 120.0, "network": None}
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that the test moves."""
@@ -64,14 +67,14 @@ def _run(name: str, seed: int = 1, fit: float = 10.0, **info) -> ModelBacktest:
 
 class TestBudget:
     def test_without_a_limit_only_baselines_have_one(self, clock):
-        plain = Budget(None, 120.0, final=True)
+        plain = Budget(None, SECONDS, final=True)
         assert plain.deadline(["statistical"]) == 1120
         assert plain.deadline(["network"]) is None
         assert plain.next_seed({"lstm": 1.0}, {"lstm": [_run("lstm")]}) is None
 
     def test_shares_by_hand(self, clock):
         """100 s: 5 for the end, 35 for the final fit, 60 for backtests, of those 18 for baselines."""
-        own = Budget(100.0, 120.0, final=True)
+        own = Budget(100.0, SECONDS, final=True)
         families = ["baseline", "statistical", "statistical", "network", "network"]
         assert own.deadline(families) is None
         assert own.deadline(families[1:]) == pytest.approx(1009)
@@ -81,15 +84,15 @@ class TestBudget:
         assert own.deadline(families[3:]) == pytest.approx(1010 + 25)
         clock[0] = 1020
         assert own.deadline(families[4:]) == pytest.approx(1060)
-        assert Budget(100.0, 120.0, final=False).deadline(["network"]) == pytest.approx(1020 + 95)
+        assert Budget(100.0, SECONDS, final=False).deadline(["network"]) == pytest.approx(1020 + 95)
 
     def test_late_baselines_still_get_a_second(self, clock):
-        own = Budget(100.0, 120.0, final=True)
+        own = Budget(100.0, SECONDS, final=True)
         clock[0] = 1090
         assert own.deadline(["statistical"]) == 1091
 
     def test_time_that_is_left_trains_seeds_of_the_best(self, clock):
-        own = Budget(200.0, 120.0, final=True)  # backtests until 1120, final fits of 70 s
+        own = Budget(200.0, SECONDS, final=True)  # backtests until 1120, final fits of 70 s
         tested = {name: [_run(name)] for name in ("lstm", "gru", "rnn", "tcn")}
         losses = {"lstm": 1.0, "gru": 0.9, "rnn": 1.1, "tcn": 5.0}
         assert own.next_seed(losses, tested) == ("gru", 2)
@@ -102,13 +105,13 @@ class TestBudget:
         assert own.next_seed(losses, {name: [_run(name)] for name in losses}) is None
 
     def test_a_replay_measures_nothing(self, clock):
-        used = {"fits": {"lstm-s1": [{"most_steps": 50, "halt": 20}]}, "seeds": {"lstm": [1, 2]}}
-        own = Budget(100.0, 120.0, final=True, replay=Replay({"theta": "time budget: gone"}, used))
+        used = {"fits": {"lstm-s1": {"most_steps": [50, 60], "stop_at": [20, None]}}, "seeds": {"lstm": [1, 2]}}
+        own = Budget(100.0, SECONDS, final=True, replay=Replay({"theta": "time budget: gone"}, used))
         assert own.deadline(["statistical"]) is None
         assert own.deadline(["network"]) is None
         assert own.reason("theta") == "time budget: gone"
-        assert own.limits("lstm", 1) == [{"most_steps": 50, "halt": 20}]
-        assert own.limits("gru", 1) == []
+        assert own.steps("lstm", 1) == {"most_steps": (50, 60), "stop_at": (20, None)}
+        assert own.steps("gru", 1) == {}
         assert (own.seeds("lstm", [1]), own.seeds("gru", [1])) == ([1, 2], [1])
         assert own.next_seed({"lstm": 1.0}, {"lstm": [_run("lstm")]}) is None
 
@@ -157,15 +160,16 @@ class TestTraining:
         assert time.monotonic() - started < 20
         info = first.info
         assert 10 <= info["most_steps"] < 100_000
-        halt = info["n_steps"] if info["out_of_time"] else None
-        again = model.fit(panel, horizon=4, context=FitContext(most_steps=info["most_steps"], halt=halt))
+        steps = FitContext(most_steps=(info["most_steps"],), stop_at=(info.get("stopped_at"),))
+        again = model.fit(panel, horizon=4, context=steps)
         np.testing.assert_array_equal(first.predict_at(panel, at), again.predict_at(panel, at))
 
-    def test_a_halt_ends_where_time_did(self):
+    def test_a_replay_ends_where_time_did(self):
         panel = build_panel((200, 150))
         model = registry.create_model("gru", **(SMALL | {"max_steps": 60, "patience": 100}))
-        fitted = model.fit(panel, horizon=4, context=FitContext(most_steps=60, halt=37))
-        assert (fitted.info["n_steps"], fitted.info["out_of_time"]) == (37, True)
+        fitted = model.fit(panel, horizon=4, context=FitContext(most_steps=(60,), stop_at=(37,)))
+        assert (fitted.info["n_steps"], fitted.info["stopped_at"]) == (37, 37)
+        assert "stopped by its time limit at step 37" in fitted.info["note"]
 
 
 class TestRun:
@@ -176,7 +180,7 @@ class TestRun:
         facts = yaml.safe_load((fresh_folder / "run/run.yaml").read_text())
         fits = facts["budget"]["fits"]
         assert set(fits) >= {"gru-s1"}
-        assert fits["gru-s1"][0]["most_steps"] < 4000
+        assert fits["gru-s1"]["most_steps"][0] < 4000
         assert main(["rerun", "run", "--out", "again", "--quiet"]) == 0, capsys.readouterr()
 
     def test_a_model_under_a_name_of_its_own(self, small_csv, fresh_folder):

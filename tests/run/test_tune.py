@@ -31,7 +31,7 @@ def prepared_of(path, amount="4"):
 
 
 def plain_budget() -> Budget:
-    return Budget(None, 120.0, final=False)
+    return Budget(None, {}, final=False)
 
 
 def without_times(folder: RunFolder) -> list[dict]:

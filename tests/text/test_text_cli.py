@@ -94,6 +94,9 @@ def test_language_run(language_run, capsys):
         assert (language_run / name).stat().st_size > 0
     assert main(["text", "complete", str(language_run), "Hoy hace buen", "--top", "3"]) == 0
     assert "tiempo" in capsys.readouterr().out.splitlines()[0]
+    # Nothing said: what a line begins with.
+    assert main(["text", "complete", str(language_run), "", "--top", "5"]) == 0
+    assert any(line.split()[-1].istitle() for line in capsys.readouterr().out.splitlines())
     words = [
         "text",
         "generate",
@@ -215,6 +218,17 @@ def test_missing_labels_and_odd_texts_are_counted_and_never_a_class(tmp_path):
 ])  # fmt: skip
 def test_wrong_words_are_one_line(words, said, capsys, fresh_folder):
     assert said in one_line_error(capsys, ["text", "fit", *words])
+
+
+def test_the_terminal_shows_data_leaderboard_and_answer(tmp_path, capsys):
+    rows = [*rows_of("good", 14, "nice"), *rows_of("bad", 14, "awful"), '"not known",NaN']
+    path = write(tmp_path / "odd.csv", rows)
+    assert main(["text", "fit", "--data", path, "--out", str(tmp_path / "run"), "--lang", "es", "models={}"]) == 0
+    out = capsys.readouterr().out
+    assert "28 texts: 14 bad, 14 good; without a label: 1" in out
+    assert "exactitud" in out
+    assert any(line.startswith("tfidf") for line in out.splitlines())
+    assert "Informe" in out
 
 
 def test_an_empty_book_is_one_line(tmp_path, capsys):

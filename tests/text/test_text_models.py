@@ -142,6 +142,14 @@ def test_a_committee_learns_from_every_text_and_judges_each_by_another(table):
         small("gru", committee=True, seeds=21)
 
 
+def test_names_and_digits_are_read_by_their_form_where_asked(table):
+    fitted = small("wide_gru", names=False, seeds=2).fit(table, FitAbout())
+    a, b = fitted.predict(["The kettle of Anna broke in 12 days", "The kettle of Zxqw broke in 99 days"])
+    np.testing.assert_array_equal(a, b)
+    other = small("gru", digits=True).fit(table.take(np.arange(150)), FitAbout(n_steps=2))
+    assert other.reader.tokenizer.split("12") == ["12"]
+
+
 def test_the_wide_part_counts_as_much_as_it_helps():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 600)

@@ -28,6 +28,7 @@ class RecurrentAutoencoder:
 
     Args:
         bottleneck: numbers that a sequence is squeezed into.
+        warm_start: sequences of one length: begin as the principal components, which the network then corrects.
     """
 
     cell: str = "gru"
@@ -36,6 +37,7 @@ class RecurrentAutoencoder:
     lr: float = 3e-3
     batch_size: int = 128
     max_steps: int = 400
+    warm_start: bool = True
 
     family: ClassVar[str] = "network"
 
@@ -56,11 +58,14 @@ class RecurrentAutoencoder:
         from forecastkit.classification.datamodule import BlockDataModule
         from forecastkit.nn.autoencoders import reconstruction_errors
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Plan, train_networks
+        from forecastkit.training.networks import Lesson, train_networks
 
         about = about or FitAbout()
         scaler = Scaler.of(usual)
         segment = _segment(usual)
+        even = len(np.unique(usual.lengths)) == 1
+        start = self._components(usual, scaler, segment) if self.warm_start and even else None
+        linear = None if start is None else (start[1].shape[1], start[1].shape[0])
         options = OptimizerOptions(lr=self.lr, schedule="cosine", max_steps=self.max_steps, average=0.98)
 
         def prepare(raw: np.ndarray) -> np.ndarray:
@@ -73,16 +78,35 @@ class RecurrentAutoencoder:
         def blocks(seed: int) -> BlockDataModule:
             return BlockDataModule(usual, prepare, self.batch_size, STEPS_PER_EPOCH, chunk=CHUNK, seed=seed)
 
-        plan = Plan(self.cell, options, STEPS_PER_EPOCH, 0)
-        networks = train_networks(
-            lambda: self._net(scaler, segment), blocks, objective, plan, seed=about.seed, progress=about.progress
-        )
-        return _FittedAutoencoder(self, networks, scaler, segment)
+        def build() -> Any:
+            net = self._net(scaler, segment, linear)
+            if start is not None:
+                import torch
 
-    def _net(self, scaler: Scaler, segment: int) -> Any:
+                net.mean.copy_(torch.from_numpy(start[0]))
+                net.components.copy_(torch.from_numpy(start[1]))
+            return net
+
+        def lesson(seed: int) -> Lesson:
+            return Lesson(build(), blocks(seed), objective, options, STEPS_PER_EPOCH, 0)
+
+        networks = train_networks(lesson, place=f"model {self.cell}", seed=about.seed, progress=about.progress)
+        return _FittedAutoencoder(self, networks, scaler, segment, linear)
+
+    def _components(self, usual: Sequences, scaler: Scaler, segment: int) -> tuple[np.ndarray, np.ndarray]:
+        """(mean [T * C], components [K, T * C]) of what the network reads."""
+        from forecastkit.classification.anomaly import principal
+
+        x = _whole_segments(scaler.values(usual.padded(np.arange(len(usual)))[0]), segment)
+        mean, components = principal(x.reshape(len(x), -1).astype(np.float64))
+        return mean.astype(np.float32), components.astype(np.float32)
+
+    def _net(self, scaler: Scaler, segment: int, linear: tuple[int, int] | None) -> Any:
         from forecastkit.nn.autoencoders import SequenceAutoencoder
 
-        return SequenceAutoencoder(self.cell, scaler.n_inputs, self.hidden, bottleneck=self.bottleneck, segment=segment)
+        return SequenceAutoencoder(
+            self.cell, scaler.n_inputs, self.hidden, bottleneck=self.bottleneck, segment=segment, linear=linear
+        )
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedAutoencoder:
@@ -90,9 +114,11 @@ class RecurrentAutoencoder:
         from forecastkit.training.networks import restore_networks
 
         model, scaler, segment = cls(**meta["options"]), Scaler.restore(arrays), int(meta["segment"])
-        return _FittedAutoencoder(
-            model, restore_networks(lambda: model._net(scaler, segment), arrays, 1), scaler, segment
-        )
+        linear = tuple(int(n) for n in meta["linear"]) if meta["linear"] else None
+        if linear is not None and (len(linear) != 2 or linear != arrays["net0.components"].shape[::-1]):
+            raise ValueError("components of another shape")
+        networks = restore_networks(lambda: model._net(scaler, segment, linear), arrays, 1)
+        return _FittedAutoencoder(model, networks, scaler, segment, linear)
 
 
 def _segment(data: Sequences) -> int:
@@ -110,6 +136,7 @@ class _FittedAutoencoder:
     networks: Any
     scaler: Scaler
     segment: int
+    linear: tuple[int, int] | None
 
     def error(self, data: Sequences) -> np.ndarray:
         """See ``FittedDetector.error``."""
@@ -131,6 +158,7 @@ class _FittedAutoencoder:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedDetector.state``."""
         meta = {"detector": self.model.cell, "options": dataclasses.asdict(self.model), "segment": self.segment}
+        meta["linear"] = list(self.linear) if self.linear else None
         return {**self.scaler.arrays(), **self.networks.arrays()}, meta
 
 

@@ -106,7 +106,7 @@ class RecurrentClassifier:
         from forecastkit.classification.datamodule import SequenceDataModule
         from forecastkit.nn.classifiers import classification_loss
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Plan, train_networks
+        from forecastkit.training.networks import Lesson, train_networks
 
         about = about or FitAbout()
         scaler = Scaler.of(data)
@@ -134,9 +134,12 @@ class RecurrentClassifier:
 
         n_steps = self.max_steps if about.n_steps is None else about.n_steps
         options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=0.98)
-        plan = Plan(self.cell, options, STEPS_PER_EPOCH, self.patience)
+
+        def lesson(seed: int) -> Lesson:
+            return Lesson(build(), batches(seed), objective, options, STEPS_PER_EPOCH, self.patience)
+
         networks = train_networks(
-            build, batches, objective, plan, seed=about.seed, seeds=self.seeds, progress=about.progress
+            lesson, place=f"model {self.cell}", seed=about.seed, seeds=self.seeds, progress=about.progress
         )
         return _FittedNetworks(self, networks, scaler, len(data.classes))
 

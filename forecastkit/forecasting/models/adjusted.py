@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from forecastkit.forecasting.models.statistical import LocalFit
 from forecastkit.forecasting.protocol import Capabilities, FitContext, Fitted, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.transforms import Transform, choose_transform
@@ -65,15 +66,37 @@ class Adjusted:
         Raises:
             FitError: also where a value is outside what the transform takes.
         """
-        kind = choose_transform(frame) if self.transform == "auto" else self.transform
-        transform = Transform.fit(kind, frame)
+        transform = self._transform_of(frame)
         return FittedAdjusted(
             self, self.inner.fit(transform.apply(frame), horizon=horizon, context=context or FitContext()), transform
         )
 
+    def _transform_of(self, frame: SeriesFrame) -> Transform:
+        return Transform.fit(choose_transform(frame) if self.transform == "auto" else self.transform, frame)
+
+    def fit_and_forecast(
+        self, fits: Sequence[LocalFit], *, horizon: int, context: FitContext
+    ) -> Iterator[tuple[FittedAdjusted, np.ndarray, float, float]]:
+        """See ``models.statistical``; for per-series models alone."""
+        inner: Any = self.inner
+        transforms = [self._transform_of(one.train) for one in fits]
+        around = [LocalFit(t.apply(one.train), t.apply(one.frame), one.at) for t, one in zip(transforms, fits)]
+        done = inner.fit_and_forecast(around, horizon=horizon, context=context)
+        for transform, one, (fitted, points, fitting, predicting) in zip(transforms, fits, done):
+            adjusted = FittedAdjusted(self, fitted, transform)
+            yield adjusted, adjusted.shaped(_undone(transform, points, one.frame, one.at)), fitting, predicting
+
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedAdjusted:
         """See ``Forecaster.restore``."""
         return FittedAdjusted(self, self.inner.restore(arrays, meta["inner"]), Transform.from_dict(meta["transform"]))
+
+
+def _undone(transform: Transform, points: np.ndarray, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
+    """[F, I, H] in the target's units, after cutoffs ``at`` [F, I]."""
+    if (at == at[:, :1]).all():
+        return transform.undo(points, frame, at[:, 0])
+    items = range(at.shape[1])
+    return np.concatenate([transform.undo(points[:, [i]], frame.take(np.array([i])), at[:, i]) for i in items], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,21 +128,22 @@ class FittedAdjusted:
         """The inner model's."""
         return self.inner.curves
 
-    def _shaped(self, forecasts: np.ndarray) -> np.ndarray:
+    def shaped(self, forecasts: np.ndarray) -> np.ndarray:
+        """Not below zero, and whole, where that was asked for."""
         out = np.maximum(forecasts, 0.0) if self.forecaster.non_negative else forecasts
         return np.rint(out) + 0.0 if self.forecaster.whole else out
 
     def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
         points = self.inner.predict_at(self.transform.apply(frame), cutoffs)
-        return self._shaped(self.transform.undo(points, frame, cutoffs))
+        return self.shaped(self.transform.undo(points, frame, cutoffs))
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray | None:
         """See ``Fitted.quantiles_at``; a sum of differences has none, since its steps hang together."""
         if self.transform.lag:
             return None
         quantiles = self.inner.quantiles_at(self.transform.apply(frame), cutoffs)
-        return None if quantiles is None else self._shaped(self.transform.undo(quantiles, frame, cutoffs))
+        return None if quantiles is None else self.shaped(self.transform.undo(quantiles, frame, cutoffs))
 
     def samples_at(self, frame: SeriesFrame, cutoffs: np.ndarray, n: int, *, seed: int = 1) -> np.ndarray | None:
         """See ``FittedNetwork.samples_at``; None where the inner model has no sample paths."""
@@ -128,7 +152,7 @@ class FittedAdjusted:
         if paths is None:
             return None
         # One path at a time is [n_cutoffs, n_items, horizon], as points are.
-        undone = [self._shaped(self.transform.undo(paths[:, :, k], frame, cutoffs)) for k in range(n)]
+        undone = [self.shaped(self.transform.undo(paths[:, :, k], frame, cutoffs)) for k in range(n)]
         return np.stack(undone, axis=2)
 
     def update(self, frame: SeriesFrame) -> FittedAdjusted:

@@ -16,7 +16,7 @@ from forecastkit.forecasting.models.trees import Trees
 from forecastkit.forecasting.models.windowed import evenly, forecasts, item_scales, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.windows import Batch, Windows, gather
+from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
 from forecastkit.nn.rules import rule_rows
 
 __all__ = ["Boosting"]
@@ -227,7 +227,7 @@ class _Cells:
         self.encoded: Encoded | None = None if encoder.is_empty else encoder.encode(frame, task.horizon)
         self.scales = item_scales(frame)
 
-    def some(self, windows: Windows, most: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def some(self, windows: WindowSet, most: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(features [C, F], targets [C], weights [C]) of at most ``most`` observed cells."""
         horizon = self.task.horizon
         # Windows that lie side by side say nearly the same: of many, few steps each.

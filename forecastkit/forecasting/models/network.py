@@ -6,7 +6,6 @@ it is that rule, and what it learns is what the rule misses.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,19 +13,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError
+from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.training import Training
 from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.windows import Windows
 
 __all__ = ["FittedNetwork", "NetTask", "NetworkForecaster"]
 
-FEW_STEPS = 200
-"""Steps where no rows are left to say when to stop."""
 LARGE = 256 * 128
 """Units times windows a step from which the matrix products are worth sharing among threads."""
 MOST_REACH = 48
@@ -58,8 +55,13 @@ class NetworkForecaster:
         paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
+        lr_range: find the learning rate by a range test of 100 steps; ``lr`` is then what is taken where it finds none.
         batch_size: windows a step.
+        sampling: ``uniform``: every window is drawn alike; ``balanced``: every series is, however long.
+        recent: share of the history after which windows are drawn half as often; 0 = old ones as often as new ones.
         max_steps: most optimiser steps.
+        relearn: once the best number of steps is known, train that many on all rows, those of the validation too; takes
+            up to twice the time, and pays where the last months say most.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
         device, precision: see ``runtime``.
@@ -81,11 +83,15 @@ class NetworkForecaster:
     paths: int = 100
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
+    lr_range: bool = False
     weight_decay: float = 0.01
     schedule: Literal["constant", "cosine", "onecycle"] = "cosine"
     clip: float = 1.0
     batch_size: int = 128
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    recent: float = 0.0
     max_steps: int = 2000
+    relearn: bool = False
     val_every: int = 25
     patience: int = 8
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -105,6 +111,7 @@ class NetworkForecaster:
     }
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {
         "level": (0.001, 0.999), "lr": (1e-9, 100.0), "weight_decay": (0.0, 1e3), "clip": (0.0, 1e9), "average": (0.0, 0.99999),
+        "recent": (0.0, 100.0),
     }  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -221,17 +228,15 @@ class NetworkForecaster:
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
-        about = self._paced(source, task, train, valid, about)
-        net, trained, retried_at = self._train_twice(source, task, train, valid, about)
-        if retried_at:
-            note = "; ".join([*([note] if note else []), f"diverged at first, retried at learning rate {retried_at:g}"])
+        training = Training(self, source, task, train, valid, about).paced()
+        net, trained, said = training.run()
+        note = "; ".join(filter(None, [note, said]))
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
             "early_stopped": trained.early_stopped,
-            "most_steps": about.most_steps,
-            "out_of_time": trained.out_of_time,
-            "retried": bool(retried_at),
+            "most_steps": training.schedule_end,
+            "retried": "retried" in said or "out of memory" in said,
             "n_parameters": sum(p.numel() for p in net.parameters()),
             "n_windows": len(train),
             "context_length": length,
@@ -243,100 +248,31 @@ class NetworkForecaster:
         if trained.best_step == 0 and task.bases:
             kept = "training did not improve on the naive rule, which is kept"
             info["note"] = "; ".join(filter(None, [note, kept]))
+        if trained.out_of_time:
+            info["stopped_at"] = trained.n_steps
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"stopped by its time limit at step {trained.n_steps}"])
+            )
+        elif training.schedule_end is not None and training.schedule_end < self.max_steps:
+            info["note"] = "; ".join(
+                filter(None, [str(info["note"]), f"{training.schedule_end} steps fitted into its time limit"])
+            )
         net.eval()
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
-        return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
+        fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own)
+        if self.relearn and len(valid) and trained.best_step:
+            return self._on_all_rows(fitted, frame, about)
+        return fitted
 
-    def _train_twice(
-        self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext
-    ) -> tuple[Any, Any, float]:
-        """(network, how it went, learning rate of the second trial or 0)."""
-        from forecastkit.training.module import DivergedError
+    def _on_all_rows(self, fitted: FittedNetwork, frame: SeriesFrame, about: FitContext) -> FittedNetwork:
+        """Trained again for the steps that were best, without rows set aside; the curve is that of the first time."""
+        steps = int(fitted.info["best_step"])
+        again = self.fit(frame, horizon=fitted.horizon, context=replace(about, n_steps=steps))
+        note = "; ".join(filter(None, [str(fitted.info["note"]), f"trained again on all rows for {steps} steps"]))
+        seconds = fitted.info["seconds"] + again.info["seconds"]
+        return replace(again, info={**fitted.info, "note": note, "seconds": seconds}, curves=fitted.curves)
 
-        try:
-            return *self._train(source, task, train, valid, about, self.lr), 0.0
-        except DivergedError:
-            lr = self.lr / 10
-        try:
-            return *self._train(source, task, train, valid, about, lr), lr
-        except DivergedError:
-            raise FitError(
-                place=f"model {self.label}",
-                rule=f"training diverged, also at a learning rate of {lr:g}",
-                remedy=f"Lower models.{self.label}.lr.",
-            ) from None
-
-    def _train(
-        self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext, lr: float
-    ) -> tuple[Any, Any]:
-        from forecastkit import runtime
-        from forecastkit.forecasting.datamodule import ForecastDataModule
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.trainer import Trained
-        from forecastkit.training.trainer import train as run
-
-        where = runtime.device(self.device)
-        most = min(self.max_steps, about.most_steps or self.max_steps)
-        short = most if len(valid) else min(most, FEW_STEPS)
-        n_steps = about.n_steps if about.n_steps is not None else short
-        options = OptimizerOptions(self.optimizer, lr, self.weight_decay, self.schedule, self.clip, most, self.average)
-        with runtime.seeded(about.seed):
-            net = self.net_of(task)
-            if n_steps == 0:
-                return net, Trained(0, 0, math.nan, early_stopped=False)
-            module = TrainingModule(
-                net,
-                self._objective(task),
-                self._last_objective(),
-                options,
-                deadline=about.deadline,
-                halt=about.halt,
-                dtype=runtime.dtype_of(self.precision, where),
-            )
-            every = min(self.val_every, n_steps)
-            data = ForecastDataModule(
-                source,
-                train,
-                valid,
-                batch_size=self.batch_size,
-                steps_per_epoch=every,
-                chunk=1 if n_steps % 5 else 5,
-                seed=about.seed,
-            )
-            trained = run(
-                module,
-                data,
-                max_steps=n_steps,
-                steps_per_epoch=every,
-                patience=self.patience,
-                accelerator=where.type if where.type != "cuda" else "gpu",
-                progress=about.progress,
-            )
-        return net.cpu(), trained
-
-    def _paced(self, source: Any, task: NetTask, train: Windows, valid: Windows, about: FitContext) -> FitContext:
-        """With a deadline: the same with the number of steps that fit before it."""
-        if about.deadline is None or about.n_steps is not None or about.most_steps is not None:
-            return about
-        from forecastkit import runtime
-        from forecastkit.forecasting.datamodule import ForecastDataModule
-        from forecastkit.training.module import OptimizerOptions, TrainingModule
-        from forecastkit.training.pace import steps_in_time
-
-        where = runtime.device(self.device)
-        most = self.max_steps if len(valid) else min(self.max_steps, FEW_STEPS)
-        every = min(self.val_every, most)
-        with runtime.seeded(about.seed):
-            module = TrainingModule(
-                self.net_of(task).to(where), self._objective(task), self._last_objective(),
-                OptimizerOptions(self.optimizer, self.lr), dtype=runtime.dtype_of(self.precision, where),
-            )  # fmt: skip
-            data = ForecastDataModule(source, train, valid, batch_size=self.batch_size, steps_per_epoch=every)
-            left = about.deadline - time.monotonic()
-            steps = steps_in_time(module, data, left, most=most, steps_per_epoch=every)
-        return replace(about, most_steps=steps)
-
-    def _last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""
         return self._loss_of(lambda net, batch: net(batch.inputs))
 
@@ -352,9 +288,10 @@ class NetworkForecaster:
 
         return objective
 
-    def _objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """What is trained: (network, batch) -> sums of losses and weights."""
         if not self._supervises_all(task):
-            return self._last_objective()
+            return self.last_objective()
         head, length = self.head_of(), task.context_length
         start = length // 2
 

@@ -151,7 +151,7 @@ class Ridge:
         about = context or FitContext()
         length, _ = season_segments(frame, horizon, context_length=self.context_length)
         train, valid, _ = training_windows(frame, horizon, length, about, label="ridge")
-        train = _full(train, length)
+        train = _full(train.take(np.arange(len(train))), length)
         rules = ranked_rules(frame, train, horizon, length)
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
         task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)

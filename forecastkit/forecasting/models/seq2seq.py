@@ -59,7 +59,8 @@ class Seq2Seq(NetworkForecaster):
             n_time=task.n_time, n_static=task.n_static_features,
         )  # fmt: skip
 
-    def _objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def objective(self, task: NetTask) -> Callable[[Any, Any], tuple[Any, Any]]:
+        """See ``NetworkForecaster``."""
         from forecastkit.nn.decoder import BlockDecoder, teacher_share
 
         def forecast(net: Any, batch: Any) -> Any:

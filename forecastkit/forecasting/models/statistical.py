@@ -15,28 +15,32 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from forecastkit import parallel
+from forecastkit import parallel, runtime
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["Arima", "AutoArima", "AutoEts", "LocalModel", "StatisticalForecaster", "Theta"]
+__all__ = ["Arima", "AutoArima", "AutoEts", "LocalFit", "LocalModel", "StatisticalForecaster", "Theta"]
 
 FEWEST_ROWS = 6
 DIFFERENCE, PROFILE = "difference", "decomposition"
 MOST_DIFFERENCED = 60
 """A longer season is seen too few times for the noise of a single last one."""
 RECENT_SEASONS = 10
-WORTH_PROCESSES = 40
-"""Series from which starting worker processes pays."""
+PILOT, WORTH_PROCESSES = 1.0, 5.0
+"""Seconds of work that are done here first, and seconds that must be left for worker processes to pay."""
+CHUNK_SECONDS = 1.0
+MOST_CHUNKS = 64
+"""Pieces that a cluster is given, of whose size and speed nothing is known here."""
 
 
 class LocalModel(Protocol):
@@ -49,7 +53,7 @@ class LocalModel(Protocol):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with runtime.one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
@@ -220,14 +224,67 @@ class _FittedLocal:
 
 def _in_time(deadline: float | None, done: int, total: int) -> None:
     if deadline is not None and time.monotonic() > deadline:
-        raise FitError(
-            place="time budget", rule=f"used up after {done} of {total} series", remedy="Raise baseline_seconds."
-        )
+        raise _out_of_time(done, total)
 
 
-def _fit_one(forecaster: StatisticalForecaster, season_length: int, y: np.ndarray) -> LocalModel:
+def _out_of_time(done: int, total: int) -> FitError:
+    return FitError(
+        place="time budget", rule=f"used up after {done} of {total} series", remedy="Raise baseline_seconds."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFit:
+    """One fit of a per-series model, and the cutoffs that it forecasts at.
+
+    Args:
+        train: rows to learn from.
+        frame: rows to forecast from.
+        at: [F, I] cutoffs of the frame's items, as calendar positions.
+    """
+
+    train: SeriesFrame
+    frame: SeriesFrame
+    at: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Unit:
+    """One series of one fit; ``train`` None = too short to learn from."""
+
+    train: np.ndarray | None
+    y: np.ndarray
+    n_known: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What became of a unit."""
+
+    model: LocalModel | None
+    points: np.ndarray
+    seconds_fit: float
+    seconds_predict: float
+
+
+def _work(
+    forecaster: StatisticalForecaster, season_length: int, horizon: int, until: float | None, units: list[_Unit]
+) -> list[_Done]:
+    """Fit and forecast some series; fewer where the clock (``time.time()``, which machines share) is past ``until``."""
+    out: list[_Done] = []
     with _quiet():
-        return forecaster._fit_series(y, season_length)
+        for unit in units:
+            if until is not None and time.time() > until:
+                break
+            started = time.perf_counter()
+            model, points = None, np.full((len(unit.n_known), horizon), np.nan)
+            if unit.train is not None:
+                model = forecaster._fit_series(unit.train, season_length)
+            between = time.perf_counter()
+            if model is not None and len(unit.n_known):
+                points = model.forecast(unit.y, unit.n_known, horizon)
+            out.append(_Done(model, points, between - started, time.perf_counter() - between))
+    return out
 
 
 @dataclass(frozen=True)
@@ -245,6 +302,7 @@ class StatisticalForecaster:
     capabilities: ClassVar[Capabilities] = Capabilities()
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
+    fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
         if self.max_history < 20:
@@ -270,6 +328,10 @@ class StatisticalForecaster:
             past = past - _profile(past, season_length, _recent(season_length, self.max_history))[phase]
         return _Forwarded(self._library_model(season).fit(past), self.max_history, season_length, adjusted)
 
+    def _fit_quietly(self, y: np.ndarray, season_length: int) -> LocalModel:
+        with _quiet():
+            return self._fit_series(y, season_length)
+
     def _adjustment(self, season_length: int, n: int) -> str:
         if season_length <= self.longest_season:
             return ""
@@ -292,38 +354,98 @@ class StatisticalForecaster:
         Raises:
             FitError: no series is long enough, or the time budget is used up.
         """
-        about = context or FitContext()
+        only = LocalFit(frame, frame, np.zeros((0, len(frame.items)), np.int64))
+        return next(self.fit_and_forecast([only], horizon=horizon, context=context or FitContext()))[0]
+
+    def fit_and_forecast(
+        self, fits: Sequence[LocalFit], *, horizon: int, context: FitContext
+    ) -> Iterator[tuple[_FittedLocal, np.ndarray, float, float]]:
+        """(fitted, points [F, I, horizon], seconds of fitting and of forecasting) of each fit, in order.
+
+        Series of all fits are independent: they are done by ``context.workers``, the first second of them here.
+
+        Raises:
+            FitError: as ``fit``.
+        """
+        total = sum(len(one.frame.items) for one in fits)
+        done = self._stream(fits, horizon, total, context)
+        started, n_done = time.perf_counter(), 0
+        for one in fits:
+            store, train = one.frame.store, self._training(one.train)
+            if not train:
+                raise FitError(place="history", rule=f"no series has {self.fewest} observed rows")
+            found = []
+            for _ in store.items:
+                unit = next(done, None)
+                if unit is None:
+                    raise _out_of_time(n_done, total)
+                n_done += 1
+                found.append(unit)
+            models = {item: d.model for item, d in zip(store.items, found) if d.model is not None}
+            info = {"note": self._said(one.train.season_length, models)}
+            season = one.train.season_length
+            fitted = _FittedLocal(self, models, train, season, horizon, info, deadline=context.deadline)
+            points = np.stack([d.points for d in found], axis=1)
+            # Workers go side by side: the wall clock's time, in the proportion of theirs.
+            now = time.perf_counter()
+            share = sum(d.seconds_fit for d in found) / max(sum(d.seconds_fit + d.seconds_predict for d in found), 1e-9)
+            yield fitted, points, share * (now - started), (1 - share) * (now - started)
+            started = now
+
+    def _training(self, frame: SeriesFrame) -> dict[str, np.ndarray]:
+        """Item -> the rows that its model learns from; items that are too short are absent."""
         store, train = frame.store, {}
         for i, item in enumerate(store.items):
             y = _trim(store.series(i))
             # The cut must begin with an observed row too.
             y = _trim(y[-self.max_history :])
-            if np.isfinite(y).sum() >= FEWEST_ROWS:
+            if np.isfinite(y).sum() >= self.fewest:
                 train[item] = y
-        if not train:
-            raise FitError(place="history", rule=f"no series has {FEWEST_ROWS} observed rows")
-        models = self._fit_all(train, frame.season_length, about)
-        info = {"note": self._said(frame.season_length, models)}
-        return _FittedLocal(self, models, train, frame.season_length, horizon, info, deadline=about.deadline)
+        return train
 
-    def _fit_all(self, train: dict[str, np.ndarray], season: int, context: FitContext) -> dict[str, LocalModel]:
-        if context.n_jobs > 1 and len(train) >= WORTH_PROCESSES:
-            _in_time(context.deadline, 0, len(train))
-            done = parallel.map(partial(_fit_one, self, season), train.values(), n_jobs=context.n_jobs)
-            return dict(zip(train, done))
-        models = {}
-        for k, (item, y) in enumerate(train.items()):
-            _in_time(context.deadline, k, len(train))
-            context.progress(k, len(train), "series")
-            models[item] = _fit_one(self, season, y)
-        return models
+    def _units(self, fits: Sequence[LocalFit]) -> Iterator[_Unit]:
+        for one in fits:
+            store, train = one.frame.store, self._training(one.train)
+            for i, item in enumerate(store.items):
+                yield _Unit(train.get(item), store.series(i), one.at[:, i] - store.starts[i] + 1)
+
+    def _stream(self, fits: Sequence[LocalFit], horizon: int, total: int, context: FitContext) -> Iterator[_Done]:
+        """What becomes of every unit, in order; ends early where the time is used up."""
+        until = None if context.deadline is None else time.time() + context.deadline - time.monotonic()
+        season = fits[0].train.season_length if fits else 1
+        work = partial(_work, self, season, horizon, until)
+        units, started, n_done, workers = self._units(fits), time.perf_counter(), 0, context.workers
+        local = workers.engine == "local"
+        while local and n_done < total and (workers.here or time.perf_counter() - started < PILOT):
+            found = work([next(units)])
+            if not found:
+                return
+            n_done += 1
+            context.progress(n_done, total, "series")
+            yield found[0]
+        rest, each = total - n_done, (time.perf_counter() - started) / max(1, n_done)
+        if not rest:
+            return
+        if local and rest * each < WORTH_PROCESSES:
+            workers = parallel.HERE
+        size = max(1, rest // MOST_CHUNKS)
+        if local:
+            size = int(np.clip(CHUNK_SECONDS / max(each, 1e-6), 1, max(1, rest // (4 * workers.count))))
+        chunks = iter(lambda: list(islice(units, size)), [])
+        for found in parallel.stream(work, chunks, workers):
+            expected = min(size, total - n_done)
+            n_done += len(found)
+            context.progress(n_done, total, "series")
+            yield from found
+            if len(found) < expected:
+                return
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLocal:
         """See ``Forecaster.restore``."""
         ends = arrays["offsets"]
         train = {str(item): arrays["train"][ends[k] : ends[k + 1]] for k, item in enumerate(meta["items"])}
         season = int(meta["season_length"])
-        models = self._fit_all(train, season, FitContext())
+        models = {item: self._fit_quietly(y, season) for item, y in train.items()}
         return _FittedLocal(self, models, train, season, int(meta["horizon"]), {"note": self._said(season, models)})
 
 
@@ -351,6 +473,8 @@ class AutoEts(StatisticalForecaster):
     """
 
     complexity: ClassVar[int] = 15
+    # The library refuses fewer.
+    fewest: ClassVar[int] = 7
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoETS

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from forecastkit import runtime
 from forecastkit.errors import FitError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame, Store
-from forecastkit.forecasting.windows import Batch, Windows, gather, window_ends
+from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather, window_ends
 from forecastkit.nn.rules import rule_rows
 
 __all__ = [
@@ -29,6 +30,8 @@ VALID_SHARE = 0.15
 MOST_VALID = 1024
 """Validation windows; more change the stopping step little and cost as much as training."""
 FEWEST_TRAIN = 8
+MANY_ITEMS, HELD_OUT = 40, 5
+"""From so many series on, every fifth can validate what is learned from the others."""
 FEWEST_WEEK = 8
 """A season longer than this may be a day, with a week of seven of it."""
 CHUNK = 4096
@@ -38,19 +41,20 @@ Read = Callable[[Batch, Windows], np.ndarray]
 """(contexts, which they are) -> scaled forecasts [B, H, ...] or [B, ..., H]."""
 
 
-def evenly(windows: Windows, most: int) -> Windows:
+def evenly(windows: WindowSet, most: int) -> Windows:
     """At most so many windows, evenly chosen."""
     if len(windows) <= most:
-        return windows
+        return windows.take(np.arange(len(windows)))
     return windows.take(np.linspace(0, len(windows) - 1, most).astype(np.int64))
 
 
 def training_windows(
     frame: SeriesFrame, horizon: int, length: int, about: FitContext, *, label: str
-) -> tuple[Windows, Windows, str]:
+) -> tuple[WindowSet, Windows, str]:
     """Training windows, validation windows from the tail of the same rows, and what was done otherwise.
 
-    There are no validation windows where the number of steps is given, or the history is too short for them.
+    Where the history is too short for a tail, every fifth of many series validates; of few series there are no validation
+    windows, nor where the number of steps is given.
 
     Raises:
         FitError: no window fits.
@@ -74,12 +78,22 @@ def training_windows(
             rule=f"no window of {least} rows and {horizon} steps fits",
             remedy="Shorten the horizon.",
         )
+    if about.n_steps is None and len(np.unique(train.item)) >= MANY_ITEMS:
+        held = train.item % HELD_OUT == HELD_OUT - 1
+        note = "history too short for a tail: early stopping on a fifth of the series"
+        return train.take(np.flatnonzero(~held)), evenly(train.take(np.flatnonzero(held)), MOST_VALID), note
     note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
     return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
 
 
 def ranked_rules(
-    frame: SeriesFrame, train: Windows, horizon: int, length: int, *, residual: str = "auto", scaling: str = "instance"
+    frame: SeriesFrame,
+    train: WindowSet,
+    horizon: int,
+    length: int,
+    *,
+    residual: str = "auto",
+    scaling: str = "instance",
 ) -> tuple[int, ...]:
     """Seasons of the naive rules that a context holds, the best on training windows first; 1 = the last value.
 
@@ -143,12 +157,14 @@ def forecasts(
     encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
     at = np.asarray(cutoffs, dtype=np.int64)
     out = np.full((len(at) * len(store), *shape), np.nan)
-    for part, windows in _chunks(store, at, chunk):
-        batch = gather(
+    for part, windows, batch, found in _passes(
+        store, at, chunk, read,
+        lambda windows: gather(
             store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads,
             covariates=encoded, ahead=horizon, elapsed=elapsed,
-        )  # fmt: skip
-        out[part] = batch.scale.inverse(read(batch, windows).astype(np.float64))
+        ),
+    ):  # fmt: skip
+        out[part] = batch.scale.inverse(found.astype(np.float64))
         for w in np.flatnonzero(~batch.observed.any(axis=(1, 2))):
             # Nothing observed within the context: the last value there was.
             y = store.series(int(windows.item[w]))[: int(windows.row[w]) + 1]
@@ -156,11 +172,27 @@ def forecasts(
     return out.reshape(len(at), len(store), *shape)
 
 
-def _chunks(store: Store, at: np.ndarray, chunk: int) -> Iterator[tuple[np.ndarray, Windows]]:
-    """(places in [n_cutoffs * n_items], windows) of all cutoffs and series with an observed row."""
+def _passes(
+    store: Store, at: np.ndarray, chunk: int, read: Read, gathered: Callable[[Windows], Batch]
+) -> Iterator[tuple[np.ndarray, Windows, Batch, np.ndarray]]:
+    """(places in [n_cutoffs * n_items], windows, contexts, forecasts) of all cutoffs and series with an observed row.
+
+    Where memory does not suffice, fewer windows are forecast at once.
+    """
     item = np.tile(np.arange(len(store)), len(at))
     row = (at[:, None] - store.starts[None, :]).ravel()
     some = np.flatnonzero(row >= store.begins[item])
-    for start in range(0, len(some), chunk):
+    start = 0
+    while start < len(some):
         part = some[start : start + chunk]
-        yield part, Windows(item[part], row[part])
+        windows = Windows(item[part], row[part])
+        try:
+            batch = gathered(windows)
+            found = read(batch, windows)
+        except (MemoryError, RuntimeError) as error:
+            if chunk == 1 or not runtime.is_out_of_memory(error):
+                raise
+            chunk //= 2
+            continue
+        yield part, windows, batch, found
+        start += chunk

@@ -122,6 +122,7 @@ class NbSvm:
 
     Args:
         c: inverse strength of the penalty.
+        balance: exponent by which rare classes count more, 1 = as if all were alike.
         words: longest n-gram.
         max_terms: the most frequent are kept.
 
@@ -129,14 +130,15 @@ class NbSvm:
     """
 
     c: float = 1.0
+    balance: float = 0.75
     words: int = 3
     max_terms: int = 200_000
 
     family: ClassVar[str] = "baseline"
 
     def __post_init__(self) -> None:
-        if not self.c > 0 or not 1 <= self.words <= 5:
-            raise ConfigError(place="models.nbsvm", rule="c is above 0, words 1 to 5")
+        if not self.c > 0 or not 1 <= self.words <= 5 or not 0 <= self.balance <= 1:
+            raise ConfigError(place="models.nbsvm", rule="c is above 0, words 1 to 5, balance 0 to 1")
 
     def fit(self, table: TextTable, about: FitAbout) -> _FittedNbSvm:
         """See ``TextClassifier.fit``."""
@@ -165,15 +167,14 @@ class NbSvm:
             model = LogisticRegression(C=self.c, class_weight="balanced", max_iter=1000)
             model.fit(sparse.csr_matrix(x.multiply(ratio)), own)
             coef[k], bias[k] = model.coef_[0] * ratio, model.intercept_[0]
+        share = (np.bincount(table.labels, minlength=n) + 0.5) / (len(table) + 0.5 * n)
         info = {"seconds": time.perf_counter() - started, "n_parameters": int(coef.size + bias.size)}
-        return _FittedNbSvm(self, terms, coef, bias, info)
+        return _FittedNbSvm(self, terms, coef, bias, share, info)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNbSvm:
         """See ``restore``."""
-        return _FittedNbSvm(
-            cls(**meta["options"]), tuple(meta["terms"]), arrays["coef"].astype(np.float64), arrays["bias"], {}
-        )
+        return _FittedNbSvm(cls(**meta["options"]), tuple(meta["terms"]), arrays["coef"].astype(np.float64), arrays["bias"], arrays["share"], {})  # fmt: skip
 
 
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
@@ -189,6 +190,7 @@ class _FittedNbSvm:
     terms: tuple[str, ...]
     coef: np.ndarray
     bias: np.ndarray
+    share: np.ndarray
     info: dict[str, Any]
     curves: list[dict[str, float]] = field(default_factory=list)
     _ready: list[Any] = field(default_factory=list, repr=False)
@@ -207,11 +209,12 @@ class _FittedNbSvm:
                 )
             )
         p = expit(self._ready[0].transform([_masked(t) for t in texts]) @ self.coef.T + self.bias) + 1e-6
+        p = p / self.share**self.model.balance
         out: np.ndarray = p / p.sum(axis=1, keepdims=True)
         return out
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {"coef": self.coef.astype(np.float32), "bias": self.bias}
+        arrays = {"coef": self.coef.astype(np.float32), "bias": self.bias, "share": self.share}
         return arrays, {"options": dataclasses.asdict(self.model), "terms": list(self.terms)}
 
 

@@ -120,8 +120,8 @@ class RecurrentLanguageModel:
         from torch.nn import functional
 
         from forecastkit.text.datamodule import StreamDataModule
-        from forecastkit.text.training import Plan, fit_net
         from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Lesson, fit_net
 
         started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
@@ -151,13 +151,13 @@ class RecurrentLanguageModel:
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
         )
         small = hidden * batch < LARGE
-        plan = Plan(
-            f"{self.cell}_lm", options, per_epoch, self.patience, minutes=0.0 if fixed else self.minutes,
-            threads=1 if small else self.threads, precision="32" if small and self.precision == "auto" else self.precision,
-        )  # fmt: skip
         net, trained = fit_net(
-            lambda: self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, plan, seed=about.seed,
-            progress=about.progress,
+            lambda _: Lesson(
+                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, options, per_epoch, self.patience,
+                minutes=0.0 if fixed else self.minutes, threads=1 if small else self.threads,
+                precision="32" if small and self.precision == "auto" else self.precision,
+            ),
+            place=f"model {self.cell}_lm", seed=about.seed, progress=about.progress,
         )  # fmt: skip
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),

@@ -104,8 +104,8 @@ def _stage(
     from torch.nn import functional
 
     from forecastkit.text.datamodule import TextDataModule
-    from forecastkit.text.training import Plan, fit_net
     from forecastkit.training.module import OptimizerOptions
+    from forecastkit.training.networks import Lesson, fit_net
 
     rows = [r[:LONGEST] for r in (reader.ids(t) for t in texts) if len(r) > 1]
     if not rows:
@@ -123,5 +123,5 @@ def _stage(
     data = TextDataModule(make, np.array([len(r) for r in rows]), [], batch_size=BATCH, seed=about.seed)
     per_epoch = data.steps_per_epoch
     options = OptimizerOptions("adam", lr=model.lr, schedule="timed", max_steps=max(1, epochs * per_epoch))
-    plan = Plan(model.cell, options, per_epoch, 0, threads=1, precision=model.precision)
-    return fit_net(lambda: net, data, objective, plan, seed=about.seed, progress=about.progress)[0]
+    lesson = Lesson(net, data, objective, options, per_epoch, 0, precision=model.precision)
+    return fit_net(lambda _: lesson, place=f"model {model.name}", seed=about.seed, progress=about.progress)[0]

@@ -25,6 +25,8 @@ __all__ = ["RecurrentTextClassifier"]
 PREDICT_BATCH = 256
 POOLINGS = ("attention", "last", "both")
 CACHE = 200_000
+SMALL_STEPS, SMALL_PATIENCE = 200, 40
+"""Steps at most, and without progress, where a pass over few texts is few steps."""
 
 
 @dataclass(frozen=True)
@@ -168,32 +170,18 @@ class RecurrentTextClassifier:
         """
         started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
-        min_count = self.min_count if len(table) >= 200 else 1
         tokenizer = Tokenizer.learn(
-            texts, self.level, size=self.vocabulary, min_count=min_count, lower=self.lower, digits=self.digits
-        )
-        if self.vectors:
-            start = {"embedding.words.weight": pretraining.given_vectors(tokenizer, self.vectors)}
-            sized = dataclasses.replace(self, embedding=start["embedding.words.weight"].shape[1])
-        else:
-            start, sized = {}, self
-        reader = _Reader(tokenizer, sized)
-        if self.pretrain != "none":
-            vectors = pretraining.svd_vectors(tokenizer, texts, self.embedding)
-            start = {"embedding.words.weight": vectors}
-            if self.pretrain == "lm":
-                start = pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, vectors, about)
+            texts, self.level, size=self.vocabulary, min_count=self.min_count if len(table) >= 200 else 1, lower=self.lower,
+            digits=self.digits, names=self.names,
+        )  # fmt: skip
+        sized, reader, start = self._begin(tokenizer, table, texts, about)
         parts = [(table, about.valid)] * self.n_nets
         if self.committee:
-            folds = folds_of(
-                table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed
-            )
+            folds = folds_of(table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed)  # fmt: skip
             parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
         nets, curves, best = [], [], []
         for k, (own, valid) in enumerate(parts):
-            net, trained = sized._train(
-                own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start
-            )
+            net, trained = sized._train(own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start)  # fmt: skip
             nets.append(net)
             best.append(trained.best_step)
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
@@ -203,27 +191,32 @@ class RecurrentTextClassifier:
         }  # fmt: skip
         fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
         if self.committee:
-            kept = [v for _, v in parts if v is not None]
-            p = np.concatenate([fitted.predict_by([net], v.texts) for net, v in zip(nets, kept)])
-            labels = np.concatenate([v.labels for v in kept])
-            if self.wide:
-                linear = TfIdf(words=3)
-                others = [
-                    linear.fit(fitted.as_tokens(own), about).predict(fitted.as_tokens(v).texts) for own, v in parts if v
-                ]
-                fitted.mix = _mixing(p, np.concatenate(others), labels)
-                fitted.wide = linear.fit(fitted.as_tokens(table), about)
-                p = _mixed(p, np.concatenate(others), fitted.mix)
-            fitted.held_out = p, labels
+            fitted.judge(table, [(own, v) for own, v in parts if v is not None], about)
         return fitted
+
+    def _begin(
+        self, tokenizer: Tokenizer, table: TextTable, texts: Sequence[str], about: FitAbout
+    ) -> tuple[RecurrentTextClassifier, _Reader, dict[str, Any]]:
+        """(itself in the size of the given vectors, reader, weights to begin with)."""
+        if self.vectors:
+            given = pretraining.given_vectors(tokenizer, self.vectors)
+            sized = dataclasses.replace(self, embedding=given.shape[1])
+            return sized, _Reader(tokenizer, sized), {"embedding.words.weight": given}
+        reader = _Reader(tokenizer, self)
+        if self.pretrain == "none":
+            return self, reader, {}
+        found = pretraining.svd_vectors(tokenizer, texts, self.embedding)
+        if self.pretrain == "svd":
+            return self, reader, {"embedding.words.weight": found}
+        return self, reader, pretraining.neighbour_state(self, reader, table.texts, about.unlabelled, found, about)
 
     def _train(self, table: TextTable, reader: _Reader, about: FitAbout, start: dict[str, Any]) -> tuple[Any, Any]:
         import torch
         from torch.nn import functional
 
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.text.training import Plan, fit_net
         from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Lesson, fit_net
 
         weights = _class_weights(table, self.balance)
 
@@ -258,37 +251,33 @@ class RecurrentTextClassifier:
             valid_batches = [make_valid(at) for at in buckets(valid_lengths, PREDICT_BATCH)]
         data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
         per_epoch = data.steps_per_epoch
-        n_steps = max(1, about.n_steps) if about.n_steps is not None else self.epochs * per_epoch
+        n_steps = max(1, about.n_steps) if about.n_steps is not None else max(self.epochs * per_epoch, SMALL_STEPS)
+        patience = max(self.patience, -(-SMALL_PATIENCE // per_epoch))
         tuned = self.pretrain == "lm"
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average,
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
-        plan = Plan(self.name, options, per_epoch, self.patience, threads=1, precision=self.precision)
-        return fit_net(build, data, objective, plan, seed=about.seed, progress=about.progress)
+        return fit_net(
+            lambda _: Lesson(build(), data, objective, options, per_epoch, patience, precision=self.precision),
+            place=f"model {self.name}", seed=about.seed, progress=about.progress,
+        )  # fmt: skip
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
         """See ``restore``."""
-        import torch
+        from forecastkit.training.networks import restore_networks
 
         model = cls(**meta["options"])
         reader = _Reader(Tokenizer.restore(meta["tokenizer"]), model)
-        nets = []
-        for k in range(int(meta["n_nets"])):
-            net = model.net(len(reader.tokenizer), int(meta["n_classes"]))
-            prefix = f"net{k}."
-            net.load_state_dict(
-                {key[len(prefix) :]: torch.from_numpy(v) for key, v in arrays.items() if key.startswith(prefix)}
-            )
-            net.eval()
-            nets.append(net)
+        n_classes = int(meta["n_classes"])
+        nets = restore_networks(lambda: model.net(len(reader.tokenizer), n_classes), arrays, int(meta["n_nets"])).nets
         wide = None
         if "wide" in meta:
             own = {key.removeprefix("wide."): v for key, v in arrays.items() if key.startswith("wide.")}
             wide = TfIdf.restore(own, meta["wide"])
         mix = (float(meta["mix"][0]), float(meta["mix"][1]))
-        return _FittedNetworks(model, nets, reader, int(meta["n_classes"]), {}, [], wide, mix)
+        return _FittedNetworks(model, nets, reader, n_classes, {}, [], wide, mix)
 
 
 def _class_weights(table: TextTable, balance: float) -> np.ndarray:
@@ -408,6 +397,20 @@ class _FittedNetworks:
         deep = self.predict_by(self.nets, texts)
         return deep if self.wide is None else _mixed(deep, self.wide.predict(self._tokens(texts)), self.mix)
 
+    def judge(self, table: TextTable, parts: Sequence[tuple[TextTable, TextTable]], about: FitAbout) -> None:
+        """Of a committee: what each member says of the texts that it kept aside; fit the wide part and its weight."""
+        p = np.concatenate([self.predict_by([net], aside.texts) for net, (_, aside) in zip(self.nets, parts)])
+        labels = np.concatenate([aside.labels for _, aside in parts])
+        if self.model.wide:
+            linear = TfIdf(words=3)
+            others = [
+                linear.fit(self.as_tokens(own), about).predict(self.as_tokens(aside).texts) for own, aside in parts
+            ]
+            self.mix = _mixing(p, np.concatenate(others), labels)
+            self.wide = linear.fit(self.as_tokens(table), about)
+            p = _mixed(p, np.concatenate(others), self.mix)
+        self.held_out = p, labels
+
     def as_tokens(self, table: TextTable) -> TextTable:
         """The texts as the network reads them: its tokens with blanks between."""
         return dataclasses.replace(table, texts=tuple(self._tokens(table.texts)))
@@ -434,9 +437,9 @@ class _FittedNetworks:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedTextClassifier.state``."""
-        arrays: dict[str, np.ndarray] = {}
-        for k, net in enumerate(self.nets):
-            arrays |= {f"net{k}.{key}": v.detach().cpu().numpy() for key, v in net.state_dict().items()}
+        from forecastkit.training.networks import Networks
+
+        arrays = Networks(self.nets).arrays()
         meta = {
             "options": dataclasses.asdict(self.model), "tokenizer": self.reader.tokenizer.state(), "n_nets": len(self.nets),
             "n_classes": self.n_classes, "mix": list(self.mix),

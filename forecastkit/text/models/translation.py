@@ -202,8 +202,8 @@ class Seq2Seq:
         from torch.nn import functional
 
         from forecastkit.text.datamodule import TextDataModule, buckets
-        from forecastkit.text.training import Plan, fit_net
         from forecastkit.training.module import OptimizerOptions
+        from forecastkit.training.networks import Lesson, fit_net
 
         started = time.perf_counter()
         min_count = self.min_count if len(pairs) >= 2000 else 1
@@ -240,13 +240,14 @@ class Seq2Seq:
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
         )
         small = self.hidden * self.batch_size < LARGE
-        plan = Plan(
-            "seq2seq", options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)), minutes=0.0 if exact else self.minutes,
-            threads=1 if small else self.threads, precision="32" if small and self.precision == "auto" else self.precision,
-        )  # fmt: skip
         net, trained = fit_net(
-            lambda: self.net(len(a), len(b)), data, objective, plan, seed=about.seed, progress=about.progress
-        )
+            lambda _: Lesson(
+                self.net(len(a), len(b)), data, objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
+                minutes=0.0 if exact else self.minutes, threads=1 if small else self.threads,
+                precision="32" if small and self.precision == "auto" else self.precision,
+            ),
+            place="model seq2seq", seed=about.seed, progress=about.progress,
+        )  # fmt: skip
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
             "vocabulary": [len(a), len(b)], "seconds": time.perf_counter() - started,

@@ -1,4 +1,4 @@
-"""Options on how to read a file, written once and given to every command that reads one."""
+"""Options that several commands share: how to read a file, and who computes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import typer
 
 from forecastkit.registry import names_in
 
-__all__ = ["NOTHING", "with_reading"]
+__all__ = ["NOTHING", "with_computing", "with_reading"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-"""What ``reading`` is before ``with_reading`` fills it."""
+"""What a group is before its decorator fills it."""
 
 
 Text = str | None
@@ -50,13 +50,36 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "resample": ("--resample", Text, "With --freq: bring the data to it by sum, mean, last, ..."),
 }
 _LISTS = ("known", "past", "static", "join_columns")
+_COMPUTING: dict[str, tuple[str, Any, str]] = {
+    "n_jobs": ("--jobs", int | None, "Processes for the baselines [default: one a core, where it pays]."),
+    "engine": ("--engine", Text, "Who fits the baselines: local, dask, ray, spark [default: local]."),
+    "address": ("--address", Text, "Of the cluster, such as tcp://10.0.0.1:8786; one is started here if not given."),
+}
 
 
 def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with the options above; its parameter ``reading`` gets those that were given, as for ``ReadOptions``."""
+
+    def split(given: dict[str, Any]) -> dict[str, Any]:
+        return {name: names_in(value) if name in _LISTS else value for name, value in given.items()}
+
+    return _with_group(command, "reading", _OPTIONS, split)
+
+
+def with_computing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with options on who computes; its parameter ``computing`` gets those that were given."""
+    return _with_group(command, "computing", _COMPUTING, lambda given: given)
+
+
+def _with_group(
+    command: Callable[..., Any],
+    group: str,
+    options: Mapping[str, tuple[str, Any, str]],
+    finish: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Callable[..., Any]:
     own = inspect.signature(command, eval_str=True)
     kept = list(own.parameters.values())
-    at = next(k for k, p in enumerate(kept) if p.name == "reading")
+    at = next(k for k, p in enumerate(kept) if p.name == group)
     more = [
         inspect.Parameter(
             name,
@@ -64,15 +87,13 @@ def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             annotation=Annotated[kind, typer.Option(flag, help=words)],
         )
-        for name, (flag, kind, words) in _OPTIONS.items()
+        for name, (flag, kind, words) in options.items()
     ]
 
     @functools.wraps(command)
     def run(**given: Any) -> Any:
-        reading = {name: given.pop(name) for name in _OPTIONS}
-        for name in _LISTS:
-            reading[name] = names_in(reading[name]) or None
-        return command(**given, reading={k: v for k, v in reading.items() if v is not None})
+        mine = {name: value for name in options if (value := given.pop(name)) is not None}
+        return command(**given, **{group: finish(mine)})
 
     parameters = [*kept[:at], *more, *kept[at + 1 :]]
     run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]

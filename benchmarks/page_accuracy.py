@@ -1,0 +1,71 @@
+"""Sections of docs/figures.md on intervals, recommendations and presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+__all__ = ["accuracy_sections"]
+
+Newest = Callable[[str, list[str]], "pd.DataFrame | None"]
+
+
+def accuracy_sections(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    """Markdown, a section a file of rows."""
+    return [*_coverage(newest, table), *_recommendations(newest, table), *_presets(newest, table)]
+
+
+def _coverage(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    rows = newest("coverage.csv", ["set", "model", "method"])
+    if rows is None:
+        return []
+    for name in ("coverage_80", "coverage_95", "wql"):
+        rows[name] = rows[name].astype(float)
+    lines = []
+    for name, own in rows.groupby("set", sort=False):
+        now, split = own[own["method"] == "adaptive"], own[own["method"] == "split"]
+        words = pd.concat([now["word_80"], now["word_95"]])
+        lines.append({
+            "set": name, "folds x series": f"{now['n_folds'].iloc[0]} x {now['n_items'].iloc[0]}", "models": len(now),
+            "80 % held": f"{now['coverage_80'].mean():.3f}", "95 % held": f"{now['coverage_95'].mean():.3f}",
+            "as named": (words == "as named").sum(), "too narrow": (words == "too narrow").sum(),
+            "too wide": (words == "too wide").sum(), "too few": (words == "too few to tell").sum(),
+            "split: 80 %": f"{split['coverage_80'].mean():.3f}", "95 %": f"{split['coverage_95'].mean():.3f}",
+            "best WQL": now.loc[now["wql"].idxmin(), "model"] if now["wql"].notna().any() else "",
+            "WQL": f"{now['wql'].min():.4g}",
+        })  # fmt: skip
+    return [
+        "\n## Do intervals hold what they say?\n`python benchmarks/coverage.py`: means over all models of a set, on report folds; *as "
+        "named* counts models and levels whose level lies in the 95 % interval of the share, which counts origins; *too few* are sets "
+        "of under ten test forecasts. Adaptive intervals are the default, split ones learn from calibrate folds alone. Rows of every "
+        "model are in `benchmarks/results/coverage.csv`.\n",
+        table(pd.DataFrame(lines)),
+    ]
+
+
+def _recommendations(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    rows = newest("recommendations.csv", ["set"])
+    if rows is None:
+        return []
+    wrong = rows["wrongly_better"].astype(int).sum()
+    keep = ["set", "n_folds", "use", "mase", "word", "p_value", "best", "best_mase", "best_statistical", "statistical_mase", "best_network", "network_mase"]  # fmt: skip
+    return [
+        "\n## What a default run recommends\n`python benchmarks/recommendations.py`: *use* was chosen on select folds, *best* is what "
+        "had the lowest MASE on report folds afterwards; *word* is that of the test against the best naive rule. Over all sets the "
+        f"leaderboards call {rows['better'].astype(int).sum()} models better than the naive rule, {wrong} of them without p < 0.05.\n",
+        table(rows[keep]),
+    ]
+
+
+def _presets(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    rows = newest("m4_presets.csv", ["preset", "time_limit", "words", "seed", "model", "part"])
+    if rows is None:
+        return []
+    keep = ["preset", "time_limit", "model", "part", "owa", "smape", "mase", "won", "seconds", "networks", "baselines"]
+    return [
+        "\n## M4 Hourly by the presets\n`python benchmarks/m4_presets.py --preset best --time-limit 20m --test`: the whole run, seconds "
+        "of everything. Folds 3 and 2 inside the training part choose model and weights, fold 1 reports, and the test was read after "
+        "the forecast was made. *won*: share of series on which the run's model has the smaller error than the row's (fold 1).\n",
+        table(rows[keep]),
+    ]

@@ -1,0 +1,185 @@
+"""For each series the better of a global network and simple models: for many series that are short."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from forecastkit import registry
+from forecastkit.errors import ConfigError, FitError, ForecastkitError
+from forecastkit.forecasting.backtest import cut, forecast_from_ends
+from forecastkit.forecasting.models.windowed import item_scales
+from forecastkit.forecasting.protocol import Capabilities, FitContext, Fitted, Forecaster
+from forecastkit.forecasting.schema import SeriesFrame
+
+__all__ = ["Fallback", "FittedFallback"]
+
+LEAST_ROWS = 2
+"""Rows that the longest series must keep where its last horizon is held out."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedFallback:
+    """Fitted members, and which of them each series takes.
+
+    Args:
+        members: name -> fitted, those alone that some series takes.
+        taken: series -> name; a series that is not named takes ``usual``.
+    """
+
+    forecaster: Fallback
+    members: dict[str, Fitted]
+    taken: dict[str, str]
+    usual: str
+    info: dict[str, Any] = field(default_factory=dict)
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def horizon(self) -> int:
+        """Steps it was fitted for."""
+        return self.members[self.usual].horizon
+
+    def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
+        """See ``Fitted.predict_at``."""
+        taken = np.array([self.taken.get(item, self.usual) for item in frame.items])
+        out = np.full((len(cutoffs), len(frame.items), self.horizon), np.nan)
+        for name, member in self.members.items():
+            own = np.flatnonzero(taken == name)
+            if len(own):
+                part = frame.select(tuple(frame.items[k] for k in own))
+                out[:, own] = member.predict_at(part, cutoffs)
+        return out
+
+    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
+        """See ``Fitted.quantiles_at``."""
+        return
+
+    def update(self, frame: SeriesFrame) -> FittedFallback:
+        """See ``Fitted.update``."""
+        return replace(self, members={name: member.update(frame) for name, member in self.members.items()})
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """See ``Fitted.state``."""
+        arrays: dict[str, np.ndarray] = {}
+        states = {}
+        for name, member in self.members.items():
+            own, states[name] = member.state()
+            arrays |= {f"{name}.{key}": value for key, value in own.items()}
+        return arrays, {"members": states, "taken": self.taken, "usual": self.usual, "info": dict(self.info)}
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Options of ``fallback``: one network for all series, and theta and the seasonal naive rule where it is worse.
+
+    All members are fitted without the last horizon of each series and compared on it. A series takes the member of the
+    lowest error there, drawn towards the error over all series: a few points of one series say little. Those that are
+    taken are then fitted on all rows. A season that is longer than the rows before the last horizon is not used.
+
+    Args:
+        members: names of models; the last one is taken where nothing can be held out.
+        options: name of a member -> its options.
+        prior: points that the error over all series counts as, beside a series' own.
+    """
+
+    members: tuple[str, ...] = ("gru", "theta", "seasonal_naive")
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    prior: float = 30.0
+
+    family: ClassVar[str] = "network"
+    point: ClassVar[str] = "median"
+    complexity: ClassVar[int] = 110
+    capabilities: ClassVar[Capabilities] = Capabilities(past=True, known=True, static=True, categorical=True)
+
+    def __post_init__(self) -> None:
+        if not self.members or "fallback" in self.members:
+            raise ConfigError(
+                place="model fallback, option members",
+                value=str(list(self.members)),
+                rule="names of other models are needed",
+            )
+        if not 0 <= self.prior < 1e9:
+            raise ConfigError(
+                place="model fallback, option prior", value=str(self.prior), rule="a number of at least 0 is needed"
+            )
+        foreign = sorted(set(self.options) - set(self.members))
+        if foreign:
+            raise ConfigError(
+                place="model fallback, option options",
+                value=foreign[0],
+                rule="not one of its members",
+                remedy="Add it to members.",
+            )
+
+    def _made(self, name: str) -> Forecaster:
+        return registry.create_model(name, **self.options.get(name, {}))
+
+    def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> FittedFallback:
+        """See ``Forecaster.fit``.
+
+        Raises:
+            FitError: no member can be fitted.
+        """
+        started = time.perf_counter()
+        about = context or FitContext()
+        if int(frame.store.lengths.max(initial=0)) - horizon < frame.season_length:
+            # A season that the trial is too short for would be untried when it is used.
+            frame = replace(frame, season_length=1)
+        errors, tried = self._errors(frame, horizon, about)
+        pooled = np.array([_mean(e) for e in errors.T])
+        usual = self.members[int(np.nanargmin(pooled))] if np.isfinite(pooled).any() else self.members[-1]
+        taken = dict(zip(frame.items, self._chosen(errors, pooled, usual, horizon), strict=True))
+        counts = {name: sum(v == name for v in taken.values()) for name in self.members}
+        fitted: dict[str, Fitted] = {}
+        for name in self.members:
+            if counts[name] or name == usual:
+                steps = tried[name].info.get("best_step") if name in tried else None
+                fitted[name] = self._made(name).fit(frame, horizon=horizon, context=replace(about, n_steps=steps))
+        note = ", ".join(f"{name} for {n:,}" for name, n in counts.items() if n) + " of the series"
+        info = {"taken": counts, "seconds": time.perf_counter() - started, "note": note}
+        return FittedFallback(self, fitted, taken, usual, info)
+
+    def _errors(self, frame: SeriesFrame, horizon: int, about: FitContext) -> tuple[np.ndarray, dict[str, Fitted]]:
+        """(mean scaled errors [I, members] on the last horizon of each series, NaN where there are none; what was fitted)."""
+        store, names = frame.store, self.members
+        errors = np.full((len(store), len(names)), np.nan)
+        if int(store.lengths.max(initial=0)) < horizon + LEAST_ROWS:
+            return errors, {}
+        before = cut(frame, store.ends - horizon)
+        at = [frame.items.index(item) for item in before.items]
+        answers = np.stack([store.series(i)[-horizon:] for i in at])
+        scale = item_scales(before)[:, None]
+        tried: dict[str, Fitted] = {}
+        for k, name in enumerate(names):
+            try:
+                tried[name] = self._made(name).fit(before, horizon=horizon, context=replace(about, n_steps=None))
+                points, *_ = forecast_from_ends(tried[name], before, horizon)
+            except ForecastkitError:
+                continue  # it is not taken by any series
+            errors[at, k] = [_mean(row) for row in np.abs(points - answers) / np.where(scale > 0, scale, np.nan)]
+        return errors, tried
+
+    def _chosen(self, errors: np.ndarray, pooled: np.ndarray, usual: str, horizon: int) -> list[str]:
+        own = (horizon * errors + self.prior * pooled) / (horizon + self.prior)
+        some = np.asarray(np.isfinite(own).any(axis=1))
+        best = np.nanargmin(np.where(some[:, None], own, 0.0), axis=1)
+        return [self.members[k] if ok else usual for k, ok in zip(best, some)]
+
+    def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedFallback:
+        """See ``Forecaster.restore``."""
+        members = {}
+        for name, state in meta["members"].items():
+            own = {key.removeprefix(f"{name}."): value for key, value in arrays.items() if key.startswith(f"{name}.")}
+            members[name] = self._made(name).restore(own, state)
+        if meta["usual"] not in members:
+            raise FitError(place="model fallback", value=str(meta["usual"]), rule="its usual member is missing")
+        return FittedFallback(self, members, dict(meta["taken"]), str(meta["usual"]), dict(meta["info"]))
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of the numbers among ``values``; NaN where there are none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")

@@ -1,0 +1,183 @@
+"""How a forecasting network is trained: its module, its batches, how long and at which rate."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecastkit import runtime
+from forecastkit.errors import FitError
+from forecastkit.forecasting.models.fitted_network import NetTask
+from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.windows import WindowSet
+
+if TYPE_CHECKING:
+    from forecastkit.forecasting.models.network import NetworkForecaster
+
+__all__ = ["Training"]
+
+FEW_STEPS = 200
+"""Steps where no rows are left to say when to stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One fit of a network.
+
+    Args:
+        source: a ``WindowSource``.
+        train, valid: windows.
+        about: with a deadline, the number of steps that fit before it is measured first, and then fixed.
+    """
+
+    forecaster: NetworkForecaster
+    source: Any
+    task: NetTask
+    train: WindowSet
+    valid: WindowSet
+    about: FitContext
+
+    def paced(self) -> Training:
+        """With a deadline: the same with the number of steps that fit before it."""
+        about = self.about
+        if about.deadline is None or about.n_steps is not None or self.schedule_end is not None:
+            return self
+        from forecastkit.training.pace import steps_in_time
+
+        own = self.forecaster
+        most = own.max_steps if len(self.valid) else min(own.max_steps, FEW_STEPS)
+        every = min(own.val_every, most)
+        with runtime.seeded(about.seed):
+            module, data = self._module(own.net_of(self.task), own.lr, most), self._data(every, 5)
+            left = about.deadline - time.monotonic()
+            steps = steps_in_time(module, data, left, most=most, steps_per_epoch=every)
+        return replace(self, about=replace(about, most_steps=(steps,)))
+
+    @property
+    def schedule_end(self) -> int | None:
+        """Steps over which a time limit laid the schedule; None = there was none."""
+        return self.about.most_steps[0] if self.about.most_steps else None
+
+    def run(self) -> tuple[Any, Any, str]:
+        """(network, how it went, what was done otherwise, in words).
+
+        A training that diverges is tried once more at a tenth of its learning rate, one that is out of memory with
+        smaller and smaller batches.
+
+        Raises:
+            FitError: it diverges again, or single windows are too much.
+        """
+        from forecastkit.training.module import DivergedError
+
+        own = self.forecaster
+        lr, batch_size = self._measured_rate() if own.lr_range else own.lr, own.batch_size
+        rate = f"learning rate {lr:.2g} by a range test" if own.lr_range else ""
+        diverged, smaller = "", ""
+        while True:
+            try:
+                done = self._once(lr, batch_size)
+                return *done, "; ".join(filter(None, [rate, diverged, smaller]))
+            except DivergedError:
+                if diverged:
+                    raise FitError(
+                        place=f"model {own.label}",
+                        rule=f"training diverged, also at a learning rate of {lr:g}",
+                        remedy=f"Lower models.{own.label}.lr.",
+                    ) from None
+                lr /= 10
+                diverged = f"diverged at first, retried at learning rate {lr:g}"
+            except (MemoryError, RuntimeError) as error:
+                if not runtime.is_out_of_memory(error):
+                    raise
+                if batch_size == 1:
+                    raise FitError(
+                        place=f"model {own.label}",
+                        rule="out of memory, also with batches of one window",
+                        remedy=f"Lower models.{own.label}.hidden or context_length.",
+                    ) from None
+                # What the failed trial held is free once its error is.
+                batch_size //= 2
+                smaller = f"out of memory with batches of {own.batch_size}, trained with {batch_size}"
+
+    def _measured_rate(self) -> float:
+        from forecastkit.training.lr_range import chosen_rate, range_test
+
+        own = self.forecaster
+        with runtime.seeded(self.about.seed):
+            module, data = self._module(own.net_of(self.task), own.lr, own.max_steps), self._data(own.val_every, 5)
+            return chosen_rate(range_test(module, data), own.lr)
+
+    def _once(self, lr: float, batch_size: int) -> tuple[Any, Any]:
+        from forecastkit.training.trainer import Trained
+        from forecastkit.training.trainer import train as train_module
+
+        own, about = self.forecaster, self.about
+        where = runtime.device(own.device)
+        most = min(own.max_steps, self.schedule_end or own.max_steps)
+        short = most if len(self.valid) else min(most, FEW_STEPS)
+        n_steps = about.n_steps if about.n_steps is not None else short
+        with runtime.seeded(about.seed):
+            net = own.net_of(self.task)
+            if n_steps == 0:
+                return net, Trained(0, 0, math.nan, early_stopped=False)
+            every = min(own.val_every, n_steps)
+            trained = train_module(
+                self._module(net, lr, most),
+                self._data(every, 1 if n_steps % 5 else 5, batch_size),
+                max_steps=n_steps,
+                steps_per_epoch=every,
+                patience=own.patience,
+                accelerator=where.type if where.type != "cuda" else "gpu",
+                progress=about.progress,
+                checkpoint=self._checkpoint(f"lr{lr:g}-batch{batch_size}-steps{n_steps}"),
+            )
+        return net.cpu(), trained
+
+    def _module(self, net: Any, lr: float, most: int) -> Any:
+        from forecastkit.training.module import OptimizerOptions, TrainingModule
+
+        own, about = self.forecaster, self.about
+        where = runtime.device(own.device)
+        options = OptimizerOptions(own.optimizer, lr, own.weight_decay, own.schedule, own.clip, most, own.average)
+        return TrainingModule(
+            net.to(where), own.objective(self.task), own.last_objective(), options, deadline=about.deadline,
+            stop_at=about.stop_at[0] if about.stop_at else None, dtype=runtime.dtype_of(own.precision, where),
+        )  # fmt: skip
+
+    def _data(self, every: int, chunk: int, batch_size: int | None = None) -> Any:
+        from forecastkit.forecasting.datamodule import ForecastDataModule
+
+        return ForecastDataModule(
+            self.source, self.train, self.valid, batch_size=batch_size or self.forecaster.batch_size,
+            steps_per_epoch=every, chunk=chunk, seed=self.about.seed, chances=self._chances(),
+        )  # fmt: skip
+
+    def _checkpoint(self, name: str) -> Any:
+        from forecastkit.training.checkpoint import Checkpoint
+
+        about = self.about
+        if about.kept is None:
+            return None
+        key = f"{about.kept.key}/{name}/{len(self.train)} windows/seed {about.seed}"
+        return Checkpoint(about.kept.folder / f"{name}.safetensors", key, about.kept.seconds)
+
+    def _chances(self) -> np.ndarray | None:
+        """[W] how often each training window is drawn, beside the others; None = all alike."""
+        own = self.forecaster
+        if own.sampling == "uniform" and not own.recent:
+            return None
+        windows = self.train.take(np.arange(len(self.train)))
+        chances = np.ones(len(windows))
+        if own.recent:
+            starts = self.source.store.starts[windows.item]
+            at = (windows.row + starts).astype(np.float64)
+            span = max(1.0, float(at.max() - at.min()))
+            chances *= 0.5 ** ((at.max() - at) / (own.recent * span))
+        if own.sampling == "balanced":
+            total = np.bincount(windows.item, weights=chances)
+            chances /= total[windows.item]
+        return chances
