@@ -25,7 +25,7 @@ from forecastkit.forecasting.datamodule import WindowSource
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.transforms import DIFFERENCES, TRANSFORMS, Transform
-from forecastkit.forecasting.windows import Windows, gather, window_ends
+from forecastkit.forecasting.windows import WindowRanges, Windows, gather, window_ends
 from forecastkit.reading import Reading, read
 from forecastkit.reading.columns import INDEX_NAMES, plain
 from forecastkit.reading.options import options_of
@@ -202,7 +202,7 @@ class SeriesData(pl.LightningDataModule):
         except (ValueError, AttributeError):
             raise ConfigError(place="split", value=repr(day), rule="not a date", remedy="Such as 2018-12-31.") from None
 
-    def _windows(self, part: str) -> Windows:
+    def _windows(self, part: str) -> WindowRanges:
         """Windows whose targets lie in a part."""
         assert self.horizon is not None
         first, last = {
@@ -246,7 +246,7 @@ class SeriesData(pl.LightningDataModule):
 
     # ---- loaders
 
-    def _loader(self, windows: Windows, *, shuffle: bool = False) -> DataLoader[Any]:
+    def _loader(self, windows: Windows | WindowRanges, *, shuffle: bool = False) -> DataLoader[Any]:
         def collate(rows: list[int]) -> SeriesBatch:
             chosen = windows.take(np.asarray(rows, dtype=np.int64))
             batch = self._source.batch(chosen)
