@@ -326,6 +326,7 @@ def predict(
     horizon: int | None = None,
     future: Any = None,
     join: str | Path | None = None,
+    new_items: Any = None,
 ) -> pd.DataFrame:
     """Forecast with the model of a run; torch is imported for networks only, Lightning never.
 
@@ -336,6 +337,8 @@ def predict(
         horizon: fewer steps than the run's.
         future: known covariates of the time to come, a path or a frame; rows of ``data`` without a target count too.
         join: newer scores for ``data``, a file like the one of fit; None = that file.
+        new_items: series without any history, which alone are forecast: a path or a frame with their names and static
+            covariates. A history is made for each from series that are like it (``forecasting.cold_start``).
 
     Returns:
         Forecast frame.
@@ -352,6 +355,12 @@ def predict(
         from forecastkit.run.newer import read_newer
 
         model = model.with_newer(read_newer(folder, model, data, None if join is None else str(join)))
+    if new_items is not None:
+        from forecastkit.run.newcomers import forecast_newcomers
+
+        found = forecast_newcomers(folder, model, new_items, horizon, future)
+        found.forecast.attrs["said"] = found.said
+        return found.forecast
     if future is not None:
         from forecastkit.run.newer import read_future
 

@@ -204,12 +204,16 @@ def predict(
     join: Annotated[
         str | None, typer.Option("--join", help="Newer scores: a file like the one of fit [default: that file].")
     ] = None,
+    new_items: Annotated[
+        str | None,
+        typer.Option("--new-items", help="Forecast series without a history: a file of names and static covariates."),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Forecast from a saved run, on newer rows too."""
     from forecastkit.cli.fitting import run_predict
 
-    run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join)
+    run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join, new_items=new_items)
 
 
 @app.command()

@@ -114,12 +114,15 @@ def run_predict(
     horizon: int | None,
     future: str | None,
     join: str | None = None,
+    new_items: str | None = None,
 ) -> None:
     """Forecast from a saved run to a file or to standard output."""
     from forecastkit import artifacts
     from forecastkit.api import predict
 
-    forecast = predict(run, data, horizon=horizon, future=future, join=join)
+    forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
+    if new_items is not None:
+        print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
     if out is None:
         print(artifacts.to_csv_text(forecast), end="")
         return

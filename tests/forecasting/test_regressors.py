@@ -144,7 +144,8 @@ def test_columns_that_say_nothing_new_are_left_out():
     np.testing.assert_allclose(found.of(x).std(axis=0), 1)
     # A column for every ten rows.
     many = Design.fit(rng.normal(size=(30, 20)))
-    assert many is not None and many.keep.tolist() == [0, 1, 2]
+    assert many is not None
+    assert many.keep.tolist() == [0, 1, 2]
     assert Design.fit(np.zeros((50, 2))) is None
 
 
