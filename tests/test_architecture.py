@@ -28,6 +28,7 @@ ORDER = [
         "catalog",
         "probabilities",
     },
+    {"sources"},
     {"reading"},
     {"nn"},
     {"training"},

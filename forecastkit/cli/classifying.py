@@ -68,7 +68,10 @@ def ecg_fit(
     overrides: OverridesArgument = None,
     records: Annotated[
         str | None,
-        typer.Option("--records", help="Folder of WFDB or CSV records; or one CSV file of ready windows or of leads."),
+        typer.Option(
+            "--records",
+            help="Folder of WFDB or CSV records; one CSV file of ready windows or of leads; or physionet:mitdb/100,106.",
+        ),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="beats, rhythm or anomaly [default: beats].")] = None,
     labels: Annotated[
@@ -114,7 +117,8 @@ def ecg_fit(
 def ecg_predict(
     run: RunArgument,
     record: Annotated[
-        Path | None, typer.Option("--record", help="WFDB header, CSV signal, or a file like the one of fit.")
+        str | None,
+        typer.Option("--record", help="WFDB header, CSV signal, a file like the one of fit, or physionet:mitdb/100."),
     ] = None,
     lead: Lead = None,
     fs: Rate = None,

@@ -107,12 +107,23 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
 
 
-def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None, future: str | None) -> None:
+def run_predict(
+    run: Path,
+    *,
+    data: str | None,
+    out: Path | None,
+    horizon: int | None,
+    future: str | None,
+    join: str | None = None,
+    new_items: str | None = None,
+) -> None:
     """Forecast from a saved run to a file or to standard output."""
     from forecastkit import artifacts
     from forecastkit.api import predict
 
-    forecast = predict(run, data, horizon=horizon, future=future)
+    forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
+    if new_items is not None:
+        print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
     if out is None:
         print(artifacts.to_csv_text(forecast), end="")
         return

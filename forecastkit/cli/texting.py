@@ -258,13 +258,16 @@ def score(
     freq: Annotated[str, typer.Option("--freq", help="Frequency of the series, such as B, D, W-SUN.")] = "D",
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: sentiment.csv].")] = None,
+    each: Annotated[bool, typer.Option("--each", help="A row a text, with its own time, for fit --join.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Turn dated texts into a series of sentiment, ready as a covariate."""
     from forecastkit.run.texts import TextScorer
     from forecastkit.run.texts_scoring import score_series
 
-    path, n_texts, n_rows, notes = score_series(TextScorer(run), data, time=time, freq=freq, text=text, out=out)
+    path, n_texts, n_rows, notes = score_series(
+        TextScorer(run), data, time=time, freq=freq, text=text, out=out, each=each
+    )
     for note in notes:
         print(f"forecastkit: {note}", file=sys.stderr)
     print(f"Scored        {n_texts} texts in {n_rows} rows")

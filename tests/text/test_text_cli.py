@@ -143,6 +143,18 @@ def test_score_makes_a_series_without_later_texts(reviews_run, tmp_path):
     assert series["sentiment"][2:4].isna().all()
 
 
+def test_score_of_each_text_keeps_its_time_as_it_was_written(reviews_run, tmp_path):
+    path, out = tmp_path / "news.csv", tmp_path / "each.csv"
+    times = ["2024-03-01T14:15:00-05:00", "2024-03-01 18:00", "soon"]
+    rows = pd.DataFrame({"published": times, "text": ["It is great, I would buy it again"] * 3})
+    rows.to_csv(path, index=False)
+    words = ["text", "score", str(reviews_run), "--data", str(path), "--time", "published", "--each", "--out", str(out)]
+    assert main(words) == 0
+    series = pd.read_csv(out)
+    assert series["published"].tolist() == times[:2]
+    assert (series["sentiment"] > 0).all()
+
+
 def write(path, rows, header="text,label"):
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return str(path)
