@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -60,6 +60,8 @@ class NetworkForecaster:
         sampling: ``uniform``: every window is drawn alike; ``balanced``: every series is, however long.
         recent: share of the history after which windows are drawn half as often; 0 = old ones as often as new ones.
         max_steps: most optimiser steps.
+        relearn: once the best number of steps is known, train that many on all rows, those of the validation too; takes
+            up to twice the time, and pays where the last months say most.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
         device, precision: see ``runtime``.
@@ -89,6 +91,7 @@ class NetworkForecaster:
     sampling: Literal["uniform", "balanced"] = "uniform"
     recent: float = 0.0
     max_steps: int = 2000
+    relearn: bool = False
     val_every: int = 25
     patience: int = 8
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -256,7 +259,18 @@ class NetworkForecaster:
             )
         net.eval()
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
-        return FittedNetwork(self, net, task, encoder, info, trained.curves, own)
+        fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own)
+        if self.relearn and len(valid) and trained.best_step:
+            return self._on_all_rows(fitted, frame, about)
+        return fitted
+
+    def _on_all_rows(self, fitted: FittedNetwork, frame: SeriesFrame, about: FitContext) -> FittedNetwork:
+        """Trained again for the steps that were best, without rows set aside; the curve is that of the first time."""
+        steps = int(fitted.info["best_step"])
+        again = self.fit(frame, horizon=fitted.horizon, context=replace(about, n_steps=steps))
+        note = "; ".join(filter(None, [str(fitted.info["note"]), f"trained again on all rows for {steps} steps"]))
+        seconds = fitted.info["seconds"] + again.info["seconds"]
+        return replace(again, info={**fitted.info, "note": note, "seconds": seconds}, curves=fitted.curves)
 
     def last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""

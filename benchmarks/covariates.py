@@ -1,0 +1,177 @@
+"""Forecasts that lean on covariates: half-hourly demand of Victoria a day ahead, and hourly fine dust in Beijing.
+
+Data, in the folder that $FORECASTKIT_DATA names:
+
+- demand/vic_elec.csv: vic_elec of the R package tsibbledata (Australian Energy Market Operator; Time is UTC). Fitted on 2012
+  and 2013, tested on 365 days of 2014, each forecast from midnight in Melbourne, without a refit. Options are chosen with
+  ``--validate``: fitted to the end of June 2013, scored on its second half.
+- weather/beijing_pm25_hourly.csv: UCI 381 (Liang et al. 2015, doi:10.1098/rspa.2015.0257). Fitted on 2010 to 2013, tested on
+  2014, 24 hours from midnight; ``--validate`` fits on 2010 to 2012 and scores 2013.
+
+    python benchmarks/covariates.py demand gru boosting seasonal_naive week --validate
+    python benchmarks/covariates.py demand gru boosting seasonal_naive week
+    python benchmarks/covariates.py dust gru naive seasonal_naive
+
+``known`` has the actual temperature and holidays of the day ahead (perfect foresight, better than any weather forecast),
+``past`` the temperature up to midnight alone and the holidays ahead, ``none`` the demand alone. A network is the mean of its
+``--seeds``. ``p`` is that of the Diebold-Mariano test against the better naive rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime as dt
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+SETS = {
+    "demand": {
+        "file": "demand/vic_elec.csv",
+        "read": {"target": "Demand", "time": "Time", "tz": "Australia/Melbourne", "freq": "30min", "season_length": 48},
+        "covariates": ("Temperature", "Holiday"),
+        "known_in_past": ("Holiday",),
+        "split": ("2014-01-01", None),
+        "validate": ("2013-07-01", "2014-01-01"),
+        "horizon": 48,
+    },
+    "dust": {
+        "file": "weather/beijing_pm25_hourly.csv",
+        "read": {"target": "pm2.5", "time": "year,month,day,hour", "freq": "h", "season_length": 24},
+        "covariates": ("DEWP", "TEMP", "PRES", "cbwd", "Iws"),
+        "known_in_past": (),
+        "split": ("2014-01-01", None),
+        "validate": ("2013-01-01", "2014-01-01"),
+        "horizon": 24,
+    },
+}
+NAIVE = ("naive", "seasonal_naive", "week")
+
+
+def load(name: str, which: str) -> Any:
+    """The checked series with its covariates in a role."""
+    from forecastkit.reading import ReadOptions, read
+
+    root = os.environ.get("FORECASTKIT_DATA")
+    about = SETS[name]
+    if not root:
+        raise SystemExit(f"set FORECASTKIT_DATA to the folder that holds {about['file']}")
+    ahead = {"known": about["covariates"], "past": about["known_in_past"], "none": ()}[which]
+    before = tuple(c for c in about["covariates"] if c not in ahead) if which == "past" else ()
+    options = ReadOptions(**about["read"], known=ahead, past=before)
+    started = time.perf_counter()
+    frame = read(Path(root) / about["file"], options).frame
+    return frame, time.perf_counter() - started
+
+
+def midnights(frame: Any, first: str, last: str | None, horizon: int) -> np.ndarray:
+    """Calendar positions before each local midnight from ``first`` until ``last``, with a whole day after them."""
+    index = pd.DatetimeIndex(frame.calendar.instants)
+    at = np.flatnonzero((index == index.normalize()) & (index >= pd.Timestamp(first, tz=index.tz)))
+    at = at[at + horizon <= len(index)]
+    return (at if last is None else at[index[at] < pd.Timestamp(last, tz=index.tz)]) - 1
+
+
+def forecasts(
+    name: str, frame: Any, end: int, at: np.ndarray, horizon: int, options: dict, seeds: int
+) -> tuple[np.ndarray, int]:
+    """(points [F, H], parameters or 0) of a model that was fitted to the rows up to ``end``."""
+    from forecastkit import registry, runtime
+    from forecastkit.forecasting.protocol import FitContext
+
+    train = frame.upto(end)
+    if name == "week":
+        frame, train = (
+            replace(frame, season_length=7 * frame.season_length),
+            replace(train, season_length=7 * train.season_length),
+        )
+    kind = "seasonal_naive" if name == "week" else name
+    model = registry.create_model(kind, **options)
+    network = model.family == "network"
+    parts = []
+    for seed in range(1, 1 + (seeds if network else 1)):
+        with runtime.threads(None if getattr(model, "is_large", False) else 1):
+            fitted = model.fit(train, horizon=horizon, context=FitContext(seed=seed))
+            parts.append(fitted.predict_at(frame, at)[:, 0])
+    return np.mean(parts, axis=0), int(fitted.info.get("n_parameters", 0))
+
+
+def p_value(loss: np.ndarray, reference: np.ndarray) -> float:
+    """Two-sided, one mean loss difference an origin."""
+    from forecastkit.forecasting import significance
+
+    ones = np.ones((len(loss), 1))
+    found = significance.compare(loss[:, None, :], reference[:, None, :], ones, overlap=1)
+    return float("nan") if found.p_value is None else float(found.p_value)
+
+
+def main() -> None:
+    import yaml
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", choices=list(SETS))
+    parser.add_argument("words", nargs="+", help="models, then options of those that are not naive, as hidden=128")
+    parser.add_argument("--validate", action="store_true", help="fit and score inside the training years")
+    parser.add_argument("--covariates", default="known,past,none", help="any of known, past, none")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--no-write", action="store_true")
+    args = parser.parse_intermixed_args()
+    names = [w for w in args.words if "=" not in w]
+    given = [w for w in args.words if "=" in w]
+    options = {k: yaml.safe_load(v) for k, v in (w.split("=", 1) for w in given)}
+    about = SETS[args.data]
+    first, last = about["validate" if args.validate else "split"]
+    horizon, part = about["horizon"], "validation" if args.validate else "test"
+    rows, losses = [], {}
+    for which in args.covariates.split(","):
+        frame, reading = load(args.data, which)
+        y = frame.store.series(0)
+        at = midnights(frame, first, last, horizon)
+        end = int(at[0])
+        answer = np.stack([y[c + 1 : c + 1 + horizon] for c in at])
+        for name in names:
+            if name in NAIVE and which != args.covariates.split(",")[0]:
+                continue
+            started = time.perf_counter()
+            plain = name in NAIVE
+            points, size = forecasts(name, frame, end, at, horizon, {} if plain else options, args.seeds)
+            seconds = time.perf_counter() - started
+            error = np.abs(points - answer)
+            losses[name, which] = error
+            mape = 100 * np.nanmean(error / answer) if (answer[np.isfinite(answer)] > 0).all() else float("nan")
+            best = min((k for k in losses if k[0] in NAIVE), key=lambda k: np.nanmean(losses[k]), default=None)
+            p = float("nan") if plain or best is None else p_value(error, losses[best])
+            said = "" if plain else which
+            print(
+                f"{name:<15} {said:<6} {part:<11} MAE {np.nanmean(error):9.3f}  RMSE {np.sqrt(np.nanmean(error**2)):9.3f}  "
+                f"MAPE {mape:6.3f}  p {p:.2g}  {len(at)} days  {seconds:7.1f} s  (read in {reading:.2f} s)",
+                flush=True,
+            )
+            numbers = [f"{np.nanmean(error):.4f}", f"{np.sqrt(np.nanmean(error**2)):.4f}", f"{mape:.3f}", f"{p:.2g}"]
+            seeds = 1 if plain or not size else args.seeds
+            rows.append(
+                [dt.date.today().isoformat(), args.data, name, said, "" if plain else " ".join(given), seeds, part, *numbers,
+                 len(at), f"{seconds:.1f}", f"{reading:.2f}"]
+            )  # fmt: skip
+    if args.no_write:
+        return
+    out = HERE / "results" / "covariates.csv"
+    fresh = not out.exists()
+    with out.open("a", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if fresh:
+            writer.writerow(
+                ["date", "data", "model", "covariates", "options", "seeds", "part", "mae", "rmse", "mape", "p", "days", "seconds", "reading"]
+            )  # fmt: skip
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
