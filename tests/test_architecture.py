@@ -26,6 +26,7 @@ ORDER = [
         "download",
         "catalog",
         "probabilities",
+        "wording",
     },
     {"reading"},
     {"nn"},
