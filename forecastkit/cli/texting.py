@@ -44,7 +44,7 @@ def fit(
     folds: Annotated[
         int | None, typer.Option("--folds", help="Classify: 1 to 5 parts report in turn [default: 1].")
     ] = None,
-    unlabelled: Annotated[str | None, typer.Option("--unlabelled", help="Running text for pretrain=svd.")] = None,
+    unlabelled: Annotated[str | None, typer.Option("--unlabelled", help="Running text for pretrain=svd or lm.")] = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     out: OutOption = None,
