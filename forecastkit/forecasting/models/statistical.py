@@ -543,13 +543,8 @@ class StatisticalForecaster:
         """What becomes of every unit, in order; ends early where the time is used up."""
         until = None if context.deadline is None else time.time() + context.deadline - time.monotonic()
         season = fits[0].train.season_length if fits else 1
-<<<<<<< HEAD
-        work = partial(_work, self, season, horizon, until)
-        units, started, n_done, workers = self._units(fits, horizon), time.perf_counter(), 0, context.workers
-=======
         work, pace = partial(_work, self, season, horizon, until), _Pace(until, total)
-        units, started, n_done, workers = self._units(fits), time.perf_counter(), 0, context.workers
->>>>>>> models
+        units, started, n_done, workers = self._units(fits, horizon), time.perf_counter(), 0, context.workers
         local = workers.engine == "local"
         while local and n_done < total and (workers.here or time.perf_counter() - started < PILOT):
             found = work([next(units)])
