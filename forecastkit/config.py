@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from forecastkit.errors import ConfigError, UnknownNameError, near
 from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
+from forecastkit.ranks import Machines, Strategy
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -137,6 +138,8 @@ class RunConfig(_Strict):
         ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
             weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; None = one a core, where there is enough to do. Results do not depend on it.
+        devices, nodes, strategy: processes (GPUs, where there are some) of each machine, machines, and how Lightning lets
+            them train a network together; a step's batch is shared out among them.
         engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
         preset: where settings that are not given come from: ``presets.PRESETS``.
         time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
@@ -166,6 +169,9 @@ class RunConfig(_Strict):
     n_jobs: int | None = Field(default=None, ge=1)
     engine: Engine = "local"
     address: str | None = None
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+    strategy: Strategy = "auto"
     threads: int | None = Field(default=None, ge=1)
     preset: Literal["fast", "default", "best"] = "default"
     time_limit: float | None = None
@@ -198,6 +204,11 @@ class RunConfig(_Strict):
     def workers(self) -> Workers:
         """Who fits independent series."""
         return Workers(self.n_jobs, self.engine, self.address)
+
+    @property
+    def machines(self) -> Machines:
+        """Where networks are trained."""
+        return Machines(self.devices, self.nodes, self.strategy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

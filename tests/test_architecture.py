@@ -21,6 +21,7 @@ ORDER = [
         "config",
         "runtime",
         "parallel",
+        "ranks",
         "artifacts",
         "cards",
         "download",

@@ -11,6 +11,7 @@ import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
 from forecastkit.cli.options import (
+    TYPED,
     ConfigOption,
     DebugOption,
     LangOption,
@@ -398,6 +399,7 @@ def main(arguments: list[str] | None = None) -> int:
     0 done, 1 a check found something, 2 the user can mend it, 130 interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    TYPED.set(tuple(words))
     try:
         status = app(args=words, standalone_mode=False)
     except ForecastkitError as error:

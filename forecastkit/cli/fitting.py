@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.ranks import rank
 
 if TYPE_CHECKING:
     from forecastkit.run.execute import Outcome
@@ -35,13 +35,14 @@ def run_fit(
 ) -> int:
     """Carry out ``fit`` or ``backtest`` and print the answer; returns the exit status."""
     settings, folder = _settings(config, values, overrides, resume, out)
+    from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal
     from forecastkit.run.execute import Observer, execute
 
-    watch: Observer = Observer() if quiet or as_json else Terminal()
-    said = shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else f"forecastkit {command}"
+    follows = rank(settings.machines) > 0
+    watch: Observer = Observer() if quiet or as_json or follows else Terminal()
     try:
-        outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=said)
+        outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=command_line())
     finally:
         if isinstance(watch, Terminal):
             watch.close()

@@ -54,6 +54,9 @@ _COMPUTING: dict[str, tuple[str, Any, str]] = {
     "n_jobs": ("--jobs", int | None, "Processes for the baselines [default: one a core, where it pays]."),
     "engine": ("--engine", Text, "Who fits the baselines: local, dask, ray, spark [default: local]."),
     "address": ("--address", Text, "Of the cluster, such as tcp://10.0.0.1:8786; one is started here if not given."),
+    "devices": ("--devices", int | None, "Train networks on so many processes or GPUs of a machine [default: 1]."),
+    "nodes": ("--nodes", int | None, "Train networks on so many machines, started by torchrun [default: 1]."),
+    "strategy": ("--strategy", Text, "Lightning's strategy for several devices [default: ddp]."),
 }
 
 
