@@ -20,6 +20,7 @@ __all__ = [
     "MOST_VALID",
     "evenly",
     "forecasts",
+    "item_places",
     "item_scales",
     "item_spreads",
     "ranked_rules",
@@ -125,6 +126,14 @@ def item_scales(frame: SeriesFrame) -> np.ndarray:
     return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
 
 
+def item_places(frame: SeriesFrame) -> np.ndarray:
+    """[I, 2] mean and standard deviation of each series' observed rows; NaN where it has none or does not vary."""
+    spreads = item_spreads(frame)
+    rows = (frame.store.series(i) for i in range(len(frame.store)))
+    means = [float(np.nanmean(y)) if np.isfinite(s) else np.nan for y, s in zip(rows, spreads)]
+    return np.stack([np.array(means), spreads], axis=1)
+
+
 def item_spreads(frame: SeriesFrame) -> np.ndarray:
     """[I] standard deviation of each series' observed rows; NaN where it has none or does not vary."""
     rows = (frame.store.series(i) for i in range(len(frame.store)))
@@ -144,6 +153,7 @@ def forecasts(
     scaling: str,
     scale_rows: int | None = None,
     spreads: np.ndarray | None = None,
+    places: np.ndarray | None = None,
     elapsed: bool = False,
     chunk: int = CHUNK,
 ) -> np.ndarray:
@@ -151,7 +161,7 @@ def forecasts(
 
     Args:
         shape: of a window's forecast, the horizon among it.
-        encoder, context_length, scaling, scale_rows, spreads, elapsed: see ``gather``.
+        encoder, context_length, scaling, scale_rows, spreads, places, elapsed: see ``gather``.
     """
     store = frame.store
     encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
@@ -160,7 +170,7 @@ def forecasts(
     for part, windows, batch, found in _passes(
         store, at, chunk, read,
         lambda windows: gather(
-            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads,
+            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads, places=places,
             covariates=encoded, ahead=horizon, elapsed=elapsed,
         ),
     ):  # fmt: skip
