@@ -44,7 +44,7 @@ class WindowSource:
 
     Args:
         item_scale: [I] target units that an error of each item counts in; None = those of the window's own scale.
-        scaling, scale_rows, spreads, elapsed, places: see ``gather``.
+        scaling, scale_rows, spreads, elapsed: see ``gather``.
         covariates: of the store's frame; None = there are none.
     """
 
@@ -57,7 +57,6 @@ class WindowSource:
     item_scale: np.ndarray | None = None
     covariates: Encoded | None = None
     elapsed: bool = False
-    places: np.ndarray | None = None
 
     def batch(self, windows: Windows) -> TensorBatch:
         """Gathered tensors, float32."""
@@ -69,7 +68,6 @@ class WindowSource:
             scaling=self.scaling,
             scale_rows=self.scale_rows,
             spreads=self.spreads,
-            places=self.places,
             covariates=self.covariates,
             elapsed=self.elapsed,
         )

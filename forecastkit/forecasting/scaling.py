@@ -21,9 +21,6 @@ spreads, whichever is more."""
 MOST_EXPONENT = 700.0
 """Beyond it a float64 overflows."""
 
-MOST_APART = 4.0
-"""Spreads from the usual level beyond which a window is as far as can be."""
-
 
 @dataclass(frozen=True, eq=False)
 class InstanceScale:
@@ -68,20 +65,6 @@ class InstanceScale:
     def none(cls, n: int) -> InstanceScale:
         """Values as they are."""
         return cls(np.zeros(n), np.ones(n))
-
-    def place(self, usual: np.ndarray) -> np.ndarray:
-        """[B, 2] float32: level and spread of each window beside usual ones [B, 2]; 0 where those are not known.
-
-        >>> InstanceScale(np.array([6.0]), np.array([2.0])).place(np.array([[4.0, 2.0]])).tolist()
-        [[1.0, 0.0]]
-        """
-        level, spread = usual[:, 0], usual[:, 1]
-        known = np.isfinite(level) & (spread > 0)
-        unit = np.where(known, spread, 1.0)
-        apart = np.stack(
-            [(self.centre - level) / unit, np.log(np.where(self.spread > 0, self.spread, unit) / unit)], axis=1
-        )
-        return np.where(known[:, None], np.clip(apart, -MOST_APART, MOST_APART), 0.0).astype(np.float32)
 
     @property
     def divisor(self) -> np.ndarray:

@@ -138,7 +138,6 @@ def gather(
     scaling: str = "instance",
     scale_rows: int | None = None,
     spreads: np.ndarray | None = None,
-    places: np.ndarray | None = None,
     covariates: Encoded | None = None,
     ahead: int | None = None,
     elapsed: bool = False,
@@ -150,8 +149,6 @@ def gather(
             ``instance``, with the spreads given) or ``none``.
         scale_rows: last rows of the context that level and spread come from; None = all.
         spreads: [I] of each item, for ``item``; NaN = the window's own.
-        places: [I, 2] level and spread of each item in the training rows: where the window's own lie beside them are two
-            static features, which scaling takes away otherwise (Liu et al. 2022, arXiv:2205.14415).
         covariates: of the frame that ``store`` was made from.
         ahead: rows after the context for which known covariates are read; None = ``horizon``.
         elapsed: a second column of ``past_num``: log(1 + steps since the target was observed).
@@ -181,9 +178,6 @@ def gather(
             more["past_cat"] = np.where(past_rows[1][:, :, None], covariates.past_cat[past_rows[0]], 0)
         more |= _known(covariates, store, windows, context_length, horizon if ahead is None else ahead)
         more |= _static(covariates, windows)
-    if places is not None:
-        place = scale.place(places[windows.item])
-        more["static_num"] = np.concatenate([more["static_num"], place], axis=1) if "static_num" in more else place
     return Batch(
         past_num=np.concatenate(channels, axis=2) if len(channels) > 1 else channels[0],
         observed=past.astype(np.float32)[:, :, None],

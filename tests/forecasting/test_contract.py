@@ -114,7 +114,7 @@ def test_bidirectional_recursive_is_explained():
 @pytest.mark.parametrize("options", [
     {"strategy": "recursive"}, {"bidirectional": True}, {"layers": 2, "dropout": 0.2}, {"loss": "mse"}, {"loss": "huber"},
     {"residual": "none"}, {"residual": "season"}, {"supervise": "all"}, {"supervise": "all", "strategy": "recursive"},
-    {"schedule": "onecycle"}, {"relearn": True}, {"place": True}, {"optimizer": "sgd", "lr": 0.01}, {"scaling": "none"},
+    {"schedule": "onecycle"}, {"relearn": True}, {"optimizer": "sgd", "lr": 0.01}, {"scaling": "none"},
     {"scaling": "item"}, {"scaling": "log"}, {"identity": True}, {"head": "mixture"}, {"loss": "pinball", "level": 0.8},
 ])  # fmt: skip
 def test_network_options_train_and_restore(options, panel):

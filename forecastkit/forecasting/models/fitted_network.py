@@ -31,7 +31,6 @@ class NetTask:
         elapsed: the steps since the target was observed are a channel.
         n_past, n_known, n_static: numeric columns of covariates; n_known without the ``n_time`` time features.
         past_tables, known_tables, static_tables: (codes, numbers) of each category.
-        n_place: static features that say where a window's level and spread lie.
     """
 
     context_length: int
@@ -48,7 +47,6 @@ class NetTask:
     past_tables: tuple[tuple[int, int], ...] = ()
     known_tables: tuple[tuple[int, int], ...] = ()
     static_tables: tuple[tuple[int, int], ...] = ()
-    n_place: int = 0
 
     @property
     def n_channels(self) -> int:
@@ -63,7 +61,7 @@ class NetTask:
     @property
     def n_static_features(self) -> int:
         """S of ``Inputs.static``."""
-        return self.n_static + self.n_place + sum(size for _, size in self.static_tables)
+        return self.n_static + sum(size for _, size in self.static_tables)
 
     @property
     def n_read(self) -> int:
@@ -86,7 +84,6 @@ class FittedNetwork:
 
     Args:
         spreads: of each series, where they are its scale.
-        places: (level, spread) of each series in the training rows, where windows say how far they are from it.
     """
 
     forecaster: NetworkForecaster
@@ -96,7 +93,6 @@ class FittedNetwork:
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
     spreads: dict[str, float] = field(default_factory=dict, repr=False)
-    places: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     @property
     def horizon(self) -> int:
@@ -174,9 +170,6 @@ class FittedNetwork:
         where = next(self.net.parameters()).device
         spreads = np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
 
-        unknown = (np.nan, np.nan)
-        places = np.array([self.places.get(i, unknown) for i in frame.items]) if self.places else None
-
         def forward(batch: Batch, windows: Windows) -> np.ndarray:
             units = Units(*(v.to(where) for v in units_of(batch.scale)))
             with torch.inference_mode():
@@ -186,7 +179,7 @@ class FittedNetwork:
         return forecasts(
             frame, cutoffs, self.encoder, forward, shape, context_length=self.task.context_length, horizon=self.horizon,
             scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, spreads=spreads,
-            places=places, elapsed=self.task.elapsed, chunk=chunk,
+            elapsed=self.task.elapsed, chunk=chunk,
         )  # fmt: skip
 
     def update(self, frame: SeriesFrame) -> FittedNetwork:
@@ -197,8 +190,7 @@ class FittedNetwork:
         """See ``Fitted.state``."""
         arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
         meta = {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-        own = {"spreads": self.spreads, "places": self.places}
-        return arrays, meta | {name: values for name, values in own.items() if values}
+        return arrays, meta | ({"spreads": self.spreads} if self.spreads else {})
 
 
 def _chances(seed: int, names: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:

@@ -18,13 +18,7 @@ from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
 from forecastkit.forecasting.models.training import Training
-from forecastkit.forecasting.models.windowed import (
-    item_places,
-    item_scales,
-    item_spreads,
-    ranked_rules,
-    training_windows,
-)
+from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 
@@ -48,8 +42,6 @@ class NetworkForecaster:
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
             twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
         identity: each series has learned numbers of its own, that the network reads as static features.
-        place: level and spread of a window beside those of the series' training rows are static features: scaling takes
-            them away, and for a series that keeps its level they say much (Liu et al. 2022, arXiv:2205.14415).
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
         loss: of a point: ``mae`` (forecasts the median), ``mse`` (the mean), ``huber``, or ``pinball`` (a quantile).
@@ -82,7 +74,6 @@ class NetworkForecaster:
     residual: Literal["auto", "last", "season", "none"] = "auto"
     clock: bool | None = None
     identity: bool = False
-    place: bool = False
     head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
     loss: Literal["mae", "mse", "huber", "pinball"] = "mae"
     level: float = 0.5
@@ -131,8 +122,6 @@ class NetworkForecaster:
         for name, (low, high) in self.RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise self._wrong(name, f"a number from {low:g} to {high:g} is needed")
-        if self.place and self.scaling != "instance":
-            raise self._wrong("place", "needs scaling=instance")
         if self.head == "negative_binomial" and self.scaling == "log":
             raise self._wrong("head", "counts have no logarithm at 0", "Use scaling=instance.")
 
@@ -232,14 +221,12 @@ class NetworkForecaster:
             self._scale_rows(length, segment, horizon), frame.season_length, not frame.store.is_full,
             encoder.n_past, len(encoder.time.names), encoder.n_known, encoder.n_static,
             *(tuple(c.table for c in group) for group in (encoder.past_cat, encoder.known_cat, encoder.static_cat)),
-            n_place=2 if self.place else 0,
         )  # fmt: skip
         spreads = item_spreads(frame) if self.scaling == "item" else None
-        places = item_places(frame) if self.place else None
         source = WindowSource(
             frame.store, length, horizon, self.scaling, task.scale_rows, spreads,
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
-            None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed, places,
+            None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
         training = Training(self, source, task, train, valid, about).paced()
         net, trained, said = training.run()
@@ -272,8 +259,7 @@ class NetworkForecaster:
             )
         net.eval()
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
-        there = {} if places is None else {item: (float(m), float(s)) for item, (m, s) in zip(frame.items, places)}
-        fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own, there)
+        fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own)
         if self.relearn and len(valid) and trained.best_step:
             return self._on_all_rows(fitted, frame, about)
         return fitted
@@ -336,13 +322,7 @@ class NetworkForecaster:
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
         net.eval()
         spreads = {str(item): float("nan") if s is None else float(s) for item, s in meta.get("spreads", {}).items()}
-        places = {str(item): _numbers(pair) for item, pair in meta.get("places", {}).items()}
-        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads, places=places)
-
-
-def _numbers(pair: Any) -> tuple[float, float]:
-    level, spread = (float("nan") if v is None else float(v) for v in pair)
-    return level, spread
+        return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads)
 
 
 def _of_this_format(arrays: dict[str, np.ndarray], task: NetTask) -> dict[str, np.ndarray]:

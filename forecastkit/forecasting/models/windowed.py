@@ -153,7 +153,6 @@ def forecasts(
     scaling: str,
     scale_rows: int | None = None,
     spreads: np.ndarray | None = None,
-    places: np.ndarray | None = None,
     elapsed: bool = False,
     chunk: int = CHUNK,
 ) -> np.ndarray:
@@ -161,7 +160,7 @@ def forecasts(
 
     Args:
         shape: of a window's forecast, the horizon among it.
-        encoder, context_length, scaling, scale_rows, spreads, places, elapsed: see ``gather``.
+        encoder, context_length, scaling, scale_rows, spreads, elapsed: see ``gather``.
     """
     store = frame.store
     encoded = None if encoder.is_empty else encoder.encode(frame, horizon)
@@ -170,7 +169,7 @@ def forecasts(
     for part, windows, batch, found in _passes(
         store, at, chunk, read,
         lambda windows: gather(
-            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads, places=places,
+            store, windows, context_length, 0, scaling=scaling, scale_rows=scale_rows, spreads=spreads,
             covariates=encoded, ahead=horizon, elapsed=elapsed,
         ),
     ):  # fmt: skip
