@@ -26,6 +26,7 @@ from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
 from forecastkit.forecasting.time_features import check_country
 from forecastkit.forecasting.trading import positive_prices
+from forecastkit.forecasting.transforms import transform_notes
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes
@@ -270,6 +271,7 @@ def prepare(
         positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
     notes += leak_notes(reading.frame, folds.plan.horizon)
+    notes += transform_notes(config.transform, reading.frame, folds.all[0].positions(len(reading.frame.items)))
     if final:
         require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)
