@@ -24,7 +24,7 @@ from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
-from forecastkit.forecasting.time_features import check_country
+from forecastkit.forecasting.time_features import check_country, with_closed_days
 from forecastkit.forecasting.trading import positive_prices
 from forecastkit.forecasting.transforms import transform_notes
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
@@ -259,6 +259,7 @@ def prepare(
     parallel.ready(config.workers)
     check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
+    reading = replace(reading, frame=with_closed_days(reading.frame))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
     ahead = config.data.future if future is None else future
