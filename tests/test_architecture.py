@@ -27,6 +27,7 @@ ORDER = [
         "download",
         "catalog",
         "probabilities",
+        "wording",
     },
     {"sources"},
     {"reading"},
