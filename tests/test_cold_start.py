@@ -71,6 +71,15 @@ def test_the_forecast_is_like_the_group_s(run, tmp_path, capsys):
     assert SIZE["small"] * 2 < odd < SIZE["big"]
 
 
+def test_a_model_of_single_series_is_fitted_to_the_made_up_history(tmp_path):
+    result = fk.fit(
+        shops(), target="sold", item="shop", static="kind,area", horizon=STEPS, out=tmp_path / "r",
+        models={"mine": {"model": "theta"}}, overrides=["baselines=naive", "final=mine"],
+    )  # fmt: skip
+    found = fk.predict(result.folder, new_items=NEW.iloc[:2]).groupby("item_id")["point"].mean()
+    np.testing.assert_allclose(found[["new big", "new small"]], [1200 * 8 / 7, 12 * 8 / 7], rtol=0.2)
+
+
 def test_what_the_new_ones_are_beside_changes_nothing(run):
     together = fk.predict(run, new_items=NEW).set_index(["item_id", "step"])["point"]
     alone = fk.predict(run, new_items=NEW.iloc[[1]], horizon=3).set_index(["item_id", "step"])["point"]

@@ -149,6 +149,7 @@ class SavedModel:
                 intervals,
                 int(meta["season_length"]),
                 meta["facts"],
+                kind=kind,
             )
         except ForecastkitError:
             raise
