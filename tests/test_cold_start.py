@@ -66,7 +66,8 @@ def test_the_forecast_is_like_the_group_s(run, tmp_path, capsys):
         assert (own["0.05"] < own["0.5"]).all()
         assert (own["0.5"] < own["0.95"]).all()
         assert own["0.05"].min() > 0.3 * SIZE[kind]
-    # A kind that was never seen lies between.
+    # A kind that was never seen lies between, nobody knows where.
+    assert found.loc[found["item_id"] == "odd", "0.5"].isna().all()
     odd = found.loc[found["item_id"] == "odd", "point"].mean()
     assert SIZE["small"] * 2 < odd < SIZE["big"]
 

@@ -252,6 +252,15 @@ class _Statics:
             columns.append((new[name].astype(str) == value).to_numpy(np.float64))
         return np.stack(columns, axis=1) if columns else np.zeros((len(new), 0))
 
+    def likes(self, new: pd.DataFrame) -> np.ndarray:
+        """[K] bool, whether every static covariate that tells series apart has a value that was seen."""
+        out = np.ones(len(new), dtype=bool)
+        for name in self.centres:
+            out &= np.isfinite(new[name].to_numpy(np.float64))
+        for name in dict.fromkeys(n for n, _ in self.marks):
+            out &= new[name].astype(str).isin([v for n, v in self.marks if n == name]).to_numpy()
+        return out
+
 
 def _ridge_weights(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
     """[K, I] with which a ridge regression of y [I] on x [I, D] sums y to forecasts at new [K, D]."""

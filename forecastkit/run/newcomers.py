@@ -37,7 +37,8 @@ class Newcomers:
     """What is said of series without a history.
 
     Args:
-        forecast: forecast frame; quantiles are NaN where there are too few known series to tell how far off it may be.
+        forecast: forecast frame; quantiles are NaN where there are too few known series to tell how far off it may be, and
+            for a series with a static covariate that is missing or was never seen.
         said: how far off known series are, each forecast as if it were new.
     """
 
@@ -91,6 +92,9 @@ def forecast_newcomers(
     quantiles = ColdStart.quantiles(points[0], unit, errors)
     if quantiles is not None and (frame.store.values >= 0).all():
         quantiles = np.maximum(quantiles, 0.0)
+    if quantiles is not None:
+        # The series that were left out say nothing of one unlike all of them.
+        quantiles[~about.statics.likes(new)[order]] = np.nan
     found = forecast_frame(
         made, points, at, model=model.name, quantiles=None if quantiles is None else quantiles[None], gap=model.gap
     )
