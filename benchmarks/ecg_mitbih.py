@@ -23,6 +23,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,11 @@ def settings(folder: Path, task: str, models: str, seed: int, options: list[str]
     return {"records": str(folder), "fs": 360.0, "task": task, "models": wanted, "seed": seed}
 
 
-def beats(folder: Path, models: str, seeds: int, options: list[str]) -> None:
+def beats(folder: Path, models: str, seeds: Sequence[int], options: list[str]) -> None:
     from forecastkit.cli.progress import FitsTerminal
     from forecastkit.run.classify_tasks import predict_ecg, run_ecg
 
-    for seed in range(1, seeds + 1):
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as place:
             run = run_ecg(
                 settings(folder, "beats", models, seed, options), out=Path(place) / "run", watch=FitsTerminal()
@@ -127,11 +128,11 @@ def peaks(folder: Path) -> None:
     append("ecg_r_peaks.csv", rows)
 
 
-def anomalies(folder: Path, models: str, seeds: int) -> None:
+def anomalies(folder: Path, models: str, seeds: Sequence[int]) -> None:
     from forecastkit.run.classify_tasks import run_ecg
 
     rows = []
-    for seed in range(1, seeds + 1):
+    for seed in seeds:
         with tempfile.TemporaryDirectory() as place:
             run = run_ecg(settings(folder, "anomaly", models, seed), out=Path(place) / "run")
             board = run.table("leaderboard.csv")
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("what", choices=["beats", "peaks", "anomalies", "patients"])
     parser.add_argument("--models", default="gru")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--set", nargs="*", default=[], help="options of the networks, such as hidden=64")
     arguments = parser.parse_args()
     root = os.environ.get("FORECASTKIT_DATA")
@@ -176,11 +178,11 @@ def main() -> None:
     folder = Path(root) / "ecg" / "mitbih"
     pd.set_option("display.width", 160)
     if arguments.what == "beats":
-        beats(folder, arguments.models, arguments.seeds, arguments.set)
+        beats(folder, arguments.models, range(arguments.first, arguments.first + arguments.seeds), arguments.set)
     elif arguments.what == "peaks":
         peaks(folder)
     elif arguments.what == "anomalies":
-        anomalies(folder, arguments.models, arguments.seeds)
+        anomalies(folder, arguments.models, range(arguments.first, arguments.first + arguments.seeds))
     else:
         patients(folder)
 
