@@ -45,8 +45,9 @@ app.add_typer(text_app, name="text")
 app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
-DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
-FileOption = Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")]
+DATA_HELP = "CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid."
+DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, show_default=False)]
+FileOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
 FutureOption = Annotated[
     str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
 ]
@@ -201,18 +202,25 @@ def predict(
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Fewer steps than the run's horizon.")] = None,
     future: FutureOption = None,
+    join: Annotated[
+        str | None, typer.Option("--join", help="Newer scores: a file like the one of fit [default: that file].")
+    ] = None,
+    new_items: Annotated[
+        str | None,
+        typer.Option("--new-items", help="Forecast series without a history: a file of names and static covariates."),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Forecast from a saved run, on newer rows too."""
     from forecastkit.cli.fitting import run_predict
 
-    run_predict(run, data=data, out=out, horizon=horizon, future=future)
+    run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join, new_items=new_items)
 
 
 @app.command()
 @with_reading
 def profile(
-    file: Annotated[str, typer.Argument(help="CSV or Parquet file, or dataset:NAME.")],
+    file: Annotated[str, typer.Argument(help=DATA_HELP)],
     reading: Mapping[str, Any] = NOTHING,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
     debug: DebugOption = False,
