@@ -45,7 +45,7 @@ def blocks(page: Path) -> list[Block]:
 def commands(text: str) -> list[str]:
     """Lines of a shell block without comments; a backslash goes on in the next line."""
     lines = text.replace("\\\n", " ").splitlines()
-    return [" ".join(shlex.split(line, comments=True)) and line for line in lines if shlex.split(line, comments=True)]
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def follow(page: Path, folder: Path) -> str:
