@@ -161,6 +161,32 @@ def phrases() -> list[tuple[str, str]]:
     return out
 
 
+SCALE = ["C", "D", "E", "F", "G", "A", "B", "c", "d", "e", "f", "g"]
+CHORDS = {"I": (0, 2, 4, 7, 9, 11), "IV": (3, 5, 7, 10), "V": (1, 4, 6, 8, 11)}
+HARMONY = [("I", "V", "V", "I"), ("I", "IV", "V", "I"), ("I", "I", "IV", "V")]
+RHYTHMS = [(2, 2, 2, 2), (4, 2, 2), (2, 2, 4), (3, 1, 2, 2), (2, 1, 1, 4), (2, 2, 1, 1, 2), (4, 4), (3, 1, 4)]
+
+
+def melodies(rng: random.Random) -> list[str]:
+    """Tunes of eight bars in C, 4/4, as ABC with notes in eighths: two bars, an answer, both again, home to c or C."""
+    return [_tune(rng) for _ in range(260)]
+
+
+def _tune(rng: random.Random) -> str:
+    harmony, at, bars = rng.choice(HARMONY), rng.choice(CHORDS["I"]), []
+    for chord in harmony:
+        notes = []
+        for k, length in enumerate(rng.choice(RHYTHMS)):
+            if k == 0:
+                at = min(CHORDS[chord], key=lambda tone: (abs(tone - at), rng.random()))
+            else:
+                at = min(max(at + rng.choice([-2, -1, -1, 1, 1, 2]), 0), len(SCALE) - 1)
+            notes.append(f"{SCALE[at]}{length}")
+        bars.append(" ".join(notes))
+    last = f"{'c' if at > 4 else 'C'}8"
+    return " | ".join([*bars, *bars[:3], last]) + " |]"
+
+
 def main() -> None:
     rng = random.Random(7)
     with (HERE / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
@@ -168,6 +194,7 @@ def main() -> None:
         writer.writerow(["text", "label", "language"])
         writer.writerows(reviews(rng))
     (HERE / "tales.txt").write_text("\n".join(tales(rng)) + "\n", encoding="utf-8")
+    (HERE / "melodies.txt").write_text("\n".join(melodies(random.Random(11))) + "\n", encoding="utf-8")
     (HERE / "phrases.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in phrases()), encoding="utf-8")
 
 

@@ -35,12 +35,16 @@ def fit(
     task: Annotated[str | None, typer.Option("--task", help="classify, language-model or translate.")] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases."),
+        typer.Option(
+            "--data", help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies."
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Column of labels; found if not given.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated; baselines are added.")] = None,
-    level: Annotated[str | None, typer.Option("--level", help="Language model: word, char or subword.")] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", help="Language model: word, char, subword, or symbol (between blanks).")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option("--folds", help="Classify: 1 to 5 parts report in turn [default: 1].")
     ] = None,
@@ -208,6 +212,7 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", help="0 = always the likeliest.")] = 0.8,
     top_k: Annotated[int, typer.Option("--top-k", help="Choose among so many; 0 = all.")] = 0,
     top_p: Annotated[float, typer.Option("--top-p", help="Choose among the likeliest that reach this share.")] = 1.0,
+    lines: Annotated[int, typer.Option("--lines", help="Stop after so many lines; 0 = by tokens alone.", min=0)] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed writes the same text.")] = 1,
     debug: DebugOption = False,
 ) -> None:
@@ -215,7 +220,7 @@ def generate(
     from forecastkit.run.texts_language import LanguageRun
 
     said = LanguageRun(run).generate(
-        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, n_lines=lines
     )
     print(said)
 
