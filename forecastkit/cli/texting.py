@@ -36,7 +36,8 @@ def fit(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies."
+            "--data",
+            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions.",
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
@@ -237,6 +238,27 @@ def translate(
 
     for line in TranslationRun(run).translate(sentences, beam=beam):
         print(line)
+
+
+@text_app.command()
+def answer(
+    run: RunArgument,
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="Questions to answer.")],
+    beam: Annotated[int, typer.Option("--beam", help="Width of the beam search.", min=1, max=100)] = 5,
+    sure: Annotated[
+        float | None,
+        typer.Option("--sure", help="Answer from this sureness, 0 to 1 [default: as right answers had it]."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A saved model other than the recommended one.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Answer questions with a model fitted on pairs of question and answer, or say that it does not know."""
+    from forecastkit.run.texts_translate import TranslationRun
+
+    assistant = TranslationRun(run, model)
+    silent = {"en": "I do not know.", "es": "No lo sé."}[assistant.facts.get("lang", "en")]
+    for said, how_sure in assistant.answer(questions, beam=beam, least=sure):
+        print(f"{how_sure:.2f}  {said or silent}")
 
 
 @text_app.command()

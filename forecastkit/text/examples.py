@@ -13,6 +13,7 @@ EXAMPLES = {
     "tales": "tales.txt",
     "phrases": "phrases.tsv",
     "melodies": "melodies.txt",
+    "questions": "questions.tsv",
 }
 
 

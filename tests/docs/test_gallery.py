@@ -26,3 +26,11 @@ def test_a_melody_keeps_time(folder):
     shares = dict(re.findall(r"^(lstm_lm|kneser_ney) ([\d.]+)$", said, re.MULTILINE))
     assert float(shares["lstm_lm"]) > 0.8
     assert float(shares["lstm_lm"]) > float(shares["kneser_ney"])
+
+
+def test_an_assistant_answers_or_says_that_it_does_not_know(folder):
+    said = follow(GALLERY / "assistant.md", folder).splitlines()
+    answers = [line.split("  ", 1)[1] for line in said if re.match(r"\d\.\d\d  ", line)]
+    assert answers[:2] == ["The pool is behind the station.", "The library costs nothing."]
+    assert answers[2:4] == ["I do not know."] * 2
+    assert answers[4].startswith("The ")
