@@ -5,6 +5,7 @@
     python benchmarks/speed.py predict       # one warm call for one series, frame in and frame out
     python benchmarks/speed.py start         # from the call to the first optimiser step, imports done
     python benchmarks/speed.py metrics       # every score of ten million rows
+    python benchmarks/speed.py many          # 100,000 series in one call, against ten times 10,000
 
 Series are random walks; speed does not depend on the values. Rows go to results/speed.csv: figure, ours, bare, ratio.
 """
@@ -171,6 +172,32 @@ def predict(repeat: int) -> list[list[object]]:
     return [["warm predict of one series, ms", 1000 * a, 1000 * b, statistics.median(ratios)]]
 
 
+def many(repeat: int) -> list[list[object]]:
+    """100,000 series of 100 points, a GRU, one call: ``bare`` is what ten calls of a tenth would take."""
+    import resource
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    horizon = 10
+    model = RecurrentForecaster(cell="gru", hidden=32, max_steps=1)
+    fitted = model.fit(panel(100, 100), horizon=horizon, context=FitContext(n_steps=1))
+    few, all_of_them = panel(10_000, 100), panel(100_000, 100)
+
+    def forecast(frame: SeriesFrame) -> None:
+        at = np.full((1, len(frame.items)), 99)
+        forecast_frame(frame, fitted.predict_at(frame, at[0, :1]), at, model="gru")
+
+    forecast(few)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    a, b, ratios = alternating(
+        lambda: timed(lambda: forecast(all_of_them)), lambda: 10 * timed(lambda: forecast(few)), repeat
+    )
+    more, nan = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before, float("nan")
+    return [
+        ["predict 100,000 series of 100 points, GRU 32, seconds", a, b, statistics.median(ratios)],
+        ["predict 100,000 series of 100 points, GRU 32, MiB more", more, nan, nan],
+    ]
+
+
 def start(repeat: int) -> list[list[object]]:
     torch.set_num_threads(1)
     frame = panel(4, 1000)
@@ -211,10 +238,17 @@ def metrics(repeat: int) -> list[list[object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["backtest", "training", "predict", "start", "metrics", "all"])
+    parser.add_argument("what", choices=["backtest", "training", "predict", "start", "metrics", "many", "all"])
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
-    kinds = {"backtest": backtest, "training": training, "predict": predict, "start": start, "metrics": metrics}
+    kinds = {
+        "backtest": backtest,
+        "training": training,
+        "predict": predict,
+        "start": start,
+        "metrics": metrics,
+        "many": many,
+    }
     rows = []
     for name, work in kinds.items():
         if args.what in (name, "all"):

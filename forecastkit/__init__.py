@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "fit": "forecastkit.api:fit",
     "future_frame": "forecastkit.api:future_frame",
+    "join_scores": "forecastkit.api:join_scores",
     "backtest": "forecastkit.api:backtest",
     "predict": "forecastkit.api:predict",
     "load": "forecastkit.api:load",
@@ -28,6 +29,10 @@ _PUBLIC = {
     "create_model": "forecastkit.registry:create_model",
     "list_datasets": "forecastkit.catalog:list_datasets",
     "load_dataset": "forecastkit.catalog:load_dataset",
+    "StocksData": "forecastkit.forecasting.series_data:StocksData",
+    "WeatherData": "forecastkit.forecasting.series_data:WeatherData",
+    "DemandData": "forecastkit.forecasting.series_data:DemandData",
+    "ECGData": "forecastkit.classification.ecg_data:ECGData",
     "fit_text_classifier": "forecastkit.run.texts:fit_classifier",
     "fit_language_model": "forecastkit.run.texts_language:fit_language_model",
     "fit_translator": "forecastkit.run.texts_translate:fit_translator",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from forecastkit.errors import ConfigError, UnknownNameError, near
 from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
+from forecastkit.ranks import Machines, Strategy
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -31,6 +32,9 @@ class DataConfig(_Strict):
     """Where the series are and how to read them; every None is detected and said.
 
     Args:
+        path: file, ``dataset:NAME``, ``yahoo:AAPL,MSFT`` or ``open-meteo:Madrid``.
+        start, end: first and last time that is read.
+        join: file with dated scores that become past covariates, and how; see ``forecastkit.reading.join``.
         future: file with the known covariates of the instants to come, where the data do not go on with them.
     """
 
@@ -54,10 +58,31 @@ class DataConfig(_Strict):
     static: tuple[str, ...] = ()
     joint: bool = False
     holidays: str = ""
+    start: str = ""
+    end: str = ""
+    join: str = ""
+    join_columns: tuple[str, ...] = ()
+    join_time: str | None = None
+    join_item: str | None = None
+    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
+    join_tz: str | None = None
+    close: str | None = None
     future: str = ""
     store: Literal["memory", "disk"] | None = None
 
-    @field_validator("known", "past", "static", mode="before")
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # YAML reads 2015-01-01 as a date and 2015 as a number.
+        return value if value is None or isinstance(value, str) else str(value)
+
+    @field_validator("close", mode="before")
+    @classmethod
+    def _clock(cls, value: Any) -> Any:
+        # YAML reads 16:00 as 960, sixteen times sixty.
+        return f"{value // 60:02d}:{value % 60:02d}" if type(value) is int else value
+
+    @field_validator("known", "past", "static", "join_columns", mode="before")
     @classmethod
     def _columns(cls, value: Any) -> Any:
         # `known: temperature,holiday` as on the command line.
@@ -113,6 +138,8 @@ class RunConfig(_Strict):
         ensemble: how the models are joined to one more: the mean of the ``best`` three, the ``median``, weights (``greedy``),
             weights by step (``steps``), ``auto`` (chosen on select folds) or ``none``.
         n_jobs: processes for statistical models; None = one a core, where there is enough to do. Results do not depend on it.
+        devices, nodes, strategy: processes (GPUs, where there are some) of each machine, machines, and how Lightning lets
+            them train a network together; a step's batch is shared out among them.
         engine: who does them: ``local``, or a ``dask``, ``ray`` or ``spark`` cluster at ``address``.
         preset: where settings that are not given come from: ``presets.PRESETS``.
         time_limit: seconds of the whole run, or as ``10m``; shared out by ``run.budget``'s rules. None = no limit.
@@ -142,6 +169,9 @@ class RunConfig(_Strict):
     n_jobs: int | None = Field(default=None, ge=1)
     engine: Engine = "local"
     address: str | None = None
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+    strategy: Strategy = "auto"
     threads: int | None = Field(default=None, ge=1)
     preset: Literal["fast", "default", "best"] = "default"
     time_limit: float | None = None
@@ -174,6 +204,11 @@ class RunConfig(_Strict):
     def workers(self) -> Workers:
         """Who fits independent series."""
         return Workers(self.n_jobs, self.engine, self.address)
+
+    @property
+    def machines(self) -> Machines:
+        """Where networks are trained."""
+        return Machines(self.devices, self.nodes, self.strategy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON."""

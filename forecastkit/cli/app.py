@@ -11,6 +11,7 @@ import typer
 
 from forecastkit.cli.classifying import classify_app, ecg_app
 from forecastkit.cli.options import (
+    TYPED,
     ConfigOption,
     DebugOption,
     LangOption,
@@ -44,8 +45,9 @@ app.add_typer(text_app, name="text")
 app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
-DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
-FileOption = Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")]
+DATA_HELP = "CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid."
+DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, show_default=False)]
+FileOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
 FutureOption = Annotated[
     str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
 ]
@@ -200,18 +202,25 @@ def predict(
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Fewer steps than the run's horizon.")] = None,
     future: FutureOption = None,
+    join: Annotated[
+        str | None, typer.Option("--join", help="Newer scores: a file like the one of fit [default: that file].")
+    ] = None,
+    new_items: Annotated[
+        str | None,
+        typer.Option("--new-items", help="Forecast series without a history: a file of names and static covariates."),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Forecast from a saved run, on newer rows too."""
     from forecastkit.cli.fitting import run_predict
 
-    run_predict(run, data=data, out=out, horizon=horizon, future=future)
+    run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join, new_items=new_items)
 
 
 @app.command()
 @with_reading
 def profile(
-    file: Annotated[str, typer.Argument(help="CSV or Parquet file, or dataset:NAME.")],
+    file: Annotated[str, typer.Argument(help=DATA_HELP)],
     reading: Mapping[str, Any] = NOTHING,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
     debug: DebugOption = False,
@@ -390,6 +399,7 @@ def main(arguments: list[str] | None = None) -> int:
     0 done, 1 a check found something, 2 the user can mend it, 130 interrupted.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    TYPED.set(tuple(words))
     try:
         status = app(args=words, standalone_mode=False)
     except ForecastkitError as error:

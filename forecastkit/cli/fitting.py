@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.ranks import rank
 
 if TYPE_CHECKING:
     from forecastkit.run.execute import Outcome
@@ -35,13 +34,14 @@ def run_fit(
 ) -> int:
     """Carry out ``fit`` or ``backtest`` and print the answer; returns the exit status."""
     settings, folder = _settings(config, values, overrides, resume, out)
+    from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal
     from forecastkit.run.execute import Observer, execute
 
-    watch: Observer = Observer() if quiet or as_json else Terminal()
-    said = shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else f"forecastkit {command}"
+    follows = rank(settings.machines) > 0
+    watch: Observer = Observer() if quiet or as_json or follows else Terminal()
     try:
-        outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=said)
+        outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=command_line())
     finally:
         if isinstance(watch, Terminal):
             watch.close()
@@ -78,6 +78,7 @@ def _settings(
 
 
 def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
+    from forecastkit.cli.answers import print_answer, with_color
     from forecastkit.cli.progress import field
     from forecastkit.report import tables
 
@@ -85,33 +86,39 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     if evaluation is None:
         return
     verdict = evaluation.verdict.to_dict()
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if not quiet:
-        print()
-        for line in tables.leaderboard_lines(
-            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
-        ):
-            print(line)
-        config = outcome.prepared.config
-        took = tables.time_words(
-            evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
-        )
-        print(field("Time" if lang == "en" else "Tiempo", took))
-        print()
-    use, evidence = verdict["sentence"][lang]
-    said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
-    print(field("Use" if lang == "en" else "Usa", said, min(shutil.get_terminal_size().columns, 120)))
+    config = outcome.prepared.config
+    took = tables.time_words(
+        evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
+    )
+    board = tables.leaderboard_lines(
+        evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=with_color(), lang=lang
+    )
+    more = []
     if outcome.forecast is not None:
-        print(field("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
-    print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+        more.append(("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
+    lines = [*board, field("Time" if lang == "en" else "Tiempo", took)]
+    print_answer(
+        lines, verdict["sentence"][lang], outcome.folder.path, outcome.seconds, lang=lang, more=more, quiet=quiet
+    )
 
 
-def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None, future: str | None) -> None:
+def run_predict(
+    run: Path,
+    *,
+    data: str | None,
+    out: Path | None,
+    horizon: int | None,
+    future: str | None,
+    join: str | None = None,
+    new_items: str | None = None,
+) -> None:
     """Forecast from a saved run to a file or to standard output."""
     from forecastkit import artifacts
     from forecastkit.api import predict
 
-    forecast = predict(run, data, horizon=horizon, future=future)
+    forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
+    if new_items is not None:
+        print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
     if out is None:
         print(artifacts.to_csv_text(forecast), end="")
         return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +13,24 @@ import typer
 from forecastkit.registry import names_in
 
 __all__ = [
-    "ConfigOption", "DebugOption", "LangOption", "OutOption", "OverridesArgument", "QuietOption", "RunArgument", "SeedOption", "TableOption",
-    "VerdictOption", "command_line", "given", "model_names",
+    "TYPED",
+    "ConfigOption",
+    "DebugOption",
+    "LangOption",
+    "OutOption",
+    "OverridesArgument",
+    "QuietOption",
+    "RunArgument",
+    "SeedOption",
+    "TableOption",
+    "VerdictOption",
+    "command_line",
+    "given",
+    "model_names",
 ]  # fmt: skip
+
+TYPED: ContextVar[Sequence[str]] = ContextVar("typed", default=())
+"""The words of the command that is carried out."""
 
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.lstm.hidden=128.")
@@ -42,5 +57,5 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as it was typed, for the report; empty from Python."""
-    return shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else ""
+    """The command as it was typed, for the report."""
+    return shlex.join(["forecastkit", *TYPED.get()])

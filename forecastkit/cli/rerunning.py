@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,14 @@ SHORT = 12
 
 def run_rerun(run: Path, *, data: str | None, out: Path | None, quiet: bool, as_json: bool) -> int:
     """Run again and say what differs; returns 0 where nothing does, else 1."""
+    from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal
     from forecastkit.run.execute import Observer
     from forecastkit.run.rerun import rerun
 
     watch: Observer = Observer() if quiet or as_json else Terminal()
-    command = shlex.join(["forecastkit", *sys.argv[1:]]) if sys.argv[1:] else f"forecastkit rerun {run}"
     try:
-        found = rerun(run, data=data, out=out, observer=watch, command=command)
+        found = rerun(run, data=data, out=out, observer=watch, command=command_line())
     finally:
         if isinstance(watch, Terminal):
             watch.close()

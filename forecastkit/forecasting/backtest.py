@@ -116,6 +116,9 @@ def backtest_model(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
         )
     except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError, MemoryError) as error:
+        if context.machines.count > 1 and isinstance(error, RuntimeError | MemoryError):
+            # The ranks have lost each other, and cannot train the next model together.
+            raise
         # A library's own failure inside one model: the others go on, the row says what it was.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return replace(result, points=np.full_like(points, np.nan), error=reason, seconds_fit=seconds_fit, info=info)

@@ -104,9 +104,10 @@ class _Sampled:
         sizes: list[int],
         generator: np.random.Generator,
         chances: np.ndarray | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.source, self.windows, self.batch_size, self.sizes = source, windows, batch_size, sizes
-        self.generator = generator
+        self.generator, self.share = generator, share
         self._queue = np.zeros(0, dtype=np.int64)
         # A permutation is drawn again rather than kept: it may be of millions.
         self._before = generator.bit_generator.state
@@ -141,9 +142,14 @@ class _Sampled:
             self._queue = self.generator.permutation(len(self.windows))[len(self.windows) - state["left"] :]
         self.generator.bit_generator.state = state["now"]
 
+    def _mine(self, chosen: np.ndarray) -> np.ndarray:
+        """The share of a step's windows for this rank; all of them where there are not enough for every rank."""
+        rank, count = self.share
+        return chosen[rank::count] if len(chosen) >= count else chosen
+
     def __iter__(self) -> Iterator[list[TensorBatch]]:
         for n in self.sizes:
-            yield [self.source.batch(self.windows.take(self._next())) for _ in range(n)]
+            yield [self.source.batch(self.windows.take(self._mine(self._next()))) for _ in range(n)]
 
 
 class _Fixed:
@@ -168,6 +174,7 @@ class ForecastDataModule(pl.LightningDataModule):
         steps_per_epoch: optimiser steps between validations.
         chunk: optimiser steps a Lightning batch.
         chances: [W] how often each training window is drawn, beside the others; None = each once a pass.
+        share: (number of this rank, ranks): it gets its part of each step's batch.
     """
 
     def __init__(
@@ -181,11 +188,12 @@ class ForecastDataModule(pl.LightningDataModule):
         chunk: int = 10,
         seed: int = 1,
         chances: np.ndarray | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         full, rest = divmod(steps_per_epoch, chunk)
         sizes = [chunk] * full + ([rest] if rest else [])
-        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), chances)
+        self._train = _Sampled(source, train, batch_size, sizes, np.random.default_rng(seed), chances, share)
         self._valid = _Fixed(source, valid) if len(valid) else None
 
     def state_dict(self) -> dict[str, Any]:

@@ -225,6 +225,10 @@ class Member:
             tuple(int(s) for s in values["seeds"]), values["n_steps"], values["most_steps"], str(values["kind"]),
         )  # fmt: skip
 
+    def model(self) -> Forecaster:
+        """The model, not yet fitted."""
+        return registry.create_model(self.kind or self.name, **self.options)
+
 
 DEFAULT_MEMBERS = (Member("theta"), Member("auto_ets"), Member("seasonal_naive"))
 """Where nothing was learned: three kinds that need no training."""
@@ -250,7 +254,7 @@ class EnsembleForecaster:
     @property
     def is_large(self) -> bool:
         """Whether more than one thread pays."""
-        return any(getattr(_model(m), "is_large", False) for m in self.members)
+        return any(getattr(m.model(), "is_large", False) for m in self.members)
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> FittedEnsemble:
         """See ``Forecaster.fit``. A member that cannot be fitted leaves its share to the others.
@@ -266,7 +270,7 @@ class EnsembleForecaster:
             try:
                 steps = about.n_steps if member.n_steps is None else member.n_steps
                 runs = [
-                    _model(member).fit(frame, horizon=horizon, context=replace(
+                    member.model().fit(frame, horizon=horizon, context=replace(
                         about, seed=s, n_steps=steps, most_steps=(member.most_steps,), stop_at=(),
                         kept=None if about.kept is None else about.kept.part(f"{member.name}-s{s}"),
                     )) for s in seeds
@@ -290,13 +294,9 @@ class EnsembleForecaster:
             for s, state in enumerate(states):
                 head = f"{k}.{s}."
                 own = {name.removeprefix(head): value for name, value in arrays.items() if name.startswith(head)}
-                runs.append(_model(member).restore(own, state))
+                runs.append(member.model().restore(own, state))
             fitted.append((member, tuple(runs)))
         return FittedEnsemble(self, tuple(fitted), int(meta["horizon"]), {"note": str(meta["note"])})
-
-
-def _model(member: Member) -> Forecaster:
-    return registry.create_model(member.kind or member.name, **member.options)
 
 
 def said(method: str, members: Sequence[Member]) -> str:

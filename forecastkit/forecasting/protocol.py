@@ -16,6 +16,7 @@ import numpy as np
 
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.parallel import HERE, Workers
+from forecastkit.ranks import ALONE, Machines
 
 __all__ = ["Capabilities", "FitContext", "Fitted", "Forecaster", "Kept"]
 
@@ -65,6 +66,7 @@ class FitContext:
         progress: called with (done, total, note); cheap, may be called often.
         n_steps: train exactly so many optimiser steps without early stopping (the final fit).
         workers: who fits independent series.
+        machines: where a network is trained.
         kept: where trainings are kept; None = nowhere.
         stop_at: for each fit in turn, the step at which a time limit ended it in an earlier run, to be replayed; None = it
             did not.
@@ -77,6 +79,7 @@ class FitContext:
     progress: Callable[[int, int, str], None] = _silent
     n_steps: int | None = None
     workers: Workers = HERE
+    machines: Machines = ALONE
     kept: Kept | None = None
     stop_at: tuple[int | None, ...] = ()
     most_steps: tuple[int | None, ...] = ()

@@ -163,24 +163,33 @@ class Transform:
             frame: as it was before ``apply``.
             cutoffs: [F] calendar positions.
         """
-        if self.kind == "none":
-            return forecasts
-        store = frame.store
         if self.lag:
             forecasts = self._summed(forecasts, frame, cutoffs)
+        item = np.arange(len(frame.items)).reshape(-1, *[1] * (forecasts.ndim - 2))
+        return self._straight(forecasts, item, frame.store)
+
+    def undo_windows(self, values: np.ndarray, item: np.ndarray, store: Store) -> np.ndarray:
+        """Values of single windows in the target's units; not for differences, which need what came before.
+
+        Args:
+            values: [B, ...] transformed.
+            item: [B] positions in ``store``.
+        """
+        if self.lag:
+            raise ValueError("a difference is undone by the rows before it")
+        return self._straight(values, item.reshape(-1, *[1] * (values.ndim - 1)), store)
+
+    def _straight(self, z: np.ndarray, item: np.ndarray, store: Store) -> np.ndarray:
+        """The inverse of ``_bent``; ``item`` broadcasts to ``z``."""
         with np.errstate(over="ignore"):
             if self.kind in ("log", "log_return"):
-                return np.exp(forecasts)
+                return np.exp(z)
             if self.kind == "log1p":
-                return np.expm1(forecasts)
+                return np.expm1(z)
         if not self.items:
-            return forecasts
-        p = self._parameters(store)[:, None]
-        if forecasts.ndim == 4:
-            p = p[:, :, None]
-        if self.kind == "box_cox":
-            return _inverse_box_cox(forecasts, p[..., 0])
-        return forecasts * p[..., 1] + p[..., 0]
+            return z
+        p = self._parameters(store)[item]
+        return _inverse_box_cox(z, p[..., 0]) if self.kind == "box_cox" else z * p[..., 1] + p[..., 0]
 
     def _summed(self, changes: np.ndarray, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """Changes [F, I, H] added to the values that they start from, the last ones observed at each cutoff."""

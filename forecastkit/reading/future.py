@@ -28,7 +28,8 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     """The frame with the known covariates of a file of the future; rows up to an item's last observed one are not used.
 
     Args:
-        source: path or frame with the columns of time, series and known covariates of the file that was read.
+        source: path or frame with the columns of time, series and known covariates of the file that was read; without a
+            column of series its rows are for every one.
         options: those that the file was read with.
         profile: what was found there.
 
@@ -38,6 +39,8 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     table = open_table(source, options)
     time = tuple(name for name in profile.time.split(",") if name)
     item = item_columns(profile.item, profile.layout)
+    if not set(item) & set(table.names):
+        item = ()  # what is known ahead is the same for every series
     where = str(source) if isinstance(source, (str, Path)) else "the frame of the future"
     for name in (*time, *item, *frame.known):
         if name not in table.names:

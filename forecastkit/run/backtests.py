@@ -18,6 +18,7 @@ from forecastkit.forecasting.protocol import FitContext, Forecaster, Kept
 from forecastkit.forecasting.scores import answers, nan_mean, positions, scales
 from forecastkit.run.budget import Budget
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.following import announce
 from forecastkit.runtime import peak_mib
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def _one_backtest(
         deadline=budget.deadline(families),
         progress=watch.advance,
         workers=prepared.config.workers,
+        machines=prepared.config.machines,
         kept=kept_trainings(prepared, folder, name, seed),
         stop_at=steps.get("stop_at", ()),
         most_steps=steps.get("most_steps", ()),
@@ -128,6 +130,7 @@ def _one_backtest(
     going_on = folder.trainings(name, seed).exists()
     folder.log(f"{name} seed {seed}: {'goes on with its training' if going_on else 'begun'}")
     watch.start(name, seed, len(folds))
+    announce(name, model, context, final=False)
     one = backtest_model(name, model, prepared.frame, folds, prepared.plan, context=context, on_fold=watch.advance)
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
 

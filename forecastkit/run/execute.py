@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from forecastkit import artifacts, parallel, registry
+from forecastkit import artifacts, parallel, ranks, registry, sources
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.cost import Cost, money
+from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
 from forecastkit.forecasting.protocol import Forecaster
@@ -26,12 +28,13 @@ from forecastkit.forecasting.time_features import check_country
 from forecastkit.forecasting.trading import positive_prices
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
-from forecastkit.run.ahead import FILL_IN, leak_notes, require_future
+from forecastkit.run.ahead import FILL_IN, leak_notes
 from forecastkit.run.backtests import run_backtests
 from forecastkit.run.budget import Budget, Replay
 from forecastkit.run.explaining import explain_run
 from forecastkit.run.final import fit_final
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.following import announce_end, follow
 from forecastkit.run.joining import check_ensemble, with_ensemble
 from forecastkit.run.page import diagnostics, write_page
 from forecastkit.run.tune import check_tuning, tune
@@ -155,10 +158,38 @@ def execute(
 
     Raises:
         ForecastkitError: the user can mend it; nothing half-written is left.
+        SystemExit: the run has ended, and this process was one of those that train with rank 0.
     """
     watch = observer or Observer()
     started, begun = time.perf_counter(), time.monotonic()
     prepared = prepared or prepare(config, source=source, future=future, observer=watch, final=final)
+    with ranks.together(config.machines, shlex.split(command)[1:]):
+        if ranks.rank(config.machines) > 0:
+            with _threads(prepared), contextlib.suppress(KeyboardInterrupt):
+                follow(prepared)
+            raise SystemExit(0)
+        seconds = {"statistical": config.baseline_seconds, "network": config.network_seconds}
+        budget = Budget(config.time_limit, seconds, final=final, replay=replay, started=begun)
+        outcome, facts = _carry_out(prepared, out, resume, watch, budget, final=final, command=command)
+        if not outcome.interrupted:
+            announce_end(prepared)
+    outcome = replace(outcome, seconds=time.perf_counter() - started)
+    _finish(outcome, facts)
+    return outcome
+
+
+def _carry_out(
+    prepared: Prepared,
+    out: Path | None,
+    resume: RunFolder | None,
+    watch: Observer,
+    budget: Budget,
+    *,
+    final: bool,
+    command: str,
+) -> tuple[Outcome, dict[str, Any]]:
+    """The run itself, and what ``run.yaml`` says of it."""
+    config = prepared.config
     folder = resume or RunFolder.create(prepared.reading.profile.name, out)
     facts = {"kind": FIT if final else BACKTEST, **_facts(prepared, command)}
     if resume is not None:
@@ -171,8 +202,6 @@ def execute(
     backtests: dict[str, list[ModelBacktest]] = {}
     lags: dict[str, Any] = {}
     interrupted = False
-    seconds = {"statistical": config.baseline_seconds, "network": config.network_seconds}
-    budget = Budget(config.time_limit, seconds, final=final, replay=replay, started=begun)
     with _threads(prepared):
         try:
             if config.tune is not None:
@@ -188,9 +217,7 @@ def execute(
             interrupted = True
             folder.log("interrupted")
         outcome = _conclude(prepared, folder, backtests, lags, watch, budget, final=final, interrupted=interrupted)
-    outcome = replace(outcome, seconds=time.perf_counter() - started)
-    _finish(outcome, facts)
-    return outcome
+    return outcome, facts
 
 
 def prepare(
@@ -207,9 +234,13 @@ def prepare(
         final: the time after the data will be forecast, so that known covariates must reach over the horizon.
     """
     watch = observer or Observer()
+    if source is None:
+        config = _dated(config)
     if source is None and not config.data.path:
         raise ConfigError(
-            place="--data", rule="no data given", remedy="Give a file: --data prices.csv, or dataset:prices."
+            place="--data",
+            rule="no data given",
+            remedy="Give a file: --data prices.csv, dataset:prices, or yahoo:AAPL.",
         )
     models = _models(config)
     finals = ["recommended", *models, *([] if config.ensemble == "none" else [ENSEMBLE])]
@@ -246,6 +277,12 @@ def prepare(
         check_tuning(prepared)
     watch.plan(prepared)
     return prepared
+
+
+def _dated(config: RunConfig) -> RunConfig:
+    """With the days that a source outside this machine is asked for, so that a later run asks for the same."""
+    start, end = sources.period(config.data.path, config.data.start, config.data.end, config.data.freq or "")
+    return config.model_copy(update={"data": config.data.model_copy(update={"start": start, "end": end})})
 
 
 def _models(config: RunConfig) -> dict[str, Forecaster]:

@@ -15,6 +15,7 @@ from forecastkit.forecasting.ensemble import Member
 from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.run.backtests import kept_trainings
 from forecastkit.run.budget import Budget, affordable
+from forecastkit.run.following import announce
 from forecastkit.run.joining import kind_of, schedule_end, training_steps
 from forecastkit.run.model_card import model_card, write_model_card
 from forecastkit.run.saved_model import SavedModel
@@ -48,17 +49,16 @@ def fit_final(
     model, used = _within(name, prepared.models[name], tested, budget)
     seed, n_steps = prepared.config.seed, training_steps(tested[name])
     gap, horizon = prepared.plan.gap, prepared.plan.horizon
-    fitted = model.fit(
-        prepared.frame,
-        horizon=horizon + gap,
-        context=FitContext(
-            seed=seed,
-            n_steps=n_steps,
-            most_steps=(schedule_end(tested[name]),),
-            workers=prepared.config.workers,
-            kept=kept_trainings(prepared, folder, name, seed).part("final"),
-        ),
+    context = FitContext(
+        seed=seed,
+        n_steps=n_steps,
+        most_steps=(schedule_end(tested[name]),),
+        workers=prepared.config.workers,
+        machines=prepared.config.machines,
+        kept=kept_trainings(prepared, folder, name, seed).part("final"),
     )
+    announce(name, model, context, final=True)
+    fitted = model.fit(prepared.frame, horizon=horizon + gap, context=context)
     saved = SavedModel(
         name=name,
         options=registry.options_of(model),

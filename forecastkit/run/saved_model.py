@@ -18,10 +18,11 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import ConfigError, DataError, ForecastkitError, ModelFileError, near
 from forecastkit.forecasting.backtest import forecast_frame, forecast_from_ends
 from forecastkit.forecasting.calendar import Calendar
+from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.run.ahead import FILL_IN, require_future
+from forecastkit.run.ahead import FILL_IN
 
 __all__ = ["SavedModel"]
 
@@ -57,6 +58,21 @@ class SavedModel:
         Raises:
             ConfigError: more steps than the model was fitted for.
         """
+        steps = self.steps(horizon)
+        require_future(self.frame, steps + self.gap, self.fill_in)
+        points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
+        points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
+        quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
+        if self.intervals is not None:
+            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
+        return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
+
+    def steps(self, horizon: int | None) -> int:
+        """Steps that are forecast; None = all.
+
+        Raises:
+            ConfigError: more than the model was fitted for.
+        """
         steps = self.horizon if horizon is None else horizon
         if not 1 <= steps <= self.horizon:
             raise ConfigError(
@@ -65,13 +81,7 @@ class SavedModel:
                 rule=f"this model forecasts 1 to {self.horizon} steps",
                 remedy=f"Fit again with --horizon {steps}." if steps > self.horizon else "",
             )
-        require_future(self.frame, steps + self.gap, self.fill_in)
-        points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
-        points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
-        quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
-        if self.intervals is not None:
-            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
-        return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
+        return steps
 
     def save(self, folder: Path) -> None:
         """Write the three files."""

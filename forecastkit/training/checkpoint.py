@@ -16,8 +16,10 @@ import torch
 
 from forecastkit import artifacts
 
-__all__ = ["Checkpoint", "has_ended", "restore", "restore_end"]
+__all__ = ["Checkpoint", "State", "has_ended", "restore", "restore_end"]
 
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
+"""(arrays, JSON-able facts)."""
 EVERY_MEMORY = 1.0
 """Seconds between two states that are held for the case of Ctrl-C."""
 
@@ -35,11 +37,11 @@ class Checkpoint:
     path: Path
     key: str
     seconds: float = 10.0
-    _held: tuple[dict[str, np.ndarray], dict[str, Any]] | None = field(default=None, repr=False)
+    _held: State | None = field(default=None, repr=False)
     _written: float = field(default_factory=time.monotonic, repr=False)
     _taken: float = field(default=0.0, repr=False)
 
-    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    def load(self) -> State | None:
         """(arrays, facts) of the last state; None where there is none, or it is of another training."""
         found = artifacts.read_state(self.path)
         return found if found is not None and found[1].get("key") == self.key else None
@@ -63,7 +65,7 @@ class Checkpoint:
         self._held, self._written = None, time.monotonic()
 
 
-def state_of(watch: Any, module: Any, data: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def state_of(watch: Any, module: Any, data: Any) -> State:
     """What a training is made of, as arrays and JSON-able facts."""
     optimizer = module.optimizer.state_dict()
     tensors: dict[str, torch.Tensor] = {f"net.{k}": v for k, v in module.net.state_dict().items()}

@@ -100,8 +100,7 @@ class TrainingModule(pl.LightningModule):
         self.automatic_optimization = False
         self.net, self.objective, self.valid_objective, self.options = net, objective, valid_objective, options
         self.deadline, self.stop_at, self.compute_dtype = deadline, stop_at, dtype
-        self.n_steps = 0
-        self.out_of_time = False
+        self.n_steps, self.n_ranks = 0, 1
         self.stop_requested = False
         self.out_of_time = False
         self.train_losses: list[float] = []
@@ -120,6 +119,10 @@ class TrainingModule(pl.LightningModule):
         self._begun = time.monotonic()
         return self.optimizer
 
+    def on_fit_start(self) -> None:
+        """See Lightning."""
+        self.n_ranks = self.trainer.world_size
+
     def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, ...]:
         if self.compute_dtype == torch.float32:
             return objective(self.net, batch)
@@ -136,11 +139,15 @@ class TrainingModule(pl.LightningModule):
             if self.options.schedule == "timed":
                 self._set_timed_lr(optimizer)
             total, weight = self._loss(self.objective, batch)[:2]
-            loss = total / weight.clamp_min(1.0)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            if self.n_ranks > 1:
+                loss, shown = self._shared_loss(total, weight)
+                self.manual_backward(loss)
+            else:
+                loss = shown = total / weight.clamp_min(1.0)
+                loss.backward()
             norm = torch.nn.utils.clip_grad_norm_(parameters, self.options.clip or math.inf, foreach=True)
-            value = float(loss.detach())
+            value = float(shown.detach())
             if not math.isfinite(value):
                 raise DivergedError
             optimizer.step()
@@ -152,12 +159,24 @@ class TrainingModule(pl.LightningModule):
             self.grad_norms.append(float(norm))
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self.out_of_time = True
-            if self.stop_at is not None and self.n_steps >= self.stop_at:
+            if self._is_replayed:
                 self.out_of_time = True
             enough = self.n_steps >= self.options.max_steps
-            if self.stop_requested or self.out_of_time or enough:
+            # Several ranks stop together, at the end of an epoch.
+            if (self.n_ranks == 1 and (self.stop_requested or self.out_of_time)) or self._is_replayed or enough:
                 self.trainer.should_stop = True
                 return
+
+    @property
+    def _is_replayed(self) -> bool:
+        return self.stop_at is not None and self.n_steps >= self.stop_at
+
+    def _shared_loss(self, total: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """(what this rank goes back from, the loss of the joint batch): the mean of the ranks' gradients is the joint one's."""
+        sums = torch.stack([total.detach(), weight.detach()]).double()
+        torch.distributed.all_reduce(sums)
+        joint = sums[1].clamp_min(1.0)
+        return total * (self.n_ranks / joint).to(total.dtype), sums[0] / joint
 
     def _set_timed_lr(self, optimizer: torch.optim.Optimizer) -> None:
         done = self.n_steps / max(self.options.max_steps, 1)

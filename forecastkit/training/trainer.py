@@ -15,7 +15,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from forecastkit.training.checkpoint import Checkpoint, has_ended, restore, restore_end
+from forecastkit.ranks import ALONE, Machines, agreed, rank
+from forecastkit.training.checkpoint import Checkpoint, State, has_ended, restore, restore_end
 from forecastkit.training.module import DivergedError, TrainingModule
 
 __all__ = ["Trained", "train"]
@@ -51,10 +52,12 @@ class _Watch(pl.Callback):
         max_steps: int,
         progress: Callable[[int, int, str], None],
         checkpoint: Checkpoint | None = None,
+        machines: Machines = ALONE,
     ) -> None:
         self.patience, self.max_steps, self.progress = patience, max_steps, progress
         self.checkpoint = checkpoint
-        self.saved = checkpoint.load() if checkpoint is not None else None
+        saved = checkpoint.load() if checkpoint is not None and rank(machines) == 0 else None
+        self.saved: State | None = agreed(saved, machines)
         self.epochs = 0
         self.curves: list[dict[str, float]] = []
         self.best_loss, self.best_step, self.since = float("inf"), 0, 0
@@ -108,7 +111,7 @@ class _Watch(pl.Callback):
         self.epochs += 1
         if not module.train_losses:
             return
-        loss = module.take_valid_loss()
+        loss = trainer.strategy.broadcast(module.take_valid_loss())
         norms = torch.tensor(module.grad_norms)
         self.curves.append(
             {
@@ -136,6 +139,10 @@ class _Watch(pl.Callback):
         # Lightning validates within the training epoch, so both losses are there.
         self.close_epoch(trainer, module)
         module.use_own()
+        if module.n_ranks > 1:
+            told = trainer.strategy.broadcast([module.stop_requested, module.out_of_time])
+            module.stop_requested, module.out_of_time = told
+            trainer.should_stop = trainer.should_stop or any(told)
         # An epoch that was cut short would not be read on from where it ended.
         if self.checkpoint is not None and not (module.stop_requested or module.out_of_time):
             self.checkpoint.keep(self, module, trainer.datamodule)  # type: ignore[attr-defined]
@@ -188,6 +195,7 @@ def train(
     accelerator: str = "cpu",
     progress: Callable[[int, int, str], None] = lambda done, total, note: None,
     checkpoint: Checkpoint | None = None,
+    machines: Machines = ALONE,
 ) -> Trained:
     """Train until the validation loss has not improved for ``patience`` epochs, or for ``max_steps``.
 
@@ -196,12 +204,13 @@ def train(
     Args:
         checkpoint: where the training is kept, and gone on with; ``data`` then has ``state_dict`` and
             ``load_state_dict`` for the order of its batches.
+        machines: where it runs; every rank calls this with the same arguments, and ``data`` gives it its share.
 
     Raises:
         DivergedError: a loss that is not finite.
         KeyboardInterrupt: after the step in which Ctrl-C came.
     """
-    watch = _Watch(patience, max_steps, progress, checkpoint)
+    watch = _Watch(patience, max_steps, progress, checkpoint, machines)
     begun, done = 0, 0
     if watch.saved is not None:
         begun, done = int(watch.saved[1]["n_steps"]), int(watch.saved[1]["watch"]["epochs"])
@@ -209,7 +218,7 @@ def train(
     if watch.saved is not None and (has_ended(watch.saved[1]) or epochs <= 0 or begun >= max_steps):
         restore_end(*watch.saved, watch, module)
     else:
-        _fit(watch, module, data, epochs, accelerator)
+        _fit(watch, module, data, epochs, accelerator, machines)
         if checkpoint is not None:
             checkpoint.keep(watch, module, data, done=True)
     if not watch.best:
@@ -223,12 +232,22 @@ def train(
     return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped, begun)
 
 
-def _fit(watch: _Watch, module: TrainingModule, data: pl.LightningDataModule, epochs: int, accelerator: str) -> None:
+def _fit(
+    watch: _Watch,
+    module: TrainingModule,
+    data: pl.LightningDataModule,
+    epochs: int,
+    accelerator: str,
+    machines: Machines,
+) -> None:
     checkpoint = watch.checkpoint
+    several: dict[str, Any] = {"devices": machines.devices, "num_nodes": machines.nodes}
+    if machines.count > 1:
+        several["strategy"] = "ddp" if machines.strategy == "auto" else machines.strategy
+        several["use_distributed_sampler"] = False
     with _hushed(), _stop_after_the_step(module) as pressed:
         trainer = pl.Trainer(
             accelerator=accelerator,
-            devices=1,
             max_epochs=epochs,
             logger=False,
             enable_checkpointing=False,
@@ -236,10 +255,11 @@ def _fit(watch: _Watch, module: TrainingModule, data: pl.LightningDataModule, ep
             enable_model_summary=False,
             num_sanity_val_steps=0,
             callbacks=[watch],
+            **several,
         )
         try:
             trainer.fit(module, datamodule=data)
-            if pressed:
+            if pressed or module.stop_requested:
                 raise KeyboardInterrupt
         except BaseException:
             if checkpoint is not None:

@@ -14,6 +14,7 @@ from forecastkit.forecasting.backtest import cut, forecast_from_ends
 from forecastkit.forecasting.models.windowed import item_scales
 from forecastkit.forecasting.protocol import Capabilities, FitContext, Fitted, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.ranks import ALONE
 
 __all__ = ["Fallback", "FittedFallback"]
 
@@ -124,7 +125,8 @@ class Fallback:
             FitError: no member can be fitted.
         """
         started = time.perf_counter()
-        about = context or FitContext()
+        # Which member a series takes may hang on a time limit, which ranks do not share: each of them trains alone.
+        about = replace(context or FitContext(), machines=ALONE)
         if int(frame.store.lengths.max(initial=0)) - horizon < frame.season_length:
             # A season that the trial is too short for would be untried when it is used.
             frame = replace(frame, season_length=1)

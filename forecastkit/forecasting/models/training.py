@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit import runtime
+from forecastkit import artifacts, runtime
 from forecastkit.errors import FitError
 from forecastkit.forecasting.models.fitted_network import NetTask
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.windows import WindowSet
+from forecastkit.ranks import agreed, rank
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.models.network import NetworkForecaster
@@ -44,20 +45,36 @@ class Training:
     line: np.ndarray | None = None
 
     def paced(self) -> Training:
-        """With a deadline: the same with the number of steps that fit before it."""
+        """With a deadline: the same with the number of steps that fit before it; a training that is gone on with has its own."""
         about = self.about
         if about.deadline is None or about.n_steps is not None or self.schedule_end is not None:
             return self
+        measured = self._kept_pace(about.deadline) if rank(about.machines) == 0 else 0
+        return replace(self, about=replace(about, most_steps=(agreed(measured, about.machines),)))
+
+    def _kept_pace(self, deadline: float) -> int:
+        """Steps that fit before the deadline, as measured when the training began."""
+        kept = self.about.kept
+        if kept is None:
+            return self._steps_in_time(deadline)
+        file, key = kept.folder / "pace.safetensors", f"{kept.key}/{len(self.train)} windows/seed {self.about.seed}"
+        found = artifacts.read_state(file)
+        if found is not None and found[1].get("key") == key:
+            return int(found[1]["steps"])
+        steps = self._steps_in_time(deadline)
+        artifacts.write_state(file, {}, {"key": key, "steps": steps})
+        return steps
+
+    def _steps_in_time(self, deadline: float) -> int:
         from forecastkit.training.pace import steps_in_time
 
         own = self.forecaster
         most = own.max_steps if len(self.valid) else min(own.max_steps, FEW_STEPS)
         every = min(own.val_every, most)
-        with runtime.seeded(about.seed):
+        with runtime.seeded(self.about.seed):
             module, data = self._module(own.net_of(self.task, self.line), own.lr, most), self._data(every, 5)
-            left = about.deadline - time.monotonic()
-            steps = steps_in_time(module, data, left, most=most, steps_per_epoch=every)
-        return replace(self, about=replace(about, most_steps=(steps,)))
+            left = deadline - time.monotonic()
+            return steps_in_time(module, data, left, most=most, steps_per_epoch=every)
 
     @property
     def schedule_end(self) -> int | None:
@@ -76,7 +93,10 @@ class Training:
         from forecastkit.training.module import DivergedError
 
         own = self.forecaster
-        lr, batch_size = self._measured_rate() if own.lr_range else own.lr, own.batch_size
+        machines = self.about.machines
+        lr, batch_size = own.lr, own.batch_size
+        if own.lr_range:
+            lr = agreed(self._measured_rate() if rank(machines) == 0 else own.lr, machines)
         rate = f"learning rate {lr:.2g} by a range test" if own.lr_range else ""
         diverged, smaller = "", ""
         while True:
@@ -93,7 +113,8 @@ class Training:
                 lr /= 10
                 diverged = f"diverged at first, retried at learning rate {lr:g}"
             except (MemoryError, RuntimeError) as error:
-                if not runtime.is_out_of_memory(error):
+                # Several ranks cannot lower their batches one by one.
+                if not runtime.is_out_of_memory(error) or machines.count > 1:
                     raise
                 if batch_size == 1:
                     raise FitError(
@@ -139,6 +160,7 @@ class Training:
                 accelerator=where.type if where.type != "cuda" else "gpu",
                 progress=about.progress,
                 checkpoint=self._checkpoint(f"lr{lr:g}-batch{batch_size}-steps{n_steps}"),
+                machines=about.machines,
             )
         return net.cpu(), trained
 
@@ -159,6 +181,7 @@ class Training:
         return ForecastDataModule(
             self.source, self.train, self.valid, batch_size=batch_size or self.forecaster.batch_size,
             steps_per_epoch=every, chunk=chunk, seed=self.about.seed, chances=self._chances(),
+            share=(rank(self.about.machines), self.about.machines.count),
         )  # fmt: skip
 
     def _checkpoint(self, name: str) -> Any:
