@@ -28,6 +28,7 @@ ORDER = [
         "download",
         "catalog",
         "probabilities",
+        "wording",
     },
     {"sources"},
     {"reading"},

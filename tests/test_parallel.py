@@ -119,7 +119,7 @@ def test_the_time_budget_holds_for_processes_too(at_once, workers):
     folds = make_folds(frame, EvalPlan(horizon=4))
     context = FitContext(workers=workers, deadline=time.monotonic() - 1)
     done = backtest_model("theta", create_model("theta"), frame, folds.all, folds.plan, context=context)
-    assert done.error.startswith("time budget: used up after 0 of 3 series")
+    assert done.error.startswith("time budget: used up, or too little to go on, after 0 of 3 series")
     assert np.isnan(done.points).all()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -132,6 +131,7 @@ def _settings(
 
 
 def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
+    from forecastkit.cli.answers import print_answer, with_color
     from forecastkit.cli.progress import field
     from forecastkit.report import tables
 
@@ -139,25 +139,20 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     if evaluation is None:
         return
     verdict = evaluation.verdict.to_dict()
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if not quiet:
-        print()
-        for line in tables.leaderboard_lines(
-            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
-        ):
-            print(line)
-        config = outcome.prepared.config
-        took = tables.time_words(
-            evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
-        )
-        print(field("Time" if lang == "en" else "Tiempo", took))
-        print()
-    use, evidence = verdict["sentence"][lang]
-    said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
-    print(field("Use" if lang == "en" else "Usa", said, min(shutil.get_terminal_size().columns, 120)))
+    config = outcome.prepared.config
+    took = tables.time_words(
+        evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
+    )
+    board = tables.leaderboard_lines(
+        evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=with_color(), lang=lang
+    )
+    more = []
     if outcome.forecast is not None:
-        print(field("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
-    print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+        more.append(("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
+    lines = [*board, field("Time" if lang == "en" else "Tiempo", took)]
+    print_answer(
+        lines, verdict["sentence"][lang], outcome.folder.path, outcome.seconds, lang=lang, more=more, quiet=quiet
+    )
 
 
 def run_predict(

@@ -16,6 +16,7 @@ from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
+from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,7 +166,7 @@ def _verdict(c: dict[str, Any]) -> dict[str, Any]:
             **out,
             "sentence": {
                 "en": [f"Use {use}. No network was compared."],
-                "es": [f"Use {use}. No se comparó ninguna red."],
+                "es": [f"Usa {use}. No se comparó ninguna red."],
             },
         }
     tested = max(networks, key=lambda n: chosen[n])
@@ -191,8 +192,8 @@ def _verdict(c: dict[str, Any]) -> dict[str, Any]:
             f"{tested} {en} {base}: {numbers} on {n} sentences kept aside ({p}, bootstrap of chrF by sentence).",
         ],
         "es": [
-            f"Use {use}.",
-            f"{tested} {es} {base}: {numbers} en {n} frases apartadas ({p}, bootstrap de chrF por frase).",
+            f"Usa {use}.",
+            f"{tested} {es} {base}: {decimal_comma(numbers)} en {n} frases apartadas ({decimal_comma(p)}, bootstrap de chrF por frase).",
         ],
     }
     return {**out, "tested": tested, "word": word, **found, "sentence": said}

@@ -81,7 +81,7 @@ def complete(model: Any, prompt: str, top: int = 5) -> list[tuple[str, float]]:
     """The likeliest next tokens and their probabilities."""
     ids = prompt_ids(model.tokenizer, prompt) or [model.tokenizer.id_of("\n")]
     p = _without(model.next(np.array(ids, np.int64)), NEVER)
-    order = np.argsort(-p, kind="stable")[:top]
+    order = [i for i in np.argsort(-p, kind="stable")[:top] if i not in NEVER]
     return [(model.tokenizer.tokens[i], float(p[i])) for i in order]
 
 

@@ -231,11 +231,34 @@ def test_the_terminal_shows_data_leaderboard_and_answer(tmp_path, capsys):
     assert "Informe" in out
 
 
-def test_an_empty_book_is_one_line(tmp_path, capsys):
-    for k, content in enumerate(("", " \n\n\u200b", "three short words")):
-        path = tmp_path / f"{k}.txt"
-        path.write_text(content, encoding="utf-8")
-        assert one_line_error(capsys, ["text", "fit", "--task", "language-model", "--data", str(path)])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "Give a file of running text"),
+        (" \n\n\u200b", "the text is empty"),
+        ("three short words", "tokens to learn from"),
+    ],
+)
+def test_an_empty_book_is_one_line(content, said, tmp_path, capsys):
+    path = tmp_path / "book.txt"
+    path.write_text(content, encoding="utf-8")
+    assert said in one_line_error(capsys, ["text", "fit", "--task", "language-model", "--data", str(path)])
+
+
+def test_a_book_of_one_long_line_and_few_words(tmp_path, capsys):
+    path = tmp_path / "line.txt"
+    path.write_text("uno dos \u202e\u200f\x07" * 30_000, encoding="utf-8")
+    out = str(tmp_path / "run")
+    words = ["text", "fit", "--task", "language-model", "--data", str(path), "--quiet", "--out", out, "models={}"]
+    assert main(words) == 0
+    capsys.readouterr()
+    # More asked for than there are words: what is only a mark of the vocabulary is never said.
+    assert main(["text", "complete", out, "uno", "--top", "9"]) == 0
+    said = capsys.readouterr().out
+    assert said.split()[1] == "dos"
+    assert "<" not in said
+    assert main(["text", "generate", out, "\u202edos", "--tokens", "3", "--temperature", "0"]) == 0
+    assert capsys.readouterr().out == "dos uno dos uno\n"
 
 
 def test_examples_are_there():

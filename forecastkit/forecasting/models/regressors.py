@@ -2,7 +2,7 @@
 
 A numeric covariate is a column (and a second one that says where it was missing, if it was), a categorical one a column of
 0 and 1 for each value of the training rows, and a country two: public holiday, day before one. A value that training has
-not seen, and a missing one, has 0 in all of its columns; a missing number is the mean of all series.
+not seen, and a missing one, is as their mix in training; a missing number is the mean of all series.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Regressors:
     def columns(self, frame: SeriesFrame, horizon: int) -> list[np.ndarray]:
         """For each item [n, K] float64 from its first row to ``horizon`` rows after the calendar's last.
 
-        Rows that the frame has not are 0.
+        NaN = rows that the frame has not, and values that training has not seen.
         """
         found, store = self.encoder.encode(frame, horizon), frame.store
         at, out = found.known_offsets, []
@@ -50,9 +50,10 @@ class Regressors:
             own = slice(int(at[i]), int(at[i]) + min(len(time), int(at[i + 1] - at[i])))
             parts = [found.known[own].astype(np.float64)]
             for k, column in enumerate(self.encoder.known_cat):
-                parts.append((found.known_cat[own, k, None] == np.arange(1, column.n_codes)).astype(np.float64))
+                code = found.known_cat[own, k, None]
+                parts.append(np.where(code > 0, code == np.arange(1, column.n_codes), np.nan))
             rows = np.concatenate(parts, axis=1)
-            rows = np.pad(rows, ((0, len(time) - len(rows)), (0, 0)))
+            rows = np.pad(rows, ((0, len(time) - len(rows)), (0, 0)), constant_values=np.nan)
             out.append(np.concatenate([rows, time], axis=1))
         return out
 
@@ -90,8 +91,9 @@ class Design:
         Returns:
             None where no column is left.
         """
-        centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
-        x = take_out(x - centre)
+        seen = np.isfinite(x)
+        centre = np.where(seen, x, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        x = take_out(np.where(seen, x - centre, 0.0))
         n = len(x)
         trend = np.linspace(-1.0, 1.0, n)
         basis = [np.full(n, n**-0.5), trend / np.linalg.norm(trend)] if n > 1 else []
@@ -114,5 +116,6 @@ class Design:
         return cls(np.array(keep, dtype=np.int64), centre[keep], x[:, keep].std(axis=0))
 
     def of(self, x: np.ndarray) -> np.ndarray:
-        """[n, k] of rows [n, K]."""
-        return np.asarray((x[:, self.keep] - self.centre) / self.spread)
+        """[n, k] of rows [n, K]; what is not known is the mean."""
+        found = (x[:, self.keep] - self.centre) / self.spread
+        return np.where(np.isfinite(found), found, 0.0)

@@ -39,6 +39,8 @@ DIFFERENCE, PROFILE = "difference", "decomposition"
 MOST_DIFFERENCED = 60
 """A longer season is seen too few times for the noise of a single last one."""
 RECENT_SEASONS = 10
+FEWEST_TIMED, HOPELESS = 5, 1.5
+"""Series that say how long the others take, and how much more than what is left of the time that must be."""
 PILOT, WORTH_PROCESSES = 1.0, 5.0
 """Seconds of work that are done here first, and seconds that must be left for worker processes to pay."""
 CHUNK_SECONDS = 1.0
@@ -291,8 +293,36 @@ def _in_time(deadline: float | None, done: int, total: int) -> None:
 
 def _out_of_time(done: int, total: int) -> FitError:
     return FitError(
-        place="time budget", rule=f"used up after {done} of {total} series", remedy="Raise baseline_seconds."
+        place="time budget",
+        rule=f"used up, or too little to go on, after {done} of {total} series",
+        remedy="Raise baseline_seconds, or the time limit.",
     )
+
+
+class _Pace:
+    """Whether the rest of the series can be done in time; the first ones also load libraries, and do not count.
+
+    Args:
+        until: ``time.time()``; None = no limit.
+    """
+
+    def __init__(self, until: float | None, total: int) -> None:
+        self.until, self.total = until, total
+        self.begun: tuple[float, int] | None = None
+
+    def is_hopeless(self, done: int) -> bool:
+        """Asked after ``done`` series; says yes only where half as much time again would not do."""
+        if self.until is None:
+            return False
+        now = time.time()
+        if done < FEWEST_TIMED or self.begun is None:
+            self.begun = (now, done)
+            return False
+        since, before = self.begun
+        if done - before < FEWEST_TIMED:
+            return False
+        needed = (now - since) / (done - before) * (self.total - done)
+        return needed > HOPELESS * (self.until - now)
 
 
 @dataclass(frozen=True, eq=False)
@@ -513,7 +543,7 @@ class StatisticalForecaster:
         """What becomes of every unit, in order; ends early where the time is used up."""
         until = None if context.deadline is None else time.time() + context.deadline - time.monotonic()
         season = fits[0].train.season_length if fits else 1
-        work = partial(_work, self, season, horizon, until)
+        work, pace = partial(_work, self, season, horizon, until), _Pace(until, total)
         units, started, n_done, workers = self._units(fits, horizon), time.perf_counter(), 0, context.workers
         local = workers.engine == "local"
         while local and n_done < total and (workers.here or time.perf_counter() - started < PILOT):
@@ -522,6 +552,8 @@ class StatisticalForecaster:
                 return
             n_done += 1
             context.progress(n_done, total, "series")
+            if pace.is_hopeless(n_done):
+                return
             yield found[0]
         rest, each = total - n_done, (time.perf_counter() - started) / max(1, n_done)
         if not rest:
@@ -537,7 +569,7 @@ class StatisticalForecaster:
             n_done += len(found)
             context.progress(n_done, total, "series")
             yield from found
-            if len(found) < expected:
+            if len(found) < expected or pace.is_hopeless(n_done):
                 return
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLocal:
