@@ -7,6 +7,7 @@
 Data in $FORECASTKIT_DATA: language_model/quijote_es.txt (Project Gutenberg 2000, public domain) and the Spanish side of
 translation/eng_spa_train.tsv (Tatoeba, CC BY 2.0 FR). Of the Quijote the last tenth reports, 5 % before it stop the training.
 Words: the 20,000 most frequent that come at least twice in the training part; both models have the same unknown word.
+--keep FOLDER keeps the trained network there; one that is there already is scored and not trained again.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
+from forecastkit import artifacts
 from forecastkit.run.texts_language import unwrapped
 from forecastkit.text.generate import complete
 from forecastkit.text.metrics import paired_bootstrap
-from forecastkit.text.models import create
+from forecastkit.text.models import create, restore
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import read_book, read_pairs
 from forecastkit.text.splits import book_parts
@@ -34,10 +37,40 @@ from forecastkit.text.tokenizer import Tokenizer
 HERE = Path(__file__).resolve().parent
 
 
+HEADS = ["date", "what", "model", "options", "vocabulary", "report_tokens", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]  # fmt: skip
+
+
+def timed(
+    name: str, own: dict[str, Any], ids: np.ndarray, tokenizer: Tokenizer, valid: np.ndarray | None
+) -> tuple[Any, float, float]:
+    """(fitted, seconds, processor seconds)."""
+    started, cpu = time.perf_counter(), time.process_time()
+    model = create("language-model", name, **own)
+    fitted = model.fit(ids, tokenizer, FitAbout(), *([] if valid is None else [valid]))
+    return fitted, time.perf_counter() - started, time.process_time() - cpu
+
+
+def kept(
+    folder: Path | None, own: dict[str, Any], ids: np.ndarray, tokenizer: Tokenizer, valid: np.ndarray
+) -> tuple[Any, float, float]:
+    """As ``timed``, of the network in ``folder`` where there is one of these options."""
+    if folder is not None and folder.exists():
+        arrays, meta = artifacts.load_model(folder)
+        if meta["own"] != own or meta["state"]["tokenizer"] != tokenizer.state():
+            raise SystemExit(f"{folder}: a network of other options or another text: {meta['own']}")
+        return restore("language-model", "lstm_lm", arrays, meta["state"]), meta["seconds"], meta["cpu"]
+    fitted, seconds, cpu = timed("lstm_lm", own, ids, tokenizer, valid)
+    if folder is not None:
+        arrays, state = fitted.state()
+        artifacts.save_model(folder, arrays, {"own": own, "state": state, "seconds": seconds, "cpu": cpu})
+    return fitted, seconds, cpu
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["quijote-char", "quijote-word", "hoy"])
     parser.add_argument("options", nargs="*", help="KEY=VALUE of the network")
+    parser.add_argument("--keep", type=Path, help="folder of the trained network")
     args = parser.parse_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
@@ -59,16 +92,14 @@ def main() -> None:
     models = {"kneser_ney": {}} | ({"lstm_lm": options} if args.what != "hoy" or options else {})
     losses, rows = {}, []
     for name, own in models.items():
-        started, cpu = time.perf_counter(), time.process_time()
-        model = create("language-model", name, **own)
-        fitted = (
-            model.fit(train, tokenizer, FitAbout(), valid)
-            if own or name != "kneser_ney"
-            else model.fit(before, tokenizer, FitAbout())
-        )
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        if name == "kneser_ney":
+            fitted, seconds, cpu = timed(name, {}, before, tokenizer, None)
+        else:
+            fitted, seconds, cpu = kept(args.keep, own, train, tokenizer, valid)
         nats = losses[name] = fitted.nll(before[-1000:], report)
-        rows.append([dt.date.today(), args.what, name, " ".join(args.options) if own else f"order {fitted.info.get('order')}", len(tokenizer), len(report), f"{nats.sum() / math.log(2) / (len(book) - b):.4f}", f"{math.exp(nats.mean()):.2f}", f"{seconds:.0f}", f"{cpu:.0f}"])  # fmt: skip
+        said = " ".join(args.options) if own else f"order {fitted.info['order']}"
+        bits = nats.sum() / math.log(2) / (len(book) - b)
+        rows.append([dt.date.today(), args.what, name, said, len(tokenizer), len(report), f"{bits:.4f}", f"{math.exp(nats.mean()):.2f}", f"{seconds:.0f}", f"{cpu:.0f}"])  # fmt: skip
         print(*rows[-1], flush=True)
         if args.what == "hoy":
             print(name, [f"{t} {p:.3f}" for t, p in complete(fitted, "Hoy hace buen", 5)], flush=True)
@@ -80,20 +111,7 @@ def main() -> None:
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if new:
-            writer.writerow(
-                [
-                    "date",
-                    "what",
-                    "model",
-                    "options",
-                    "vocabulary",
-                    "report_tokens",
-                    "bits_per_char",
-                    "perplexity",
-                    "fit_seconds",
-                    "fit_cpu_seconds",
-                ]
-            )
+            writer.writerow(HEADS)
         writer.writerows(rows)
 
 

@@ -6,24 +6,36 @@ command line are the same thing.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from forecastkit.forecasting.schema import SeriesFrame
     from forecastkit.forecasting.splits import EvalPlan
     from forecastkit.run.foreign import ForeignEvaluation
     from forecastkit.run.outcome import ForecastOutcome
 
-__all__ = ["Result", "backtest", "evaluate", "fit", "future_frame", "load", "predict", "score", "what_if"]
+__all__ = [
+    "Result",
+    "backtest",
+    "evaluate",
+    "fit",
+    "future_frame",
+    "join_scores",
+    "load",
+    "predict",
+    "score",
+    "update",
+    "what_if",
+]
 
 
 class Result:
@@ -68,6 +80,16 @@ class Result:
     def leaderboard(self) -> pd.DataFrame:
         """One row a model, scores of report folds."""
         return self._run.table("leaderboard.csv")
+
+    def leaderboard_table(self, form: str = "md", *, lang: str = "en") -> str:
+        """The leaderboard as text for a page or a paper: ``md``, ``latex`` or ``csv``.
+
+        Raises:
+            ConfigError: another format.
+        """
+        from forecastkit.report.leaderboards import leaderboard_table
+
+        return leaderboard_table(self.leaderboard, self.verdict, form, lang=lang)
 
     @cached_property
     def forecast(self) -> pd.DataFrame:
@@ -177,6 +199,8 @@ def fit(
     past: Iterable[str] | str | None = None,
     static: Iterable[str] | str | None = None,
     holidays: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
     future: Any = None,
     models: Iterable[str] | Mapping[str, Mapping[str, Any]] | str | None = None,
     config: str | Path | RunConfig | None = None,
@@ -188,11 +212,13 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report.
 
     Args:
-        data: path, ``"dataset:NAME"``, or a frame of pandas, polars or Arrow; it is not changed.
+        data: path, ``"dataset:NAME"``, ``"yahoo:AAPL,MSFT"`` or another source, or a frame of pandas, polars or Arrow; it
+            is not changed.
         horizon: steps ahead; None = by frequency.
         target, time, item, freq, season_length: None = found.
         known, past, static: columns of covariates: known ahead, known up to the cutoff, the same all along.
         holidays: country whose public holidays matter, as ``"ES"`` or ``"AU-VIC"``.
+        start, end: first and last time that is read, as ``"2015-01-31"``; sources are asked for them.
         future: known covariates of the time to come, a path or a frame, where the data do not go on with them.
         models: names, or name -> options; baselines are added. None = lstm and gru.
         config: YAML file or ``RunConfig``; the other arguments win over it.
@@ -205,13 +231,35 @@ def fit(
         ForecastkitError: says place, value, rule and remedy.
     """
     reading = {
-        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length,
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length, "start": start, "end": end,
         **_covariates(known, past, static, holidays),
     }  # fmt: skip
     if isinstance(future, (str, Path)):
         reading["future"], future = str(future), None
     values = _values(models, reading, {"horizon": horizon, "seed": seed, "seeds": seeds})
     return _execute(data, config, values, overrides, out, final=True, future=future)
+
+
+def update(run: str | Path, data: str | Path, *, out: str | Path | None = None) -> Result:
+    """Run a finished run again with its configuration on longer data: new folds, new models, a folder of its own.
+
+    Args:
+        run: the run that is updated; it stays as it is.
+        data: a path or source like the one of fit: the whole history, or the rows that came since.
+        out: run folder; None = ``runs/<name>-<time>``.
+
+    Returns:
+        the new run; its ``update.json`` says how the verdict changed.
+
+    Raises:
+        ForecastkitError: no finished run, or nothing newer.
+    """
+    from forecastkit.run.updating import update as updated
+
+    done = updated(run, str(data), out=None if out is None else Path(out))
+    if done.outcome.interrupted:
+        raise KeyboardInterrupt
+    return Result(done.outcome.folder.path)
 
 
 def _covariates(
@@ -242,6 +290,8 @@ def backtest(
     past: Iterable[str] | str | None = None,
     static: Iterable[str] | str | None = None,
     holidays: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
     config: str | Path | RunConfig | None = None,
     overrides: Iterable[str] = (),
     out: str | Path | None = None,
@@ -250,13 +300,13 @@ def backtest(
 
     Args:
         plan: None = by the length of the history.
-        known, past, static, holidays: as ``fit``; known ones need not go on after the data.
+        known, past, static, holidays, start, end: as ``fit``; known covariates need not go on after the data.
 
     Raises:
         ForecastkitError: as ``fit``.
     """
     reading = {
-        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length,
+        "target": target, "time": time, "item": item, "freq": freq, "season_length": season_length, "start": start, "end": end,
         **_covariates(known, past, static, holidays),
     }  # fmt: skip
     values = _values(models, reading, {})
@@ -302,7 +352,15 @@ def _execute(
     return Result(outcome.folder.path)
 
 
-def predict(run: str | Path, data: Any = None, *, horizon: int | None = None, future: Any = None) -> pd.DataFrame:
+def predict(
+    run: str | Path,
+    data: Any = None,
+    *,
+    horizon: int | None = None,
+    future: Any = None,
+    join: str | Path | None = None,
+    new_items: Any = None,
+) -> pd.DataFrame:
     """Forecast with the model of a run; torch is imported for networks only, Lightning never.
 
     Args:
@@ -311,6 +369,9 @@ def predict(run: str | Path, data: Any = None, *, horizon: int | None = None, fu
             allowed and win over the stored ones. None = forecast from the stored history.
         horizon: fewer steps than the run's.
         future: known covariates of the time to come, a path or a frame; rows of ``data`` without a target count too.
+        join: newer scores for ``data``, a file like the one of fit; None = that file.
+        new_items: series without any history, which alone are forecast: a path or a frame with their names and static
+            covariates. A history is made for each from series that are like it (``forecasting.cold_start``).
 
     Returns:
         Forecast frame.
@@ -326,7 +387,13 @@ def predict(run: str | Path, data: Any = None, *, horizon: int | None = None, fu
     if data is not None:
         from forecastkit.run.newer import read_newer
 
-        model = model.with_newer(read_newer(folder, model, data))
+        model = model.with_newer(read_newer(folder, model, data, None if join is None else str(join)))
+    if new_items is not None:
+        from forecastkit.run.newcomers import forecast_newcomers
+
+        found = forecast_newcomers(folder, model, new_items, horizon, future)
+        found.forecast.attrs["said"] = found.said
+        return found.forecast
     if future is not None:
         from forecastkit.run.newer import read_future
 
@@ -384,6 +451,55 @@ def future_frame(source: Any, horizon: int | None = None, **reading: Any) -> pd.
     return rows_to_fill(source, horizon, reading)
 
 
+def join_scores(
+    data: Any,
+    scores: Any,
+    *,
+    columns: Iterable[str] | str = (),
+    close: str | None = None,
+    tz: str | None = None,
+    time: str | None = None,
+    item: str | None = None,
+    how: str = "mean",
+    **reading: Any,
+) -> SeriesFrame:
+    """Series with dated scores as a past covariate, without looking ahead: ready for ``fit`` and ``backtest``.
+
+    A score counts for the first row that ends after it came: with ``close`` those of a day before that clock count for
+    the day itself, later ones for the next day of the calendar; without, those of a day count for the next one.
+
+    Args:
+        data: as for ``fit``.
+        scores: path, source or frame with a column of times and columns of numbers.
+        columns: those of ``scores``; empty = every numeric one.
+        close: clock at which a day ends, as ``"16:00"``; None or ``"next-day"`` = the hour of a score is not used.
+        tz: zone of the days of the series, and of scores whose times have none, as ``"America/New_York"``.
+        time, item: columns of ``scores``; None = found.
+        how: scores of one row are put together by mean, sum, last, min, max or count.
+        reading: how to read ``data``: target, time, item, past, ...
+
+    Returns:
+        The checked series; rows without a score are empty.
+
+    Raises:
+        ForecastkitError: says place, value, rule and remedy.
+    """
+    from forecastkit.reading import read, with_join
+    from forecastkit.reading.options import options_of
+
+    found = read(data, options_of(reading, "join_scores"))
+    rule = {
+        "join_columns": columns,
+        "join_time": time,
+        "join_item": item,
+        "join_how": how,
+        "join_tz": tz,
+        "close": close,
+    }
+    options = options_of({"join": "given", **rule})
+    return with_join(found.frame, scores, options, found.profile.item)[0]
+
+
 def evaluate(
     forecasts: Any,
     data: Any,
@@ -410,14 +526,10 @@ def evaluate(
     Raises:
         ForecastkitError: says place, value, rule and remedy.
     """
-    from forecastkit.reading import ReadOptions
+    from forecastkit.reading.options import options_of
     from forecastkit.run.foreign import evaluate_forecasts
 
-    names = [f.name for f in dataclasses.fields(ReadOptions)]
-    for key in reading:
-        if key not in names:
-            raise ConfigError(place=f"evaluate, {key}", rule="no such argument", remedy=near(key, names))
-    found = evaluate_forecasts(forecasts, data, ReadOptions(**reading), cost=cost, fee=fee)
+    found = evaluate_forecasts(forecasts, data, options_of(reading, "evaluate"), cost=cost, fee=fee)
     if out is not None:
         found.save(out)
     return found

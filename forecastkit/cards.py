@@ -39,6 +39,7 @@ class Card(BaseModel):
         time: column of times; None = the order of rows.
         target: column to forecast.
         item: column that names the series; None = one series.
+        wide: a row holds a whole series; ``target`` is then what its values are called.
         season_length: steps in one season; 1 = none; None = to be found.
         horizon: suggested steps ahead.
         units: of the target.
@@ -46,7 +47,8 @@ class Card(BaseModel):
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
-        sha256: of the file's bytes as stored or delivered.
+        sha256: of the file's bytes as stored or delivered; None = none is confirmed: the first download keeps its own,
+            and later ones must have the same. For ``url`` alone.
         n_rows: rows without the header.
     """
 
@@ -68,6 +70,7 @@ class Card(BaseModel):
     time: str | None = None
     target: str
     item: str | None = None
+    wide: bool = False
     season_length: int | None = Field(default=None, ge=1)
     horizon: int = Field(ge=1)
     units: str
@@ -75,7 +78,7 @@ class Card(BaseModel):
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     n_rows: int = Field(ge=1)
 
     @property
@@ -108,6 +111,8 @@ class Card(BaseModel):
             raise ValueError("package and member go together")
         if self.requirement is not None and self.package is None:
             raise ValueError("requirement goes with package")
+        if self.sha256 is None and self.url is None:
+            raise ValueError("sha256 may be left out for an address alone")
         roles = [self.target, *filter(None, (self.time, self.item)), *self.known, *self.past, *self.static]
         for column in roles:
             if column not in self.columns:

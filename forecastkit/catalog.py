@@ -59,7 +59,8 @@ def resolve(name: str, *, allow_local_http: bool = False) -> tuple[Path, Card]:
     if found.url is not None:
         from forecastkit.download import fetch
 
-        file_name = f"{found.name}-{found.sha256[:12]}{_suffixes(found.url)}"
+        known = f"-{found.sha256[:12]}" if found.sha256 else ""
+        file_name = f"{found.name}{known}{_suffixes(found.url)}"
         path = fetch(found.url, sha256=found.sha256, file_name=file_name, allow_local_http=allow_local_http)
         return path, found
     if found.package is not None:
@@ -124,7 +125,7 @@ def _beside(found: Card, card_file: Path) -> Path:
         raise DataError(
             place=str(path),
             value=f"sha256 {digest[:12]}...",
-            rule=f"edited or cut short: its card says {found.sha256[:12]}...",
+            rule=f"edited or cut short: its card says {str(found.sha256)[:12]}...",
             remedy=remedy,
         )
     return path

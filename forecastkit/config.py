@@ -32,6 +32,9 @@ class DataConfig(_Strict):
     """Where the series are and how to read them; every None is detected and said.
 
     Args:
+        path: file, ``dataset:NAME``, ``yahoo:AAPL,MSFT`` or ``open-meteo:Madrid``.
+        start, end: first and last time that is read.
+        join: file with dated scores that become past covariates, and how; see ``forecastkit.reading.join``.
         future: file with the known covariates of the instants to come, where the data do not go on with them.
     """
 
@@ -55,10 +58,31 @@ class DataConfig(_Strict):
     static: tuple[str, ...] = ()
     joint: bool = False
     holidays: str = ""
+    start: str = ""
+    end: str = ""
+    join: str = ""
+    join_columns: tuple[str, ...] = ()
+    join_time: str | None = None
+    join_item: str | None = None
+    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
+    join_tz: str | None = None
+    close: str | None = None
     future: str = ""
     store: Literal["memory", "disk"] | None = None
 
-    @field_validator("known", "past", "static", mode="before")
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # YAML reads 2015-01-01 as a date and 2015 as a number.
+        return value if value is None or isinstance(value, str) else str(value)
+
+    @field_validator("close", mode="before")
+    @classmethod
+    def _clock(cls, value: Any) -> Any:
+        # YAML reads 16:00 as 960, sixteen times sixty.
+        return f"{value // 60:02d}:{value % 60:02d}" if type(value) is int else value
+
+    @field_validator("known", "past", "static", "join_columns", mode="before")
     @classmethod
     def _columns(cls, value: Any) -> Any:
         # `known: temperature,holiday` as on the command line.

@@ -15,6 +15,7 @@ BORDER = ("forecastkit.forecasting.schema", "forecastkit.forecasting.calendar", 
 ORDER = [
     {"errors"},
     {
+        "plugins",
         "registry",
         "strict_yaml",
         "presets",
@@ -27,7 +28,9 @@ ORDER = [
         "download",
         "catalog",
         "probabilities",
+        "wording",
     },
+    {"sources"},
     {"reading"},
     {"nn"},
     {"training"},

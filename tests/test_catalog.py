@@ -389,6 +389,74 @@ def test_other_bytes_than_the_card_says(
     assert left_in(tmp_path / "cache") == []
 
 
+def test_without_a_published_sha256_the_first_download_is_what_counts(
+    project: Callable[..., Path], server: tuple[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(file=None, url=f"{server[0]}/shop.csv", sha256=None)
+    path, card = catalog.resolve("shop", allow_local_http=True)
+    assert card.sha256 is None
+    assert left_in(tmp_path / "cache") == ["shop.csv", "shop.csv.sha256"]
+    assert download.recorded("shop.csv") == hashlib.sha256(CONTENT).hexdigest()
+    catalog.resolve("shop", allow_local_http=True)
+    assert len(server[1]) == 1
+    # A damaged copy is renewed; other bytes than those of the first time are not taken.
+    path.write_bytes(CONTENT[:9])
+    assert catalog.resolve("shop", allow_local_http=True)[0].read_bytes() == CONTENT
+    path.write_bytes(CONTENT[:9])
+    monkeypatch.setattr(sys.modules[__name__], "CONTENT", CONTENT + b"2024-01-04,9\n")
+    with pytest.raises(SourceError, match=r"the first download had .*delete .*shop\.csv\.sha256"):
+        catalog.resolve("shop", allow_local_http=True)
+
+
+def test_without_a_published_sha256_a_file_put_there_by_hand_counts(project: Callable[..., Path]) -> None:
+    project(file=None, url="http://127.0.0.1:9/shop.csv", sha256=None)
+    with pytest.raises(SourceError, match="put the file at") as caught:
+        catalog.resolve("shop", allow_local_http=True)
+    place = Path(caught.value.remedy.split(" at ")[1].removesuffix(" by hand."))
+    place.write_bytes(CONTENT)
+    assert catalog.resolve("shop", allow_local_http=True)[0] == place
+    place.write_bytes(CONTENT[:9])
+    with pytest.raises(SourceError, match="could not be delivered"):
+        catalog.resolve("shop", allow_local_http=True)
+
+
+def test_a_note_says_that_nobody_published_a_sha256(project: Callable[..., Path], tmp_path: Path) -> None:
+    from forecastkit.reading import read
+
+    project(file=None, url="https://example.org/shop.csv", sha256=None)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "shop.csv").write_bytes(CONTENT)
+    profile = read("dataset:shop").profile
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    assert any(f"sha256 {digest[:12]}... is that of the first download" in n.text for n in profile.notes)
+    assert profile.units == "euro"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "n_rows", "n_items", "season"),
+    [
+        ("etth1", "benchmark/ETTh1.csv", 17_420, 1, 24),
+        ("m4_hourly", "benchmark/m4_hourly_train.csv", 353_500, 414, 24),
+        ("vic_elec", "demand/vic_elec.csv", 52_608, 1, 48),
+    ],
+)
+def test_cards_of_benchmarks_read_their_files(
+    shared_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    name: str, file: str, n_rows: int, n_items: int, season: int,
+) -> None:  # fmt: skip
+    from forecastkit.reading import read
+
+    source, card = shared_data(file), catalog.card(name)
+    cached = f"{name}-{card.sha256[:12]}.csv" if card.sha256 else f"{name}.csv"
+    (tmp_path / cached).write_bytes(source.read_bytes())
+    monkeypatch.setenv("FORECASTKIT_CACHE", str(tmp_path))
+    profile = read(f"dataset:{name}").profile
+    assert (profile.n_rows, profile.n_items, profile.season_length) == (n_rows, n_items, season)
+    assert profile.name == name
+    with source.open() as stream:
+        assert sum(1 for _ in stream) - 1 == card.n_rows
+
+
 def test_size_is_bounded(project: Callable[..., Path], server: tuple[str, list[str]], tmp_path: Path) -> None:
     project()
     ours = hashlib.sha256(CONTENT).hexdigest()

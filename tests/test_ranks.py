@@ -86,7 +86,15 @@ def children(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of children")
 def test_a_lost_process_is_one_line(panel, tmp_path):
-    words = ["fit", "--data", str(panel), *QUICK, "models.gru.max_steps=100000", "models.gru.patience=9999", "--devices=2"]
+    words = [
+        "fit",
+        "--data",
+        str(panel),
+        *QUICK,
+        "models.gru.max_steps=100000",
+        "models.gru.patience=9999",
+        "--devices=2",
+    ]
     run = subprocess.Popen(command(*words, "--out", str(tmp_path / "run")), stderr=subprocess.PIPE, text=True)
     try:
         log = tmp_path / "run" / "log.txt"

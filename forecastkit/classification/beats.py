@@ -11,7 +11,7 @@ import numpy as np
 
 from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
 from forecastkit.classification.record import AAMI, DS1, DS2, Record
-from forecastkit.classification.records import annotated, read_record, read_records
+from forecastkit.classification.records import annotated, place_of, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
 from forecastkit.classification.schema import OTHER, Sequences, concatenate
 from forecastkit.classification.splits import Split
@@ -37,7 +37,7 @@ TWINS = {"202": "201"}
 
 
 def read_beats(
-    folder: Path,
+    source: str | Path,
     *,
     lead: str | None = None,
     fs: float | None = None,
@@ -49,6 +49,7 @@ def read_beats(
     """Records of a folder as beats to learn from.
 
     Args:
+        source: folder, or ``physionet:mitdb/100,106``.
         lead, fs: see ``read_record``.
         classes: ``aami``, ``v``, or ``auto``: the five where every record's annotations tell them.
         paced: keep records with a pacemaker.
@@ -58,7 +59,9 @@ def read_beats(
     Raises:
         ForecastkitError: a record cannot be used, every one is paced, or classes are asked for that they do not tell.
     """
-    everything = read_records(folder, lead=lead, fs=fs)
+    place = place_of(source)
+    folder = place.path
+    everything = read_records(folder, lead=lead, fs=fs, names=place.names)
     records = everything if unlabelled else annotated(everything, folder)
     kept = [r for r in records if paced or not r.paced]
     if not kept:
@@ -70,7 +73,7 @@ def read_beats(
     said = [
         f"{len(kept)} records, {len(data):,} beats, {data.counts()}" + (f"; lead {', '.join(leads)}" if leads else "")
     ]
-    notes = [f"{r.name}: {note}" for r in kept for note in r.notes]
+    notes = [*place.notes, *(f"{r.name}: {note}" for r in kept for note in r.notes)]
     silent = [r.name for r in everything if r not in records]
     for why, which in (("left out, paced", left_out), ("left out, without annotated beats", silent)):
         if which:
@@ -84,7 +87,7 @@ def read_beats(
     baselines = BASELINES + (("nearest",) if len(data) <= MOST_NEAREST else ())
     return Labelled(
         "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
-        config={"records": str(folder), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
+        config={"records": str(source), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
         facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept), "feature_words": BEAT_WORDS},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
         hide=lambda rows, n_parts: hidden_parts(data, kept, rows, n_parts),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from forecastkit.classification.schema import Sequences
 
-__all__ = ["BlockDataModule", "SequenceBatch", "SequenceDataModule"]
+__all__ = ["BlockDataModule", "SequenceBatch", "SequenceDataModule", "sequence_batch"]
 
 VALID_BATCH = 1024
 
@@ -25,6 +25,40 @@ class SequenceBatch(NamedTuple):
     features: Tensor
     labels: Tensor
     weights: Tensor
+
+
+Vary = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(values, features, lengths) -> (values, features)."""
+
+
+def sequence_batch(
+    data: Sequences,
+    scaler: Any,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    *,
+    use_features: bool = True,
+    vary: Vary | None = None,
+) -> SequenceBatch:
+    """The sequences at ``rows``, scaled and padded with zeros.
+
+    Args:
+        scaler: has ``values`` and ``features``.
+        weights: [B].
+        vary: applied after scaling.
+    """
+    raw, lengths = data.padded(rows)
+    values = scaler.values(raw)
+    features = scaler.features(data.features[rows]) if use_features else np.zeros((len(rows), 0), np.float32)
+    if vary is not None:
+        values, features = vary(values, features, lengths)
+    return SequenceBatch(
+        torch.from_numpy(values),
+        torch.from_numpy(lengths),
+        torch.from_numpy(features),
+        torch.from_numpy(data.labels[rows]),
+        torch.from_numpy(weights.astype(np.float32)),
+    )
 
 
 class SequenceDataModule(pl.LightningDataModule):
@@ -70,20 +104,8 @@ class SequenceDataModule(pl.LightningDataModule):
                 self._valid.append(self._batch(valid, rows, valid_weights[rows], vary=False))
 
     def _batch(self, data: Sequences, rows: np.ndarray, weights: np.ndarray, *, vary: bool) -> SequenceBatch:
-        raw, lengths = data.padded(rows)
-        values = self.scaler.values(raw)
-        features = (
-            self.scaler.features(data.features[rows]) if self.use_features else np.zeros((len(rows), 0), np.float32)
-        )
-        if vary:
-            values, features = self._varied(values, features, lengths)
-        return SequenceBatch(
-            torch.from_numpy(values),
-            torch.from_numpy(lengths),
-            torch.from_numpy(features),
-            torch.from_numpy(data.labels[rows]),
-            torch.from_numpy(weights.astype(np.float32)),
-        )
+        vary_by = self._varied if vary else None
+        return sequence_batch(data, self.scaler, rows, weights, use_features=self.use_features, vary=vary_by)
 
     def _varied(self, values: np.ndarray, features: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rng, how = self._rng, self.augment

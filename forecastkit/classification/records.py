@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from forecastkit.classification.record import Record, choose_lead, known_paced
 from forecastkit.classification.tables import load
 from forecastkit.classification.wfdb_files import BEATS, read_annotations, read_header, read_rhythms, read_signals
 from forecastkit.errors import ConfigError, DataError, near
+from forecastkit.sources import records as sourced
+from forecastkit.sources import scheme
 
-__all__ = ["annotated", "check_signal", "find_records", "read_record", "read_records"]
+__all__ = ["RecordPlace", "annotated", "check_signal", "find_records", "place_of", "read_record", "read_records"]
 
 ANNOTATIONS = (".atr", ".qrs", ".ecg")
 PATIENTS = "patients.csv"
@@ -27,11 +29,44 @@ MOST_FILLED_SECONDS = 0.25
 MOST_RECORDS = 10_000
 
 
-def find_records(folder: Path) -> dict[str, Path]:
+@dataclass(frozen=True)
+class RecordPlace:
+    """Where records are.
+
+    Args:
+        path: folder or file.
+        names: those of the folder that are meant; empty = all.
+        notes: whose they are, where a source gave them.
+    """
+
+    path: Path
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def place_of(source: str | Path) -> RecordPlace:
+    """The place of a folder or file, or of ``physionet:mitdb/100,106``, which is loaded where it is not in the cache.
+
+    Raises:
+        DataError: the source has no such record.
+        SourceError: it did not deliver.
+    """
+    text = str(source)
+    if scheme(text) is None:
+        return RecordPlace(Path(text))
+    found = sourced(text)
+    return RecordPlace(found.folder, found.names, found.notes)
+
+
+def find_records(folder: Path, names: tuple[str, ...] = ()) -> dict[str, Path]:
     """Record name -> its file: a WFDB header wins over a CSV signal of the same name.
+
+    Args:
+        names: of the records that are meant; empty = all.
 
     Raises:
         DataError: no folder, or nothing in it.
+        ConfigError: a name that is not there.
     """
     if not folder.is_dir():
         raise DataError(place=str(folder), rule="no such folder of records", remedy="Give it with --records.")
@@ -48,7 +83,10 @@ def find_records(folder: Path) -> dict[str, Path]:
         )
     if len(found) > MOST_RECORDS:
         raise DataError(place=str(folder), value=f"{len(found)} records", rule=f"more than {MOST_RECORDS}")
-    return dict(sorted(found.items()))
+    for name in names:
+        if name not in found:
+            raise ConfigError(place="record", value=name, rule="not in the folder", remedy=near(name, found))
+    return {name: path for name, path in sorted(found.items()) if not names or name in names}
 
 
 def read_records(
@@ -60,13 +98,8 @@ def read_records(
         DataError: one cannot be used; says which and why.
         ConfigError: a name that is not there.
     """
-    files = find_records(folder)
-    for name in names:
-        if name not in files:
-            raise ConfigError(place="record", value=name, rule="not in the folder", remedy=near(name, files))
     owners = _patients(folder)
-    found = {name: path for name, path in files.items() if not names or name in names}
-    records = [read_record(path, lead=lead, fs=fs) for path in found.values()]
+    records = [read_record(path, lead=lead, fs=fs) for path in find_records(folder, names).values()]
     return [replace(r, patient=owners.get(r.name, r.name)) for r in records]
 
 

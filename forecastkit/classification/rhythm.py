@@ -16,7 +16,7 @@ import numpy as np
 from forecastkit.classification.csv_records import CSV, per_millivolt, rate_in, stem
 from forecastkit.classification.ecg import RATE, clean, correlation
 from forecastkit.classification.record import Record
-from forecastkit.classification.records import check_signal, find_records, read_record
+from forecastkit.classification.records import RecordPlace, check_signal, find_records, place_of, read_record
 from forecastkit.classification.rpeaks import detect_r_peaks
 from forecastkit.classification.schema import OTHER, Sequences
 from forecastkit.classification.strips import lead_strips
@@ -46,7 +46,7 @@ Piece = tuple[Record, float]
 
 
 def read_rhythms(
-    source: Path,
+    source: str | Path,
     *,
     labels: Path | None = None,
     label: str | None = None,
@@ -56,7 +56,7 @@ def read_rhythms(
     """Leads with a rhythm each to learn from.
 
     Args:
-        source: a folder of records, or one CSV file with a column a patient.
+        source: a folder of records, one CSV file with a column a patient, or ``physionet:mitdb/100,106``.
         labels: table with a column of records and one of rhythms; None = ``labels.csv`` beside them, else what the
             annotations and headers of WFDB records say.
         label: column of the rhythms; found if not given.
@@ -64,12 +64,14 @@ def read_rhythms(
     Raises:
         ForecastkitError: a record cannot be used, or nothing says what its rhythm is.
     """
-    if not source.exists():
+    place = place_of(source)
+    path = place.path
+    if not path.exists():
         raise DataError(place=str(source), rule="no such records", remedy="Give a folder or a CSV file with --records.")
-    beside = (source if source.is_dir() else source.parent) / LABELS
+    beside = (path if path.is_dir() else path.parent) / LABELS
     known = _labels(labels or beside, label) if labels is not None or beside.exists() else None
-    notes: list[str] = []
-    records, kind = _records(source, known, lead, fs, notes)
+    notes = list(place.notes)
+    records, kind = _records(place, known, lead, fs, notes)
     pieces: list[Piece] = []
     names: list[str] = []
     for record in records:
@@ -159,10 +161,11 @@ def _labels(path: Path, label: str | None) -> dict[str, str]:
 
 
 def _records(
-    source: Path, known: dict[str, str] | None, lead: str | None, fs: float | None, notes: list[str]
+    place: RecordPlace, known: dict[str, str] | None, lead: str | None, fs: float | None, notes: list[str]
 ) -> tuple[list[Record], str]:
     """(records, ``records`` or ``columns``): columns of a CSV file are patients where the labels name them so."""
-    files = find_records(source) if source.is_dir() else {stem(source): source}
+    source = place.path
+    files = find_records(source, place.names) if source.is_dir() else {stem(source): source}
     if known is None:
         return [read_record(path, lead=lead, fs=fs) for path in files.values()], "records"
     records = [read_record(path, lead=lead, fs=fs) for name, path in files.items() if name in known]

@@ -6,7 +6,6 @@ is read from test groups that had no say in it, drawn anew as whole patients.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import Evaluation
 from forecastkit.classification.models import CLASSIFIERS
 from forecastkit.probabilities import f1_of
+from forecastkit.wording import decimal_comma
 
-__all__ = ["FEWEST_GROUPS", "choose", "decimal_comma", "judge"]
+__all__ = ["FEWEST_GROUPS", "choose", "judge"]
 
 CLOSE = 0.01
 """F1 by which a simpler classifier may be worse."""
@@ -120,15 +120,6 @@ def _sentences(board: Any, v: dict[str, Any], what: str) -> dict[str, list[str]]
         en.append(f"The same {what}s are on both sides: these figures flatter.")
         es.append(f"Los mismos {plural} están en ambos lados: estas cifras halagan.")
     return {"en": en, "es": [decimal_comma(line) for line in es]}
-
-
-def decimal_comma(text: str) -> str:
-    """Numbers as Spanish writes them.
-
-    >>> decimal_comma("F1 0.98, 12.5 %.")
-    'F1 0,98, 12,5 %.'
-    """
-    return re.sub(r"(\d)\.(\d)", r"\1,\2", text)
 
 
 def _percent(x: float) -> str:

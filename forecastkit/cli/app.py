@@ -18,6 +18,7 @@ from forecastkit.cli.options import (
     OutOption,
     OverridesArgument,
     QuietOption,
+    RunArgument,
     SeedOption,
     VerdictOption,
     given,
@@ -45,8 +46,9 @@ app.add_typer(text_app, name="text")
 app.add_typer(classify_app, name="classify")
 app.add_typer(ecg_app, name="ecg")
 
-DataOption = Annotated[str, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.", show_default=False)]
-FileOption = Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, or dataset:NAME.")]
+DATA_HELP = "CSV or Parquet file, dataset:NAME, yahoo:AAPL,MSFT or open-meteo:Madrid."
+DataOption = Annotated[str, typer.Option("--data", help=DATA_HELP, show_default=False)]
+FileOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
 FutureOption = Annotated[
     str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
 ]
@@ -56,6 +58,9 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+UpdateOption = Annotated[
+    Path | None, typer.Option("--update", help="Run a finished run again with its configuration, on the newer --data.")
+]
 PresetOption = Annotated[
     str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
 ]
@@ -111,6 +116,7 @@ def fit(
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
+    update: UpdateOption = None,
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
@@ -122,7 +128,7 @@ def fit(
     debug: DebugOption = False,
 ) -> int:
     """Read, train, compare with baselines, forecast, and write a report."""
-    from forecastkit.cli.fitting import run_fit
+    from forecastkit.cli.fitting import check_update, run_fit, run_update
 
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
@@ -131,6 +137,10 @@ def fit(
     values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
+    if update is not None:
+        others = {**values, "data": dict(reading), "future": future, "config": config, "resume": resume}
+        check_update(update, data, others, overrides or [])
+        return run_update(update, str(data), out=out, quiet=quiet, as_json=as_json)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
 
 
@@ -201,12 +211,19 @@ def predict(
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")] = None,
     horizon: Annotated[int | None, typer.Option("--horizon", help="Fewer steps than the run's horizon.")] = None,
     future: FutureOption = None,
+    join: Annotated[
+        str | None, typer.Option("--join", help="Newer scores: a file like the one of fit [default: that file].")
+    ] = None,
+    new_items: Annotated[
+        str | None,
+        typer.Option("--new-items", help="Forecast series without a history: a file of names and static covariates."),
+    ] = None,
     debug: DebugOption = False,
 ) -> None:
     """Forecast from a saved run, on newer rows too."""
     from forecastkit.cli.fitting import run_predict
 
-    run_predict(run, data=data, out=out, horizon=horizon, future=future)
+    run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join, new_items=new_items)
 
 
 @app.command()
@@ -253,7 +270,7 @@ def serve(
 @app.command()
 @with_reading
 def profile(
-    file: Annotated[str, typer.Argument(help="CSV or Parquet file, or dataset:NAME.")],
+    file: Annotated[str, typer.Argument(help=DATA_HELP)],
     reading: Mapping[str, Any] = NOTHING,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole profile as JSON.")] = False,
     debug: DebugOption = False,
@@ -382,6 +399,20 @@ def compare(
     from forecastkit.cli.comparing import run_compare
 
     run_compare(runs, as_json=as_json, lang=lang)
+
+
+@app.command()
+def leaderboard(
+    run: RunArgument,
+    form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Print the leaderboard of a run as a table for a page or a paper."""
+    from forecastkit.cli.comparing import run_leaderboard
+
+    run_leaderboard(run, form=form, out=out, lang=lang)
 
 
 @app.command()

@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from forecastkit.cli.shared_options import split_names
 from forecastkit.errors import ConfigError
+from forecastkit.registry import names_in
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.audit_rows import AuditReport
@@ -41,7 +41,7 @@ def run_audit(
         raise ConfigError(
             place="--data", rule="no data given", remedy="Give a file: --data prices.csv, or dataset:prices."
         )
-    names = split_names(models) if models is not None else ("naive", "lstm")
+    names = names_in(models) if models is not None else ("naive", "lstm")
     if not names:
         raise ConfigError(place="--models", rule="no model named", remedy="Give names: --models lstm,theta.")
     from forecastkit import registry

@@ -68,7 +68,10 @@ def ecg_fit(
     overrides: OverridesArgument = None,
     records: Annotated[
         str | None,
-        typer.Option("--records", help="Folder of WFDB or CSV records; or one CSV file of ready windows or of leads."),
+        typer.Option(
+            "--records",
+            help="Folder of WFDB or CSV records; one CSV file of ready windows or of leads; or physionet:mitdb/100,106.",
+        ),
     ] = None,
     task: Annotated[str | None, typer.Option("--task", help="beats, rhythm or anomaly [default: beats].")] = None,
     labels: Annotated[
@@ -114,7 +117,8 @@ def ecg_fit(
 def ecg_predict(
     run: RunArgument,
     record: Annotated[
-        Path | None, typer.Option("--record", help="WFDB header, CSV signal, or a file like the one of fit.")
+        str | None,
+        typer.Option("--record", help="WFDB header, CSV signal, a file like the one of fit, or physionet:mitdb/100."),
     ] = None,
     lead: Lead = None,
     fs: Rate = None,
@@ -249,27 +253,14 @@ def _answered(work: Any, settings: dict[str, Any], out: Path | None, *, quiet: b
 
 
 def _print_answer(run: RunFolder, verdict: dict[str, Any], lang: str, *, quiet: bool) -> None:
-    import os
-    import shutil
-
-    from forecastkit.cli.progress import field
+    from forecastkit.cli.answers import print_answer, with_color
     from forecastkit.report.labels import board_lines
 
-    width = min(shutil.get_terminal_size().columns, 120)
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if not quiet:
-        print()
-        for line in board_lines(run.table("leaderboard.csv"), verdict, color=color, lang=lang):
-            print(line)
-        print()
-    first, *rest = verdict["sentence"][lang]
-    use = "Use" if lang == "en" else "Usa"
-    print(field(use if first.startswith(use) else "", " ".join([first.removeprefix(f"{use} "), *rest]), width))
+    board = board_lines(run.table("leaderboard.csv"), verdict, color=with_color(), lang=lang)
     device = verdict.get("no_device", {}).get(lang)
-    if device:
-        print(field("", device, width))
     seconds = float(run.facts().get("seconds", 0.0))
-    print(field("Report" if lang == "en" else "Informe", f"{run / 'report.html'}   {seconds:.0f} s"))
+    more = [("", device)] if device else []
+    print_answer(board, verdict["sentence"][lang], run.path, seconds, lang=lang, more=more, quiet=quiet)
 
 
 def _deliver(table: pd.DataFrame, summary: dict[str, Any] | None, out: Path | None) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from forecastkit.ranks import rank
 if TYPE_CHECKING:
     from forecastkit.run.execute import Outcome
 
-__all__ = ["run_fit", "run_predict", "run_report"]
+__all__ = ["check_update", "run_fit", "run_predict", "run_report", "run_update"]
 
 INTERRUPTED = 130
 
@@ -60,6 +60,58 @@ def run_fit(
     return 0
 
 
+def check_update(run: Path, data: str | None, values: Mapping[str, Any], overrides: list[str]) -> None:
+    """An update takes data alone; every setting is that of the run.
+
+    Raises:
+        ConfigError: no data, or a setting.
+    """
+    if data is None:
+        raise ConfigError(
+            place=f"--update {run}",
+            rule="needs newer data",
+            remedy=f"Use forecastkit fit --update {run} --data newer.csv.",
+        )
+    given = [key for key, value in values.items() if value not in (None, {}, ())] + overrides
+    if given:
+        raise ConfigError(
+            place=f"--update {run}",
+            value=", ".join(given),
+            rule="the settings are those of the run",
+            remedy="Leave them out, or fit anew.",
+        )
+
+
+def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: bool) -> int:
+    """Carry out ``fit --update`` and say what became of the verdict; returns the exit status."""
+    from forecastkit.cli.options import command_line
+    from forecastkit.cli.progress import Terminal, field
+    from forecastkit.run.execute import Observer
+    from forecastkit.run.updating import update
+
+    watch: Observer = Observer() if quiet or as_json else Terminal()
+    try:
+        updated = update(run, data, out=out, observer=watch, command=command_line())
+    finally:
+        if isinstance(watch, Terminal):
+            watch.close()
+    outcome = updated.outcome
+    if outcome.interrupted:
+        print(
+            f"forecastkit: interrupted. Go on with: forecastkit fit --resume {outcome.folder.path}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    if as_json:
+        print(json.dumps(updated.change, indent=2, ensure_ascii=False))
+        return 0
+    lang = outcome.prepared.config.lang
+    _print_answer(outcome, quiet=quiet, lang=lang)
+    width = min(shutil.get_terminal_size().columns, 120)
+    print(field("Update" if lang == "en" else "Cambio", updated.change["sentence"][lang], width))
+    return 0
+
+
 def _settings(
     config: Path | None, values: dict[str, Any], overrides: list[str], resume: Path | None, out: Path | None
 ) -> tuple[RunConfig, Any]:
@@ -79,6 +131,7 @@ def _settings(
 
 
 def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
+    from forecastkit.cli.answers import print_answer, with_color
     from forecastkit.cli.progress import field
     from forecastkit.report import tables
 
@@ -86,33 +139,39 @@ def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
     if evaluation is None:
         return
     verdict = evaluation.verdict.to_dict()
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    if not quiet:
-        print()
-        for line in tables.leaderboard_lines(
-            evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=color, lang=lang
-        ):
-            print(line)
-        config = outcome.prepared.config
-        took = tables.time_words(
-            evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
-        )
-        print(field("Time" if lang == "en" else "Tiempo", took))
-        print()
-    use, evidence = verdict["sentence"][lang]
-    said = f"{use} {evidence}".removeprefix("Use ").removeprefix("Usa ")
-    print(field("Use" if lang == "en" else "Usa", said, min(shutil.get_terminal_size().columns, 120)))
+    config = outcome.prepared.config
+    took = tables.time_words(
+        evaluation.leaderboard, config.baseline_seconds, lang, network_budget=config.network_seconds
+    )
+    board = tables.leaderboard_lines(
+        evaluation.leaderboard, verdict, width=shutil.get_terminal_size().columns, color=with_color(), lang=lang
+    )
+    more = []
     if outcome.forecast is not None:
-        print(field("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
-    print(field("Report" if lang == "en" else "Informe", f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+        more.append(("Forecast" if lang == "en" else "Pronóstico", str(outcome.folder / "forecast.csv")))
+    lines = [*board, field("Time" if lang == "en" else "Tiempo", took)]
+    print_answer(
+        lines, verdict["sentence"][lang], outcome.folder.path, outcome.seconds, lang=lang, more=more, quiet=quiet
+    )
 
 
-def run_predict(run: Path, *, data: str | None, out: Path | None, horizon: int | None, future: str | None) -> None:
+def run_predict(
+    run: Path,
+    *,
+    data: str | None,
+    out: Path | None,
+    horizon: int | None,
+    future: str | None,
+    join: str | None = None,
+    new_items: str | None = None,
+) -> None:
     """Forecast from a saved run to a file or to standard output."""
     from forecastkit import artifacts
     from forecastkit.api import predict
 
-    forecast = predict(run, data, horizon=horizon, future=future)
+    forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
+    if new_items is not None:
+        print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
     if out is None:
         print(artifacts.to_csv_text(forecast), end="")
         return

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["NOTHING", "split_names", "with_computing", "with_reading"]
+from forecastkit.registry import names_in
+
+__all__ = ["NOTHING", "with_computing", "with_reading"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What a group is before its decorator fills it."""
@@ -28,6 +30,15 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "static": ("--static", Text, "Covariates that never change within a series, comma-separated."),
     "joint": ("--joint", bool | None, "Several targets, as in --target Open,Close, learn from each other's past."),
     "holidays": ("--holidays", Text, "Country whose public holidays matter, such as ES or AU-VIC."),
+    "start": ("--start", Text, "First time that is read, such as 2015 or 2015-01-31; a source is asked for it."),
+    "end": ("--end", Text, "Last time that is read; the whole day, month or year belongs to it."),
+    "join": ("--join", Text, "File of dated scores that become past covariates; see docs/sources.md."),
+    "join_columns": ("--join-columns", Text, "Its columns, comma-separated [default: every numeric one]."),
+    "join_time": ("--join-time", Text, "Its column of times; found if not given."),
+    "join_item": ("--join-item", Text, "Its column of series [default: that of the data, where it is there]."),
+    "join_how": ("--join-how", Text, "Scores of one row: mean, sum, last, min, max, count [default: mean]."),
+    "join_tz": ("--join-tz", Text, "Zone of the days of the series, and of scores whose times have none."),
+    "close": ("--close", Text, "Clock at which a day ends, such as 16:00, or next-day [default: next-day]."),
     "sep": ("--sep", Text, "Column separator; found if not given."),
     "decimal": ("--decimal", Text, "Decimal sign, '.' or ','; found if not given."),
     "encoding": ("--encoding", Text, "Text encoding; found if not given."),
@@ -38,7 +49,7 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "fill": ("--fill", Text, "Missing values: none, forward, interpolate, zero [default: none]."),
     "resample": ("--resample", Text, "With --freq: bring the data to it by sum, mean, last, ..."),
 }
-_LISTS = ("known", "past", "static")
+_LISTS = ("known", "past", "static", "join_columns")
 _COMPUTING: dict[str, tuple[str, Any, str]] = {
     "n_jobs": ("--jobs", int | None, "Processes for the baselines [default: one a core, where it pays]."),
     "engine": ("--engine", Text, "Who fits the baselines: local, dask, ray, spark [default: local]."),
@@ -49,20 +60,11 @@ _COMPUTING: dict[str, tuple[str, Any, str]] = {
 }
 
 
-def split_names(words: str | None) -> tuple[str, ...]:
-    """Names of a comma-separated list.
-
-    >>> split_names("a, b,,a")
-    ('a', 'b')
-    """
-    return tuple(dict.fromkeys(w.strip() for w in (words or "").split(",") if w.strip()))
-
-
 def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with the options above; its parameter ``reading`` gets those that were given, as for ``ReadOptions``."""
 
     def split(given: dict[str, Any]) -> dict[str, Any]:
-        return {name: split_names(value) if name in _LISTS else value for name, value in given.items()}
+        return {name: names_in(value) if name in _LISTS else value for name, value in given.items()}
 
     return _with_group(command, "reading", _OPTIONS, split)
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from forecastkit.errors import ConfigError, UnknownNameError, near
+from forecastkit.cli.options import (
+    ConfigOption,
+    DebugOption,
+    LangOption,
+    OutOption,
+    OverridesArgument,
+    QuietOption,
+    RunArgument,
+    SeedOption,
+    VerdictOption,
+    model_names,
+)
+from forecastkit.errors import ConfigError
 
 __all__ = ["text_app"]
 
@@ -17,47 +28,44 @@ text_app = typer.Typer(
     help="Texts: sentiment, spam, language models, translation.", no_args_is_help=True, rich_markup_mode=None
 )
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of text fit.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-TASKS = ("classify", "language-model", "translate")
-
 
 @text_app.command()
 def fit(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, such as models.gru.hidden=128.")
-    ] = None,
+    overrides: OverridesArgument = None,
     task: Annotated[str | None, typer.Option("--task", help="classify, language-model or translate.")] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases."),
+        typer.Option(
+            "--data",
+            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions.",
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Column of labels; found if not given.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated; baselines are added.")] = None,
-    level: Annotated[str | None, typer.Option("--level", help="Language model: word, char or subword.")] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", help="Language model: word, char, subword, or symbol (between blanks).")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option("--folds", help="Classify: 1 to 5 parts report in turn [default: 1].")
     ] = None,
-    unlabelled: Annotated[str | None, typer.Option("--unlabelled", help="Running text for pretrain=svd.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Seed [default: 1].")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")] = None,
-    lang: Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")] = False,
+    unlabelled: Annotated[str | None, typer.Option("--unlabelled", help="Running text for pretrain=svd or lm.")] = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    out: OutOption = None,
+    lang: LangOption = None,
+    quiet: QuietOption = False,
+    as_json: VerdictOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Learn from texts, compare with baselines, and write a report."""
-    from forecastkit.run.texts_config import load_text_config
+    from forecastkit.run.texts_settings import text_settings
 
     values: dict[str, Any] = {
         "task": task, "data": data, "text": text, "label": label, "level": level, "folds": folds, "unlabelled": unlabelled,
-        "seed": seed, "lang": lang,
+        "models": model_names(models), "seed": seed, "lang": lang,
     }  # fmt: skip
-    if models is not None:
-        values["models"] = {name.strip(): {} for name in models.split(",") if name.strip()}
-    settings = load_text_config(config, values=values, overrides=overrides or [])
+    settings = text_settings(config, values, overrides or [])
     outcome = _fitted(settings, out, quiet or as_json)
     if as_json:
         print((outcome.folder / "verdict.json").read_text(encoding="utf-8"), end="")
@@ -65,66 +73,51 @@ def fit(
     _print_answer(outcome, settings.get("lang", "en"), quiet=quiet)
 
 
-_COLUMNS: dict[str, list[tuple[str, dict[str, str], str]]] = {
+_COLUMNS: dict[str, list[tuple[str, dict[str, str], int]]] = {
     "classify": [
-        ("accuracy", {"en": "accuracy", "es": "exactitud"}, ".3f"), ("macro_f1", {"en": "macro F1", "es": "F1 macro"}, ".3f"),
-        ("ece", {"en": "calib. error", "es": "error calib."}, ".3f"), ("p_value", {"en": "p", "es": "p"}, ".2g"),
+        ("accuracy", {"en": "accuracy", "es": "exactitud"}, 3), ("macro_f1", {"en": "macro F1", "es": "F1 macro"}, 3),
+        ("ece", {"en": "calib. error", "es": "error calib."}, 2), ("p_value", {"en": "p", "es": "p"}, 2),
     ],
     "language-model": [
-        ("perplexity", {"en": "perplexity", "es": "perplejidad"}, ".1f"), ("bits_per_char", {"en": "bits/char", "es": "bits/letra"}, ".3f"),
-        ("top1", {"en": "first", "es": "primera"}, ".3f"), ("top5", {"en": "in five", "es": "entre 5"}, ".3f"),
+        ("perplexity", {"en": "perplexity", "es": "perplejidad"}, 3), ("bits_per_char", {"en": "bits/char", "es": "bits/letra"}, 4),
+        ("top1", {"en": "first", "es": "primera"}, 3), ("top5", {"en": "in five", "es": "entre 5"}, 3),
     ],
-    "translate": [("bleu", {"en": "BLEU", "es": "BLEU"}, ".1f"), ("chrf", {"en": "chrF", "es": "chrF"}, ".1f")],
+    "translate": [("bleu", {"en": "BLEU", "es": "BLEU"}, 3), ("chrf", {"en": "chrF", "es": "chrF"}, 3)],
 }  # fmt: skip
-"""Of the leaderboard: column, its heading, format."""
+"""Of the leaderboard: column, its heading, significant digits."""
 
 
-def board_lines(board: Any, verdict: dict[str, Any], lang: str = "en") -> list[str]:
+def board_lines(board: Any, verdict: dict[str, Any], lang: str = "en", *, color: bool = False) -> list[str]:
     """The leaderboard in plain columns; a failed model says why."""
+    from forecastkit.report.numbers import number, seconds
+
     columns = _COLUMNS[verdict["task"]]
     wide = max([14, *(len(str(name)) + 2 for name in board["model"])])
-    lines = [" " * wide + "".join(f"{heads[lang]:>13}" for _, heads, _ in columns) + f"{'':>11}"]
+    time = {"en": "time", "es": "tiempo"}[lang]
+    lines = [" " * wide + "".join(f"{heads[lang]:>13}" for _, heads, _ in columns) + f"{time:>11}"]
     for r in board.to_dict("records"):
         if r["status"] != "ok":
             lines.append(f"{r['model']:<{wide}}{r['reason']}")
             continue
-        cells = "".join(f"{'–' if r[key] != r[key] else format(r[key], how):>13}" for key, _, how in columns)
-        mark = {"en": "  <- use", "es": "  <- usa"}[lang] if r["model"] == verdict["use"] else ""
-        lines.append(f"{r['model']:<{wide}}{cells}{r['seconds']:>9.1f} s{mark}")
+        cells = "".join(f"{number(r[key], lang, digits):>13}" for key, _, digits in columns)
+        line = f"{r['model']:<{wide}}{cells}{seconds(r['seconds'], lang):>11}"
+        chosen = r["model"] == verdict["use"]
+        lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
     return lines
 
 
 def _print_answer(outcome: Any, lang: str, *, quiet: bool) -> None:
-    from forecastkit.cli.progress import field
+    from forecastkit.cli.answers import print_answer, with_color
 
-    width = min(shutil.get_terminal_size().columns, 120)
-    if not quiet:
-        print()
-        for line in board_lines(outcome.leaderboard, outcome.verdict, lang):
-            print(line.rstrip())
-        print()
-    for k, line in enumerate(outcome.verdict["sentence"][lang]):
-        print(field({"en": "Answer", "es": "Respuesta"}[lang] if not k else "", line, width))
+    board = board_lines(outcome.leaderboard, outcome.verdict, lang, color=with_color())
     hint = outcome.verdict.get("longer", {}).get(lang)
-    if hint:
-        print(field({"en": "Longer", "es": "Más"}[lang], hint, width))
-    report = {"en": "Report", "es": "Informe"}[lang]
-    print(field(report, f"{outcome.folder / 'report.html'}   {outcome.seconds:.0f} s"))
+    more = [({"en": "Longer", "es": "Más"}[lang], hint)] if hint else []
+    sentence = outcome.verdict["sentence"][lang]
+    print_answer(board, sentence, outcome.folder.path, outcome.seconds, lang=lang, more=more, quiet=quiet)
 
 
 def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
-    task = settings.get("task", "classify")
-    if task not in TASKS:
-        raise UnknownNameError(place="--task", value=repr(task), rule="no such task", remedy=near(task, TASKS))
-    if not settings.get("data"):
-        raise ConfigError(place="--data", rule="no data given", remedy="Give a file: --data reviews.csv, or dataset:reviews.")  # fmt: skip
-    lang = settings.get("lang", "en")
-    if lang not in ("en", "es"):
-        raise ConfigError(place="--lang", value=repr(lang), rule="no such language", remedy=near(lang, ("en", "es")))
-    for key in ("level",) if task != "language-model" else ("text", "label", "folds", "unlabelled"):
-        if key in settings:
-            raise ConfigError(place=f"--{key}", rule=f"means nothing for the task {task}", remedy="Leave it out.")
-
+    from forecastkit.cli.answers import width
     from forecastkit.cli.progress import field
 
     def tell(name: str, done: int, total: int) -> None:
@@ -134,16 +127,12 @@ def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
 
     def say(label: str, text: str) -> None:
         if not quiet:
-            print(field(label[:13], text, min(shutil.get_terminal_size().columns, 120)), flush=True)
+            print(field(label[:13], text, width()), flush=True)
 
+    task = settings["task"]
     common = {
-        "models": settings.get("models"),
-        "seed": settings.get("seed", 1),
-        "out": out,
-        "lang": lang,
-        "progress": tell,
-        "say": say,
-    }
+        "models": settings.get("models"), "seed": settings.get("seed", 1), "out": out, "lang": settings.get("lang", "en"), "progress": tell, "say": say,
+    }  # fmt: skip
     if task == "classify":
         from forecastkit.run.texts import fit_classifier
 
@@ -224,6 +213,7 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", help="0 = always the likeliest.")] = 0.8,
     top_k: Annotated[int, typer.Option("--top-k", help="Choose among so many; 0 = all.")] = 0,
     top_p: Annotated[float, typer.Option("--top-p", help="Choose among the likeliest that reach this share.")] = 1.0,
+    lines: Annotated[int, typer.Option("--lines", help="Stop after so many lines; 0 = by tokens alone.", min=0)] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed writes the same text.")] = 1,
     debug: DebugOption = False,
 ) -> None:
@@ -231,7 +221,7 @@ def generate(
     from forecastkit.run.texts_language import LanguageRun
 
     said = LanguageRun(run).generate(
-        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, n_lines=lines
     )
     print(said)
 
@@ -251,6 +241,27 @@ def translate(
 
 
 @text_app.command()
+def answer(
+    run: RunArgument,
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="Questions to answer.")],
+    beam: Annotated[int, typer.Option("--beam", help="Width of the beam search.", min=1, max=100)] = 5,
+    sure: Annotated[
+        float | None,
+        typer.Option("--sure", help="Answer from this sureness, 0 to 1 [default: as right answers had it]."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A saved model other than the recommended one.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Answer questions with a model fitted on pairs of question and answer, or say that it does not know."""
+    from forecastkit.run.texts_translate import TranslationRun
+
+    assistant = TranslationRun(run, model)
+    silent = {"en": "I do not know.", "es": "No lo sé."}[assistant.facts.get("lang", "en")]
+    for said, how_sure in assistant.answer(questions, beam=beam, least=sure):
+        print(f"{how_sure:.2f}  {said or silent}")
+
+
+@text_app.command()
 def score(
     run: RunArgument,
     data: Annotated[Path, typer.Option("--data", help="CSV file with texts and their times.")],
@@ -258,13 +269,16 @@ def score(
     freq: Annotated[str, typer.Option("--freq", help="Frequency of the series, such as B, D, W-SUN.")] = "D",
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="CSV to write [default: sentiment.csv].")] = None,
+    each: Annotated[bool, typer.Option("--each", help="A row a text, with its own time, for fit --join.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Turn dated texts into a series of sentiment, ready as a covariate."""
     from forecastkit.run.texts import TextScorer
     from forecastkit.run.texts_scoring import score_series
 
-    path, n_texts, n_rows, notes = score_series(TextScorer(run), data, time=time, freq=freq, text=text, out=out)
+    path, n_texts, n_rows, notes = score_series(
+        TextScorer(run), data, time=time, freq=freq, text=text, out=out, each=each
+    )
     for note in notes:
         print(f"forecastkit: {note}", file=sys.stderr)
     print(f"Scored        {n_texts} texts in {n_rows} rows")

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastkit.errors import DataError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import TimeFeatures
+from forecastkit.reading.profile import moment_text
 
-__all__ = ["Category", "CovariateEncoder", "Encoded", "Numeric", "missing_future"]
+__all__ = ["Category", "CovariateEncoder", "Encoded", "Numeric", "missing_future", "require_future"]
 
 MOST_LEARNED = 16
 BLOCKS = 10
@@ -299,3 +301,26 @@ def missing_future(frame: SeriesFrame, horizon: int) -> pd.DataFrame:
             gone = due if not len(there) else due[[_missing(v) for v in there]]
             parts.append(pd.DataFrame({"item_id": item, "timestamp": gone, "column": name}))
     return pd.concat(parts, ignore_index=True)
+
+
+def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:
+    """Whether every known covariate reaches over the horizon of every series.
+
+    Raises:
+        DataError: names the covariates and the first and last instants that are missing.
+    """
+    gone = missing_future(frame, horizon)
+    if not len(gone):
+        return
+    names = ", ".join(dict.fromkeys(gone["column"]))
+    instants = gone["timestamp"].drop_duplicates()
+    first, last = moment_text(instants.min()), moment_text(instants.max())
+    n = len(instants)
+    item = str(gone["item_id"].iloc[0])
+    whose = f" of series {item!r}" if len(frame.items) > 1 else ""
+    raise DataError(
+        place=f"known covariates {names}",
+        value=f"missing{whose} at {first if n == 1 else f'{first} to {last}'} ({n} instant{'s' * (n != 1)})",
+        rule="a covariate that is known ahead needs a value for every step of the forecast",
+        remedy=remedy,
+    )

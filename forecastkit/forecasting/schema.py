@@ -220,6 +220,14 @@ class Rows:
         columns = [c for c in data.columns if c not in ("item_id", "timestamp", "target")]
         return cls(store, {name: data[name].to_numpy() for name in columns})
 
+    def beside(self, more: Mapping[str, np.ndarray]) -> Rows:
+        """With further columns of numbers, [N] row by row like the table."""
+        columns = dict(self.covariates)
+        for name, own in more.items():
+            columns[name] = np.full(len(self.store.shared_values), np.nan)
+            columns[name][self.store.rows()] = own
+        return Rows(self.store, columns)
+
     def __reduce__(self) -> tuple[Any, ...]:
         where = self.store.rows()
         return Rows, (self.store, {name: column[where] for name, column in self.covariates.items()})

@@ -20,13 +20,15 @@ _PUBLIC = {
     "find_season": "forecastkit.reading.season:find_season",
     "read": "forecastkit.reading.build:read",
     "with_future": "forecastkit.reading.future:with_future",
+    "with_join": "forecastkit.reading.join:with_join",
 }
 
-__all__ = ["Profile", "ReadOptions", "Reading", "as_frame", "find_season", "read", "with_future"]
+__all__ = ["Profile", "ReadOptions", "Reading", "as_frame", "find_season", "read", "with_future", "with_join"]
 
 if TYPE_CHECKING:
     from forecastkit.reading.build import Reading, as_frame, read
     from forecastkit.reading.future import with_future
+    from forecastkit.reading.join import with_join
     from forecastkit.reading.options import ReadOptions
     from forecastkit.reading.profile import Profile
     from forecastkit.reading.season import find_season

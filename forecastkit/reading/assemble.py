@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +16,14 @@ from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, steps_ahead
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.join import with_join
+from forecastkit.reading.located import IN_MEMORY, Located
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.profile import Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
-
-if TYPE_CHECKING:
-    from forecastkit.cards import Card
 
 __all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "gaps_of", "of_frame"]
 
@@ -50,9 +48,9 @@ class Origin:
     """Where rows came from and what was done on the way, for the profile.
 
     Args:
-        where: as the user named it.
+        found: the source and its options.
         times: format, zone and kind; its arrays are not looked at.
-        n_rows: of the source.
+        n_rows: of the source, in the range that is read.
         n_twice: duplicated instants.
         aside: series left out -> why.
         n_missing: rows without a value.
@@ -61,9 +59,7 @@ class Origin:
 
     table: Table
     roles: Roles
-    options: ReadOptions
-    where: str
-    card: Card | None
+    found: Located
     times: Instants
     item_name: str
     target_name: str
@@ -86,7 +82,7 @@ def assembled(
         seen: what ``findings.look`` saw; its rows count from the first row of the store.
         ahead: known covariates of the time after the last observed rows.
     """
-    store, options, roles, table = rows.store, origin.options, origin.roles, origin.table
+    store, options, roles, table = rows.store, origin.found.options, origin.roles, origin.table
     if options.season_length is not None:
         season, season_text = options.season_length, f"season {options.season_length}"
     else:
@@ -102,14 +98,18 @@ def assembled(
         static=options.static,
         future=None if ahead is None else ahead.table(store.items, every, store.ends),
         country=options.holidays,
-        name=_short_name(origin.where, table.name),
+        # A sheet of a book is named by the table.
+        name=table.name if " [" in table.name else origin.found.name or table.name,
     )
+    joined: list[Note] = []
+    if options.join:
+        frame, joined = with_join(frame, options.join, options, origin.item_name)
     facts = _look_facts(seen, store, calendar.instants)
     constant = tuple(store.items[i] for i in seen.constant)
     profile = Profile(
         **_facts_of(frame),
         name=frame.name,
-        source=origin.where,
+        source=origin.found.where,
         n_rows=origin.n_rows,
         columns=tuple(table.names[:500]),
         target=origin.target_name if len(roles.targets) == 1 else ",".join(roles.targets) if options.target else "",
@@ -118,7 +118,7 @@ def assembled(
         why=dict(roles.why),
         freq_text=words(calendar.freq) if not calendar.sessions else f"sessions of {words(calendar.freq)}",
         season_text=season_text,
-        units=origin.card.units if origin.card is not None else "",
+        units=origin.found.units.get(origin.target_name, ""),
         tz=origin.times.tz,
         time_format=origin.times.format,
         layout=roles.layout,
@@ -132,7 +132,7 @@ def assembled(
         spikes=tuple(facts["spikes"]),
         constant=constant[:MOST_LISTED],
         set_aside=dict(list(origin.aside.items())[:MOST_LISTED]),
-        notes=(*origin.notes, *findings.notes_of(facts), *_more_notes(origin, constant)),
+        notes=(*origin.notes, *joined, *findings.notes_of(facts), *_more_notes(origin, constant)),
     )
     return Reading(frame, profile)
 
@@ -148,13 +148,16 @@ def _more_notes(origin: Origin, constant: tuple[str, ...]) -> list[Note]:
     return out
 
 
-def of_frame(frame: SeriesFrame) -> Reading:
-    """A frame that is checked already, with a short profile."""
+def of_frame(frame: SeriesFrame, options: ReadOptions) -> Reading:
+    """A frame that is checked already, with a short profile; scores may be joined to it."""
+    notes: list[Note] = []
+    if options.join:
+        frame, notes = with_join(frame, options.join, options, "item_id")
     store = frame.store
     profile = Profile(
         **_facts_of(frame),
         name=frame.name,
-        source="a frame in memory",
+        source=IN_MEMORY,
         n_rows=len(frame),
         columns=("item_id", "timestamp", "target", *map(str, frame.rows.covariates)),
         target=frame.target_name,
@@ -164,6 +167,7 @@ def of_frame(frame: SeriesFrame) -> Reading:
         freq_text=words(frame.calendar.freq),
         season_text=f"season {frame.season_length}",
         n_missing=store.n_rows - int(np.count_nonzero(store.observed)),
+        notes=tuple(notes),
     )
     return Reading(frame, profile)
 
@@ -184,12 +188,6 @@ def _facts_of(frame: SeriesFrame) -> dict[str, Any]:
         "ragged": {"starts": int((starts > starts.min()).sum()), "ends": int((ends < ends.max()).sum())},
         "items": _item_facts(store, instants),
     }
-
-
-def _short_name(where: str, table: str) -> str:
-    if where.startswith("dataset:"):
-        return where.removeprefix("dataset:")
-    return Path(table).stem if where != "a frame in memory" and " [" not in table else table
 
 
 def gaps_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,16 +22,15 @@ from forecastkit.reading.aliases import normal_alias, unit_us, words
 from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
+from forecastkit.reading.located import Located, located
 from forecastkit.reading.mapped import is_mapped, read_mapped
-from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
-
-if TYPE_CHECKING:
-    from forecastkit.cards import Card
+from forecastkit.reading.within import within
 
 __all__ = ["Reading", "as_frame", "read"]
 
@@ -43,7 +42,8 @@ def as_frame(source: Any, **options: Any) -> SeriesFrame:
     """Any source as a checked frame.
 
     Args:
-        source: path, ``"dataset:NAME"``, or a pandas, polars or Arrow frame; never changed.
+        source: path, ``"dataset:NAME"``, ``"yahoo:AAPL"`` or another source, or a pandas, polars or Arrow frame; never
+            changed.
         options: as ``ReadOptions``.
 
     Raises:
@@ -52,48 +52,34 @@ def as_frame(source: Any, **options: Any) -> SeriesFrame:
     """
     if isinstance(source, SeriesFrame) and not options:
         return source
-    return read(source, ReadOptions(**options)).frame
+    return read(source, options_of(options)).frame
 
 
 def read(source: Any, options: ReadOptions | None = None) -> Reading:
     """A source as checked series, and what was found on the way.
 
     Args:
-        source: path, ``"dataset:NAME"``, a pandas, polars or Arrow frame, or a ``SeriesFrame``.
+        source: path, ``"dataset:NAME"``, ``"yahoo:AAPL"`` or another source, a pandas, polars or Arrow frame, or a
+            ``SeriesFrame``.
         options: what the user said; the rest is detected.
 
     Raises:
         DataError: the data cannot be used; names the place and the way out.
         ConfigError: an option is wrong.
+        SourceError: a source outside this machine did not deliver.
     """
     options = options or ReadOptions()
     if isinstance(source, SeriesFrame):
-        return of_frame(source)
-    card: Card | None = None
-    where = str(source) if isinstance(source, (str, Path)) else "a frame in memory"
-    if isinstance(source, str) and source.startswith("dataset:"):
-        from forecastkit import catalog
-
-        source, card = catalog.resolve(source.removeprefix("dataset:"))
-        options = _as_the_card_says(options, card)
-    if isinstance(source, (str, Path)) and is_mapped(Path(source), options):
-        return read_mapped(Path(source), options, where, card)
-    table = open_table(source, options)
-    roles = choose_roles(table, options)
-    rows = rows_of(table, roles, options)
-    return _build(table, roles, rows, joined_options(options, roles) if options.joint else options, where, card)
-
-
-def _as_the_card_says(options: ReadOptions, card: Card) -> ReadOptions:
-    own_target = options.target in (None, card.target)
-    return replace(
-        options,
-        target=options.target or card.target,
-        time=options.time or card.time,
-        item=options.item or card.item,
-        freq=options.freq or (card.frequency if options.resample is None else None),
-        season_length=options.season_length or (card.season_length if own_target else None),
-    )
+        return of_frame(source, options)
+    found = located(source, options)
+    if isinstance(found.table, (str, Path)) and is_mapped(Path(found.table), found.options):
+        return read_mapped(found)
+    table = open_table(found.table, found.options)
+    roles = choose_roles(table, found.options)
+    rows = rows_of(table, roles, found.options)
+    if found.options.joint:
+        found = replace(found, options=joined_options(found.options, roles))
+    return _build(table, roles, rows, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +117,12 @@ class _Sorted:
         return (self.codes[1:] == self.codes[:-1]) & (self.times[1:] == self.times[:-1])
 
 
-def _build(table: Table, roles: Roles, rows: Parsed, options: ReadOptions, where: str, card: Card | None) -> Reading:
-    notes = list(rows.notes)
+def _build(table: Table, roles: Roles, rows: Parsed, found: Located) -> Reading:
+    options, notes = found.options, [*found.notes, *rows.notes]
+    rows, outside = within(rows, options)
+    notes += outside
     meta = replace(rows.times, values=np.zeros(0, np.int64), valid=np.zeros(0, bool))
-    origin = Origin(table, roles, options, where, card, meta, rows.item_name, rows.target_name, len(rows.codes))
+    origin = Origin(table, roles, found, meta, rows.item_name, rows.target_name, len(rows.codes))
     items, (own, order) = rows.items, _sorted(table, rows, notes)
     del rows  # as many bytes again
     arranged, n_twice = own, order.n_twice
@@ -367,7 +355,7 @@ def _on_calendar(
     ahead: Ahead | None,
 ) -> Reading:
     """Rows contiguous in the calendar: an instant without a row is an unobserved one."""
-    options, values, covariates = origin.options, own.values, own.covariates
+    options, values, covariates = origin.found.options, own.values, own.covariates
     bounds = np.searchsorted(own.codes, np.arange(len(items) + 1))
     starts, ends = position[bounds[:-1]], position[bounds[1:] - 1]
     lengths = ends - starts + 1

@@ -15,7 +15,7 @@ from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
 from forecastkit.reading.values import is_missing, parse_number
 
-__all__ = ["ITEM_NAMES", "Roles", "choose_roles", "plain"]
+__all__ = ["INDEX_NAMES", "ITEM_NAMES", "Roles", "choose_roles", "plain"]
 
 TIME_NAMES = (
     "timestamp", "datetime", "date time", "ds", "date", "time", "day", "week", "month", "quarter", "year", "period",

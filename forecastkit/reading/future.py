@@ -28,7 +28,8 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     """The frame with the known covariates of a file of the future; rows up to an item's last observed one are not used.
 
     Args:
-        source: path or frame with the columns of time, series and known covariates of the file that was read.
+        source: path or frame with the columns of time, series and known covariates of the file that was read; without a
+            column of series its rows are for every one.
         options: those that the file was read with.
         profile: what was found there.
 
@@ -38,6 +39,8 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     table = open_table(source, options)
     time = tuple(name for name in profile.time.split(",") if name)
     item = item_columns(profile.item, profile.layout)
+    if not set(item) & set(table.names):
+        item = ()  # what is known ahead is the same for every series
     where = str(source) if isinstance(source, (str, Path)) else "the frame of the future"
     for name in (*time, *item, *frame.known):
         if name not in table.names:
@@ -119,7 +122,8 @@ def _placed(
     where: str,
     rows: np.ndarray,
 ) -> SeriesFrame:
-    calendar, ends = frame.calendar, frame.store.ends
+    # Whoever names an instant knows that there will be a row.
+    calendar, ends = replace(frame.calendar, closed=()), frame.store.ends
     if isinstance(stamps, pd.DatetimeIndex) and stamps.tz is not None:
         stamps = stamps.tz_convert(pd.DatetimeIndex(calendar.instants).tz)
     late = (codes >= 0) & np.asarray(stamps > calendar.instants[int(ends.min())])
@@ -138,7 +142,7 @@ def _placed(
             rule=f"not an instant of this calendar (frequency {calendar.freq}; the next one is {grid[0]})",
             remedy="Write the times as in the history.",
         )
-    calendar = replace(calendar, ahead=named)
+    calendar = replace(frame.calendar, ahead=named)
     index = calendar.instants.append(named) if len(named) else calendar.instants
     position = index.get_indexer(stamps)
     use = (codes >= 0) & (position >= 0)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,15 +24,13 @@ from forecastkit.reading.aliases import words
 from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled, gaps_of
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
+from forecastkit.reading.located import Located
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import distinct
 from forecastkit.reading.rows import instants_index, items_of, times_of
 from forecastkit.reading.stream import Piece, StreamTable
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, parse_numbers, several
-
-if TYPE_CHECKING:
-    from forecastkit.cards import Card
 
 __all__ = ["is_mapped", "read_mapped"]
 
@@ -103,6 +101,9 @@ def is_mapped(path: Path, options: ReadOptions) -> bool:
         ("known", ()),
         ("past", ()),
         ("static", ()),
+        ("start", ""),
+        ("end", ""),
+        ("join", ""),
     ):
         if getattr(options, name) != usual:
             against = against or f"not with --{name}"
@@ -115,12 +116,13 @@ def is_mapped(path: Path, options: ReadOptions) -> bool:
     return not against and table is not None and (asked or table.n_rows >= LARGE)
 
 
-def read_mapped(path: Path, options: ReadOptions, where: str, card: Card | None) -> Reading:
+def read_mapped(source: Located) -> Reading:
     """The series of a Parquet or Arrow file, in arrays that are mapped from a temporary file.
 
     Raises:
         DataError: as ``read``; also where the temporary file does not fit on the disk.
     """
+    path, options = Path(source.table), source.options
     table = StreamTable.open(path)
     if table is None:
         raise DataError(place=str(path), rule="not a Parquet or Arrow file", remedy="Leave data.store out.")
@@ -133,7 +135,7 @@ def read_mapped(path: Path, options: ReadOptions, where: str, card: Card | None)
         )
     found = _first_pass(table, roles, options)
     grid, place = _grid_of(found, options)
-    return _filled(table, replace(roles, items=found.used, fixed=True), options, where, card, found, grid, place)
+    return _filled(table, replace(roles, items=found.used, fixed=True), source, found, grid, place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,11 +268,9 @@ def _grid_of(found: _Found, options: ReadOptions) -> tuple[Grid, np.ndarray]:
     return grid, np.searchsorted(grid.instants, moved)
 
 
-def _filled(
-    table: StreamTable, roles: Roles, options: ReadOptions, where: str, card: Card | None, found: _Found, grid: Grid,
-    place: np.ndarray,
-) -> Reading:  # fmt: skip
+def _filled(table: StreamTable, roles: Roles, source: Located, found: _Found, grid: Grid, place: np.ndarray) -> Reading:
     """The second pass, and what is said of it."""
+    options = source.options
     names, good = list(found.codes), found.count >= options.min_rows
     starts, ends = (np.zeros(len(names), np.int64) for _ in range(2))
     starts[good] = place[np.searchsorted(found.instants, found.low[good])]
@@ -299,13 +299,13 @@ def _filled(
     index, item_name = instants_index(grid.instants, found.times), ",".join(found.used)
     order = np.array(sorted(np.flatnonzero(good).tolist(), key=lambda i: names[i]), dtype=np.int64)
     store = Store(values, state, first[order], lengths[order], starts[order], tuple(names[i] for i in order))
-    origin = Origin(table, roles, options, where, card, found.times, item_name, roles.targets[0], table.n_rows)
+    origin = Origin(table, roles, source, found.times, item_name, roles.targets[0], table.n_rows)
     store, origin = _counted(origin, store, Calendar(grid.freq, index))
     aside = {
         names[i]: f"{found.count[i]} observed rows"
         for i in sorted(np.flatnonzero(~good).tolist(), key=lambda i: names[i])
     }
-    notes = [*table.notes, *found.notes.values()]
+    notes = [*source.notes, *table.notes, *found.notes.values()]
     if aside:
         said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
         notes.append(Note("warning", said, next(iter(aside))))

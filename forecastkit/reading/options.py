@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from forecastkit.errors import ConfigError, near
+from forecastkit.registry import names_in
 
-__all__ = ["AGGREGATIONS", "ReadOptions"]
+__all__ = ["AGGREGATIONS", "JOINS", "LISTS", "NEXT_DAY", "ReadOptions", "options_of"]
 
 AGGREGATIONS = ("sum", "mean", "median", "first", "last", "min", "max", "count")
 """What ``resample`` may be."""
 
 DUPLICATES = ("error", "first", "last", "mean", "sum")
 FILLS = ("none", "forward", "interpolate", "zero")
+LISTS = ("known", "past", "static", "join_columns")
+"""Options that are several columns."""
+JOINS = ("mean", "sum", "last", "min", "max", "count")
+NEXT_DAY = "next-day"
+"""The rule of ``close`` for scores whose hour is not known."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,16 @@ class ReadOptions:
         static: covariates that never change within an item.
         joint: several targets learn from each other's past.
         holidays: country whose public holidays are known ahead, as ``ES`` or ``AU-VIC``; empty = none.
+        start, end: first and last time that is read, as ``2015``, ``2015-01-31`` or ``2015-01-31 10:00``, or a step; the
+            whole of the last day (month, year, ...) belongs to it. Sources are asked for it.
+        join: file with dated scores that become past covariates; the options below say how, see ``reading.join``.
+        join_columns: their columns; empty = every numeric one.
+        join_time: column of their times; None = found.
+        join_item: column of the series that they belong to; None = that of the data, where it is there.
+        join_how: how the scores of one row are put together: mean, sum, last, min, max or count.
+        join_tz: zone of their times without one, and of the days of the series.
+        close: clock of ``join_tz`` at which a day of the series ends, as ``16:00``; ``"next-day"`` = what is dated a day
+            counts for the next one.
         store: ``disk``: a Parquet or Arrow file is mapped and not held in memory; ``memory``; None = by its size.
         min_rows: items with fewer observed rows are set aside and listed.
 
@@ -66,6 +84,15 @@ class ReadOptions:
     static: tuple[str, ...] = ()
     joint: bool = False
     holidays: str = ""
+    start: str = ""
+    end: str = ""
+    join: str = ""
+    join_columns: tuple[str, ...] = ()
+    join_time: str | None = None
+    join_item: str | None = None
+    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
+    join_tz: str | None = None
+    close: str | None = None
     min_rows: int = 3
     store: Literal["memory", "disk"] | None = None
 
@@ -75,6 +102,8 @@ class ReadOptions:
                 object.__setattr__(self, field.name, None)
         _one_of("duplicates", self.duplicates, DUPLICATES)
         _one_of("fill", self.fill, FILLS)
+        _one_of("join_how", self.join_how, JOINS)
+        self._check_close()
         if self.store is not None:
             _one_of("store", self.store, ("memory", "disk"))
         if self.resample is not None:
@@ -100,6 +129,43 @@ class ReadOptions:
                 rule="at least 0 is needed",
                 remedy="Count the lines above the header.",
             )
+
+    def _check_close(self) -> None:
+        if self.close not in (None, NEXT_DAY) and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(self.close)):
+            raise ConfigError(
+                place="--close",
+                value=repr(self.close),
+                rule=f"a clock such as 16:00, or {NEXT_DAY}, is needed",
+                remedy="Give the clock at which trading ends, in the zone of --join-tz.",
+            )
+        if self.join:
+            return
+        for name in ("join_columns", "join_time", "join_item", "join_tz", "close"):
+            if getattr(self, name):
+                raise ConfigError(
+                    place=_flag(name), rule="means something with --join alone", remedy="Add --join scores.csv."
+                )
+
+
+def options_of(values: Mapping[str, Any], place: str = "reading") -> ReadOptions:
+    """Options from plain values: several columns may be one text with commas, None is not given.
+
+    Raises:
+        ConfigError: no such option, or a value that is not allowed.
+
+    >>> options_of({"known": "heat, rain"}).known
+    ('heat', 'rain')
+    """
+    known = [field.name for field in fields(ReadOptions)]
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(place=f"{place}, {key}", rule="no such argument", remedy=near(key, known))
+        if key in LISTS and value is not None:
+            value = names_in(value) if isinstance(value, str) else tuple(value)
+        if value is not None:
+            given[key] = value
+    return ReadOptions(**given)
 
 
 def _flag(name: str) -> str:

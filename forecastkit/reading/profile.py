@@ -82,8 +82,8 @@ class Profile:
         series = "1 series" if self.n_items == 1 else f"{self.n_items:,} series"
         if self.item:
             series += f" ({self.item})"
-        shown = self.name if self.source.startswith("dataset:") else PurePath(self.source).name or self.name
-        if " " in shown and self.source == "a frame in memory":
+        shown = PurePath(self.source).name or self.name
+        if ":" in self.source or self.source == "a frame in memory":
             shown = self.name
         name = shown if len(shown) < LABEL else f"{shown[: LABEL - 2]}…"
         lines = [f"{name:<{LABEL}} {self.n_rows:,} rows, {series}, {self.freq_text}, {self.start} to {self.end}"]

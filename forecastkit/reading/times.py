@@ -456,7 +456,7 @@ def _zoned(
     return utc, f"UTC{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}", []
 
 
-def checked_zone(tz: str) -> str:
+def checked_zone(tz: str, option: str = "--tz") -> str:
     """The zone's name, if it exists.
 
     Raises:
@@ -472,7 +472,7 @@ def checked_zone(tz: str) -> str:
         remedy = near(tz, zoneinfo.available_timezones())
         if not remedy.startswith("Did"):
             remedy = "Give a name such as Europe/Madrid."
-        raise ConfigError(place="--tz", value=repr(tz), rule="no such time zone", remedy=remedy) from None
+        raise ConfigError(place=option, value=repr(tz), rule="no such time zone", remedy=remedy) from None
     return tz
 
 

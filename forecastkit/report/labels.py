@@ -389,7 +389,7 @@ def board_lines(board: pd.DataFrame, verdict: dict[str, Any], *, color: bool = F
         shares = {"sensitivity", "ppv", "found", "false_alarms"}
         cells = [percent(_float(r.get(k)), lang) if k in shares else number(_float(r.get(k)), lang) for k in keys]
         spent = _float(r["seconds"]) if anomaly else _float(r["seconds_fit"]) + _float(r["seconds_predict"])
-        line = f"{name:<14}" + "".join(f"{c:>{n}}" for c, n in zip(cells, widths)) + f"{spent:>7.1f} s"
+        line = f"{name:<14}" + "".join(f"{c:>{n}}" for c, n in zip(cells, widths)) + f"{seconds(spent, lang):>9}"
         chosen = name == verdict["use"]
         lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
     return lines

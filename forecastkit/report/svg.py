@@ -173,7 +173,7 @@ class Plot:
             out.append(f'<text class="tick" x="2" y="13">{escape(self.y_title)}</text>')
         if self.x_title:
             out.append(
-                f'<text class="tick" x="{self.width - self.right + 6}" y="{bottom + 17}">{escape(self.x_title)}</text>'
+                f'<text class="tick" x="{self.width - self.right + 14}" y="{bottom + 17}">{escape(self.x_title)}</text>'
             )
         return out
 

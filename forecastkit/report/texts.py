@@ -72,13 +72,22 @@ class TextPage:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("forecastkit.report"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["counted"] = _counted
+    return environment
+
+
+def _counted(cell: Any, lang: str) -> Any:
+    """Counts with their thousands apart; anything else as it is."""
+    if isinstance(cell, bool) or not isinstance(cell, int):
+        return cell
+    return f"{cell:,}".replace(",", "." if lang == "es" else ",")
 
 
 def render(page: TextPage) -> str:

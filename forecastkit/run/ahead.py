@@ -9,43 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.errors import ConfigError
 from forecastkit.forecasting.audit_covariates import check_covariates
-from forecastkit.forecasting.covariates import missing_future
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.reading import ReadOptions, read
-from forecastkit.reading.profile import item_columns, moment_text
+from forecastkit.forecasting.time_features import with_closed_days
+from forecastkit.reading import read
+from forecastkit.reading.options import options_of
+from forecastkit.reading.profile import item_columns
 
-__all__ = ["FILL_IN", "leak_notes", "require_future", "rows_to_fill"]
+__all__ = ["FILL_IN", "leak_notes", "rows_to_fill"]
 
 FILL_IN = (
     "Add the rows without a target, or give them with --future FILE; fk.future_frame(DATA, known=...) makes the rows to "
     "fill in. A backtest needs none."
 )
 """What to do where known covariates end with the target."""
-
-
-def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:
-    """Whether every known covariate reaches over the horizon of every series.
-
-    Raises:
-        DataError: names the covariates and the first and last instants that are missing.
-    """
-    gone = missing_future(frame, horizon)
-    if not len(gone):
-        return
-    names = ", ".join(dict.fromkeys(gone["column"]))
-    instants = gone["timestamp"].drop_duplicates()
-    first, last = moment_text(instants.min()), moment_text(instants.max())
-    n = len(instants)
-    item = str(gone["item_id"].iloc[0])
-    whose = f" of series {item!r}" if len(frame.items) > 1 else ""
-    raise DataError(
-        place=f"known covariates {names}",
-        value=f"missing{whose} at {first if n == 1 else f'{first} to {last}'} ({n} instant{'s' * (n != 1)})",
-        rule="a covariate that is known ahead needs a value for every step of the forecast",
-        remedy=remedy,
-    )
 
 
 def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
@@ -67,9 +45,8 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
         model = SavedModel.load(folder / "model")
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
-        lists = {k: tuple(v.split(",")) if isinstance(v, str) else tuple(v) for k, v in reading.items() if k in LISTS}
-        found = read(source, ReadOptions(**{**reading, **lists}))
-        frame, profile = found.frame, found.profile.to_dict()
+        found = read(source, options_of(reading, "future_frame"))
+        frame, profile = with_closed_days(found.frame), found.profile.to_dict()
         steps = horizon or default_horizon(frame.calendar.freq)
     if not frame.known:
         raise ConfigError(
@@ -78,9 +55,6 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
             remedy="Name some, as known='temperature,holiday'.",
         )
     return _rows(frame, profile, steps)
-
-
-LISTS = ("known", "past", "static")
 
 
 def _rows(frame: SeriesFrame, profile: Mapping[str, Any], steps: int) -> pd.DataFrame:

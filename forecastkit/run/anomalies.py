@@ -16,12 +16,13 @@ from forecastkit.classification.metrics import bootstrap_area
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
-from forecastkit.classification.verdict import FEWEST_GROUPS, decimal_comma
+from forecastkit.classification.verdict import FEWEST_GROUPS
 from forecastkit.errors import DataError, FitError, ModelFileError, near
 from forecastkit.run import classify_details as details
 from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
 from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
+from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecastkit.classification.records import place_of
 from forecastkit.classification.task import Labelled
 from forecastkit.classification.windows import is_windows, read_new_windows, read_windows
 from forecastkit.errors import ConfigError, DataError, ModelFileError
@@ -49,7 +50,7 @@ def _read_ecg(settings: Mapping[str, Any], source: Path) -> Labelled:
         from forecastkit.classification.rhythm import read_rhythms
 
         table = settings.get("labels")
-        return read_rhythms(source, labels=Path(table) if table else None, label=label, lead=lead, fs=fs)
+        return read_rhythms(settings["records"], labels=Path(table) if table else None, label=label, lead=lead, fs=fs)
     if _ready(source):
         _refuse(settings, ("lead", "fs", "labels", "include_paced"), "ready windows")
         return read_windows(source, label=label, beats=True)
@@ -66,7 +67,7 @@ def _read_ecg(settings: Mapping[str, Any], source: Path) -> Labelled:
     if wanted not in BEAT_CLASSES:
         raise ConfigError(place="--classes", value=repr(wanted), rule="auto, aami or v")
     return read_beats(
-        source,
+        settings["records"],
         lead=lead,
         fs=fs,
         classes=wanted,
@@ -118,7 +119,7 @@ def _fitted(task: Labelled, options: ClassifyOptions, out: Path | None, watch: W
 
 def predict_ecg(
     run: RunFolder,
-    path: Path,
+    record: str | Path,
     *,
     lead: str | None = None,
     fs: float | None = None,
@@ -128,12 +129,14 @@ def predict_ecg(
     """(one row a beat, or ten seconds; a summary) of a record, by the task of the run.
 
     Args:
+        record: file, or ``physionet:mitdb/100``.
         given: take the annotated positions of the beats instead of finding them.
 
     Raises:
         ForecastkitError: the run or the record cannot be used.
     """
     task = task_of(run)
+    path = _one_record(record)
     if task == "rhythm":
         from forecastkit.classification.rhythm import read_new_rhythms
 
@@ -147,6 +150,20 @@ def predict_ecg(
 
     work = predict_anomalies if task == "ecg" + SUFFIX else predict
     return work(run, "ecg", read, model=model)
+
+
+def _one_record(record: str | Path) -> Path:
+    place = place_of(record)
+    if not place.names:
+        return place.path
+    if len(place.names) > 1:
+        raise ConfigError(
+            place="--record",
+            value=f"{len(place.names)} records",
+            rule="one at a time is told",
+            remedy="Name one, as in physionet:mitdb/100.",
+        )
+    return place.path / f"{place.names[0]}.hea"
 
 
 def predict_table(run: RunFolder, path: Path, *, model: str | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:

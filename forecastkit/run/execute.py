@@ -12,22 +12,24 @@ from typing import Any
 
 import pandas as pd
 
-from forecastkit import artifacts, parallel, ranks, registry
+from forecastkit import artifacts, parallel, ranks, registry, sources
 from forecastkit.config import RunConfig
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.cost import Cost, money
+from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.evaluation import Evaluation, evaluate
 from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
-from forecastkit.forecasting.time_features import check_country
+from forecastkit.forecasting.time_features import check_country, with_closed_days
 from forecastkit.forecasting.trading import positive_prices
+from forecastkit.forecasting.transforms import transform_notes
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
-from forecastkit.run.ahead import FILL_IN, leak_notes, require_future
+from forecastkit.run.ahead import FILL_IN, leak_notes
 from forecastkit.run.backtests import run_backtests
 from forecastkit.run.budget import Budget, Replay
 from forecastkit.run.explaining import explain_run
@@ -233,9 +235,13 @@ def prepare(
         final: the time after the data will be forecast, so that known covariates must reach over the horizon.
     """
     watch = observer or Observer()
+    if source is None:
+        config = _dated(config)
     if source is None and not config.data.path:
         raise ConfigError(
-            place="--data", rule="no data given", remedy="Give a file: --data prices.csv, or dataset:prices."
+            place="--data",
+            rule="no data given",
+            remedy="Give a file: --data prices.csv, dataset:prices, or yahoo:AAPL.",
         )
     models = _models(config)
     finals = ["recommended", *models, *([] if config.ensemble == "none" else [ENSEMBLE])]
@@ -253,6 +259,7 @@ def prepare(
     parallel.ready(config.workers)
     check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
+    reading = replace(reading, frame=with_closed_days(reading.frame))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
     ahead = config.data.future if future is None else future
@@ -265,6 +272,7 @@ def prepare(
         positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
     notes += leak_notes(reading.frame, folds.plan.horizon)
+    notes += transform_notes(config.transform, reading.frame, folds.all[0].positions(len(reading.frame.items)))
     if final:
         require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)
@@ -272,6 +280,12 @@ def prepare(
         check_tuning(prepared)
     watch.plan(prepared)
     return prepared
+
+
+def _dated(config: RunConfig) -> RunConfig:
+    """With the days that a source outside this machine is asked for, so that a later run asks for the same."""
+    start, end = sources.period(config.data.path, config.data.start, config.data.end, config.data.freq or "")
+    return config.model_copy(update={"data": config.data.model_copy(update={"start": start, "end": end})})
 
 
 def _models(config: RunConfig) -> dict[str, Forecaster]:

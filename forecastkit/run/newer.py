@@ -15,16 +15,27 @@ from forecastkit.run.saved_model import SavedModel
 __all__ = ["read_future", "read_newer", "reading_of"]
 
 
-def read_newer(folder: RunFolder, model: SavedModel, data: Any, options: ReadOptions | None = None) -> SeriesFrame:
+def read_newer(
+    folder: RunFolder, model: SavedModel, data: Any, join: str | None = None, *, options: ReadOptions | None = None
+) -> SeriesFrame:
     """A short file is enough: columns and frequency come from the run.
 
     Args:
+        join: where the scores of the run are now; None = where they were.
         options: of ``reading_of``, where they are at hand.
 
     Raises:
         DataError: it lacks the columns of the run's file, or cannot be read.
+        ConfigError: scores for a run that has none.
     """
-    return read(data, options or reading_of(folder, model)).frame
+    options = options or reading_of(folder, model)
+    if join is not None:
+        if not options.join:
+            raise ConfigError(
+                place="--join", rule="this run has no joined scores", remedy="Fit again with --join scores.csv."
+            )
+        options = replace(options, join=join)
+    return read(data, options).frame
 
 
 def read_future(folder: RunFolder, model: SavedModel, future: Any, options: ReadOptions | None = None) -> SavedModel:
@@ -48,9 +59,10 @@ def read_future(folder: RunFolder, model: SavedModel, future: Any, options: Read
 def reading_of(folder: RunFolder, model: SavedModel) -> ReadOptions:
     """How the run's own file was read, every choice that was found written out."""
     settings = dict(folder.facts().get("config", {}).get("data", {}))
-    for key in ("path", "future"):
+    # What is newer lies after the range that was fitted.
+    for key in ("path", "future", "start", "end"):
         settings.pop(key, None)
-    for key in ("known", "past", "static"):
+    for key in ("known", "past", "static", "join_columns"):
         settings[key] = tuple(settings.get(key, ()))
     options = ReadOptions(**settings)
     profile = folder.json("profile.json")

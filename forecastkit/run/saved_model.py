@@ -18,10 +18,12 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import ConfigError, DataError, ForecastkitError, ModelFileError, near
 from forecastkit.forecasting.backtest import forecast_frame, forecast_from_ends
 from forecastkit.forecasting.calendar import Calendar
+from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.run.ahead import FILL_IN, require_future
+from forecastkit.forecasting.time_features import with_closed_days
+from forecastkit.run.ahead import FILL_IN
 
 __all__ = ["SavedModel"]
 
@@ -57,6 +59,21 @@ class SavedModel:
         Raises:
             ConfigError: more steps than the model was fitted for.
         """
+        steps = self.steps(horizon)
+        require_future(self.frame, steps + self.gap, self.fill_in)
+        points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
+        points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
+        quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
+        if self.intervals is not None:
+            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
+        return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
+
+    def steps(self, horizon: int | None) -> int:
+        """Steps that are forecast; None = all.
+
+        Raises:
+            ConfigError: more than the model was fitted for.
+        """
         steps = self.horizon if horizon is None else horizon
         if not 1 <= steps <= self.horizon:
             raise ConfigError(
@@ -65,13 +82,7 @@ class SavedModel:
                 rule=f"this model forecasts 1 to {self.horizon} steps",
                 remedy=f"Fit again with --horizon {steps}." if steps > self.horizon else "",
             )
-        require_future(self.frame, steps + self.gap, self.fill_in)
-        points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
-        points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
-        quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
-        if self.intervals is not None:
-            quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
-        return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
+        return steps
 
     def save(self, folder: Path) -> None:
         """Write the three files."""
@@ -100,6 +111,7 @@ class SavedModel:
                 "static": list(self.frame.static),
                 "country": self.frame.country,
                 "n_ahead": len(calendar.ahead),
+                "closed": list(calendar.closed),
             },
             "facts": self.facts,
         }
@@ -137,6 +149,7 @@ class SavedModel:
                 intervals,
                 int(meta["season_length"]),
                 meta["facts"],
+                kind=kind,
             )
         except ForecastkitError:
             raise
@@ -183,7 +196,7 @@ class SavedModel:
             holidays=old.country,
         )
         merged = read(rows, options).frame
-        merged = replace(merged, target_name=old.target_name, name=old.name)
+        merged = with_closed_days(replace(merged, target_name=old.target_name, name=old.name))
         return replace(self, frame=merged, fitted=self.fitted.update(merged))
 
 
@@ -217,7 +230,8 @@ def _frame(folder: Path, stamps: np.ndarray, meta: dict[str, Any]) -> SeriesFram
         instants = pd.Index(stamps, dtype="int64")
     n = len(instants) - int(facts.get("n_ahead", 0))
     sessions = tuple((int(a), int(b)) for a, b in facts["sessions"])
-    calendar = Calendar(str(facts["freq"]), instants[:n], sessions, instants[n:])
+    closed = tuple(map(str, facts.get("closed", ())))
+    calendar = Calendar(str(facts["freq"]), instants[:n], sessions, instants[n:], closed)
     calendar.future(1)  # a frequency that is none shows here, not in the first forecast
     future = meta.get("future_sha256")
     return SeriesFrame(

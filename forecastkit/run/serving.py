@@ -106,7 +106,7 @@ class ForecastService:
 
         model = self.saved
         if history:
-            model = model.with_newer(read_newer(self.folder, model, pd.DataFrame(history), self.options))
+            model = model.with_newer(read_newer(self.folder, model, pd.DataFrame(history), options=self.options))
         if future:
             model = read_future(self.folder, model, pd.DataFrame(future), self.options)
         return _rows(model.forecast(horizon))

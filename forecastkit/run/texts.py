@@ -227,7 +227,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
     about = [[w["rows"], len(e.table)], *([shown(k, 60), n] for k, n in e.table.counts().items())]
     about += [[w["skipped"].format(reason=k), n] for k, n in e.table.skipped.items()]
     about += [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
-    about += [[w["final"], ", ".join(f"{n}: {s} steps" if s else n for n, s in facts["final"].items())]]
+    about += [[w["final"], ", ".join(f"{n}: {s} {w['steps']}" if s else n for n, s in facts["final"].items())]]
     sections.append(
         Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
     )
@@ -279,7 +279,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "reliability": "Can its probabilities be believed?", "mistakes": "What went wrong", "no_mistakes": "Nothing, on these texts.",
         "mistake_heads": ["text", "it was", "it said", "how sure"], "more": "More of them", "data": "Data and run",
         "data_said": "Texts that differ in case, digits or signs alone are always in the same part.", "rows": "texts",
-        "skipped": "left out or changed: {reason}", "part": "part: {part}", "final": "fitted on all rows", "settings": "All settings",
+        "skipped": "left out or changed: {reason}", "part": "part: {part}", "final": "fitted on all rows", "steps": "steps", "settings": "All settings",
         "accuracy": "right", "macro_said": "mean over the classes", "ece": "calibration error", "ece_said": "0 is best", "tested": "texts tested",
     },
     "es": {
@@ -289,7 +289,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "reliability": "¿Se puede creer en sus probabilidades?", "mistakes": "Lo que falló", "no_mistakes": "Nada, en estos textos.",
         "mistake_heads": ["texto", "era", "dijo", "seguridad"], "more": "Más", "data": "Datos y ejecución",
         "data_said": "Los textos que solo difieren en mayúsculas, cifras o signos están siempre en la misma parte.", "rows": "textos",
-        "skipped": "omitidos o cambiados: {reason}", "part": "parte: {part}", "final": "ajustado con todas las filas",
+        "skipped": "omitidos o cambiados: {reason}", "part": "parte: {part}", "final": "ajustado con todas las filas", "steps": "pasos",
         "settings": "Todos los ajustes", "accuracy": "aciertos", "macro_said": "media de las clases", "ece": "error de calibración",
         "ece_said": "0 es lo mejor", "tested": "textos de prueba",
     },

@@ -17,6 +17,7 @@ from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
+from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def fit_language_model(
     """Compare a network with counted n-grams on the last tenth of a text, and write the run folder.
 
     Args:
-        level: ``word``, ``char`` or ``subword``.
+        level: ``word``, ``char``, ``subword`` or ``symbol``.
         vocabulary: tokens at most; 0 = 20,000 words, 4,000 pieces, all characters.
 
     Raises:
@@ -83,7 +84,7 @@ def fit_language_model(
     made = {name: create("language-model", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **wanted}.items()}
     path = _resolved(source)
     book = read_book(path)
-    if level != "char":
+    if level in ("word", "subword"):
         book = unwrapped(book)
     parts = _parts(book)
     size = vocabulary or {"word": 20_000, "subword": 4_000}.get(level, 100_000)
@@ -191,7 +192,7 @@ def _verdict(
             **out,
             "sentence": {
                 "en": [f"Use {use}. No network was compared."],
-                "es": [f"Use {use}. No se comparó ninguna red."],
+                "es": [f"Usa {use}. No se comparó ninguna red."],
             },
         }
     tested = min(networks, key=lambda n: chosen[n])
@@ -207,7 +208,7 @@ def _verdict(
     es = {"better": "predice mejor que", "worse": "predice peor que", "indistinguishable": "no se demuestra que prediga mejor ni peor que"}[word]  # fmt: skip
     said = {
         "en": [f"Use {use}.", f"{tested} {en} {reference}: {numbers} bits per character on the last tenth ({p}, bootstrap over blocks of {BLOCK})."],
-        "es": [f"Use {use}.", f"{tested} {es} {reference}: {numbers} bits por carácter en la última décima parte ({p}, bootstrap por bloques de {BLOCK})."],
+        "es": [f"Usa {use}.", f"{tested} {es} {reference}: {decimal_comma(numbers)} bits por carácter en la última décima parte ({decimal_comma(p)}, bootstrap por bloques de {BLOCK})."],
     }  # fmt: skip
     return {**out, "tested": tested, "word": word, **found, "bits_per_char": bpc, "sentence": said}
 
@@ -237,7 +238,7 @@ def _page(
     samples = []
     for temperature in (0.5, 0.8, 1.0):
         try:
-            samples.append([str(temperature), shown(generate(model, start, n_tokens=60 if facts["level"] != "char" else 240, temperature=temperature), 1200)])  # fmt: skip
+            samples.append([number(temperature, lang, 2), shown(generate(model, start, n_tokens=60 if facts["level"] != "char" else 240, temperature=temperature), 1200)])  # fmt: skip
         except DataError:
             break
     sections = [
@@ -250,7 +251,11 @@ def _page(
     about += [[w["vocabulary"], facts["vocabulary"]], [w["unknown"], percent(facts["unknown_in_report"], lang)]]
     sections.append(Section(w["data"], [Block(rows=about), Block(code=_yaml(facts), folded=w["settings"])]))
     key = [
-        (number(float(best["perplexity"]), lang), w["perplexity"], w["level"].format(level=facts["level"])),
+        (
+            number(float(best["perplexity"]), lang),
+            w["perplexity"],
+            w["level"].format(level=w["levels"][facts["level"]]),
+        ),
         (number(float(best["bits_per_char"]), lang, 4), w["bpc"], ""),
         (percent(float(best["top5"]), lang), w["top5"], w["sampled"]),
         (p_text(verdict["p_value"], lang) or "–", w["test"], verdict["reference"]),
@@ -268,7 +273,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "heads": ["model", "perplexity", "bits per character", "next token first", "among five", "time"],
         "samples": "What it writes", "samples_said": "After “{start}”, by temperature.", "sample_heads": ["temperature", "text"],
         "part": "tokens: {part}", "vocabulary": "vocabulary", "unknown": "unknown in the last tenth", "data": "Data and run",
-        "settings": "All settings", "perplexity": "perplexity", "level": "a {level}", "bpc": "bits per character",
+        "settings": "All settings", "perplexity": "perplexity", "level": "a {level}", "levels": {"word": "word", "char": "character", "subword": "piece of a word", "symbol": "symbol"}, "bpc": "bits per character",
         "top5": "next token among five", "sampled": "on a sample of places", "test": "bootstrap against",
     },
     "es": {
@@ -276,7 +281,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "heads": ["modelo", "perplejidad", "bits por carácter", "acierta el siguiente", "entre cinco", "tiempo"],
         "samples": "Lo que escribe", "samples_said": "Tras «{start}», por temperatura.", "sample_heads": ["temperatura", "texto"],
         "part": "unidades: {part}", "vocabulary": "vocabulario", "unknown": "desconocidas en la última décima parte",
-        "data": "Datos y ejecución", "settings": "Todos los ajustes", "perplexity": "perplejidad", "level": "por {level}",
+        "data": "Datos y ejecución", "settings": "Todos los ajustes", "perplexity": "perplejidad", "level": "por {level}", "levels": {"word": "palabra", "char": "carácter", "subword": "trozo de palabra", "symbol": "símbolo"},
         "bpc": "bits por carácter", "top5": "la siguiente entre cinco", "sampled": "en una muestra de lugares", "test": "bootstrap frente a",
     },
 }  # fmt: skip

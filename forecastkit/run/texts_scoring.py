@@ -77,11 +77,15 @@ def score_series(
     freq: str,
     text: str | None = None,
     out: str | Path | None = None,
+    each: bool = False,
 ) -> tuple[Path, int, int, list[str]]:
     """Write ``timestamp, sentiment, n_texts``; (file, texts, rows, notes).
 
     Each text counts for the first instant of ``freq`` at or after its own time, so that no row holds a text that came later.
     Sentiment is the mean of P(positive) - P(negative); an instant without texts is empty, not zero.
+
+    Args:
+        each: a row a text with its time as it was written, for ``fit --join`` with ``--close``; ``freq`` means nothing.
 
     Raises:
         DataError: unreadable file or times.
@@ -107,6 +111,17 @@ def score_series(
     if not known.any():
         raise DataError(place=str(data), rule="no row has both a time and a text")
     at = stamps[known]
+    path = Path(out or "sentiment.csv")
+    notes = []
+    if lost:
+        notes.append(f"{lost} rows without a readable time were left out.")
+    empty = int((~np.isfinite(value)).sum())
+    if empty:
+        notes.append(f"{empty} rows without text were left out.")
+    if each:
+        rows = pd.DataFrame({time: table[time][known].to_numpy(), "sentiment": value[known]})
+        write_csv(path, rows)
+        return path, int(known.sum()), len(rows), notes
     # Days of a business calendar or of weeks have no clock: the texts of a whole day belong to it.
     if not isinstance(offset, pd.tseries.offsets.Tick) or pd.Timedelta(offset) >= pd.Timedelta(days=1):
         at = at.dt.normalize()
@@ -124,14 +139,7 @@ def score_series(
             "n_texts": series["size"].fillna(0).astype(int).to_numpy(),
         }
     )
-    path = Path(out or "sentiment.csv")
     write_csv(path, result)
-    notes = []
-    if lost:
-        notes.append(f"{lost} rows without a readable time were left out.")
-    empty = int((~np.isfinite(value)).sum())
-    if empty:
-        notes.append(f"{empty} rows without text were left out.")
     return path, int(known.sum()), len(result), notes
 
 

@@ -22,6 +22,7 @@ from forecastkit.text.models import create
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import Fold, folds_of
+from forecastkit.wording import decimal_comma
 
 __all__ = [
     "ALWAYS",
@@ -205,7 +206,7 @@ def verdict_of(e: Evaluation) -> Verdict:
     labels = e.labels
     reference = REFERENCE if REFERENCE in good else "majority"
     if not networks:
-        said = {"en": [f"Use {use}. No network was compared."], "es": [f"Use {use}. No se comparó ninguna red."]}
+        said = {"en": [f"Use {use}. No network was compared."], "es": [f"Usa {use}. No se comparó ninguna red."]}
         return Verdict(use, reference, "", "indistinguishable", None, 0, 0, len(labels), said)
     tested = max(networks, key=lambda n: f1[n])
     right = {n: good[n].p.argmax(axis=1) == labels for n in (tested, reference)}
@@ -243,9 +244,11 @@ def _sentences(
             f"(McNemar, {p}).",
         ],
         "es": [
-            f"Use {use}.",
-            f"{es}: {a} % frente a {b} % de aciertos en {n} textos apartados; donde solo una acierta, {only} "
-            f"(McNemar, {p}).",
+            f"Usa {use}.",
+            decimal_comma(
+                f"{es}: {a} % frente a {b} % de aciertos en {n} textos apartados; donde solo una acierta, {only} "
+                f"(McNemar, {p})."
+            ),
         ],
     }
 

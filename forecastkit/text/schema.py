@@ -98,9 +98,11 @@ def read_columns(source: str | Path, *, sep: str | None = None) -> tuple[list[st
     return names, rows, lines
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, what: str = "a file with a header and rows") -> str:
     from forecastkit.reading.bytes import opened, read_text
 
+    if path.is_file() and not path.stat().st_size:
+        raise DataError(place=str(path), rule="the file is empty", remedy=f"Give {what}.")
     return bytes(read_text(path, opened(path)).content).decode("utf-8", errors="replace")
 
 
@@ -242,7 +244,7 @@ def read_book(source: str | Path) -> str:
         DataError: missing or empty.
     """
     path = Path(source)
-    text = clean(_content(path), lines=True)
+    text = clean(_content(path, "a file of running text"), lines=True)
     if is_empty(text):
         raise DataError(place=str(source), rule="the text is empty", remedy="Give a file of running text.")
     return text
@@ -254,7 +256,7 @@ def read_pairs(source: str | Path) -> Pairs:
     Raises:
         DataError: one column only, or nothing left.
     """
-    lines = _content(Path(source)).split("\n")
+    lines = _content(Path(source), "lines of source sentence, tab, translation").split("\n")
     cells = [line.rstrip("\r").split("\t") for line in lines if line.strip()]
     wide = sum(len(row) > 1 for row in cells)
     if not cells or 2 * wide < len(cells):

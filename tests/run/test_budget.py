@@ -204,3 +204,29 @@ class TestRun:
         line = capsys.readouterr().err
         assert said in line
         assert line.count("\n") == 1
+
+
+class TestBaselines:
+    def test_a_baseline_that_cannot_be_done_in_time_ends_early(self, monkeypatch):
+        """A second a series, 400 of them, 100 s: after ten it is clear."""
+        from forecastkit.forecasting.models import statistical
+
+        now = [0.0]
+        monkeypatch.setattr(statistical.time, "time", lambda: now[0])
+        pace = statistical._Pace(100.0, 400)
+        said = []
+        for done in range(1, 40):
+            now[0] += 30.0 if done == 1 else 1.0  # the first one loads its library
+            said.append(pace.is_hopeless(done))
+        assert said.index(True) + 1 == 2 * statistical.FEWEST_TIMED - 1
+        assert not any(statistical._Pace(None, 400).is_hopeless(k) for k in range(50))
+
+    def test_one_that_is_nearly_in_time_goes_on(self, monkeypatch):
+        from forecastkit.forecasting.models import statistical
+
+        now = [0.0]
+        monkeypatch.setattr(statistical.time, "time", lambda: now[0])
+        pace = statistical._Pace(100.0, 101)
+        for done in range(1, 90):
+            now[0] += 1.0
+            assert not pace.is_hopeless(done)

@@ -143,6 +143,18 @@ def test_score_makes_a_series_without_later_texts(reviews_run, tmp_path):
     assert series["sentiment"][2:4].isna().all()
 
 
+def test_score_of_each_text_keeps_its_time_as_it_was_written(reviews_run, tmp_path):
+    path, out = tmp_path / "news.csv", tmp_path / "each.csv"
+    times = ["2024-03-01T14:15:00-05:00", "2024-03-01 18:00", "soon"]
+    rows = pd.DataFrame({"published": times, "text": ["It is great, I would buy it again"] * 3})
+    rows.to_csv(path, index=False)
+    words = ["text", "score", str(reviews_run), "--data", str(path), "--time", "published", "--each", "--out", str(out)]
+    assert main(words) == 0
+    series = pd.read_csv(out)
+    assert series["published"].tolist() == times[:2]
+    assert (series["sentiment"] > 0).all()
+
+
 def write(path, rows, header="text,label"):
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return str(path)
@@ -219,11 +231,34 @@ def test_the_terminal_shows_data_leaderboard_and_answer(tmp_path, capsys):
     assert "Informe" in out
 
 
-def test_an_empty_book_is_one_line(tmp_path, capsys):
-    for k, content in enumerate(("", " \n\n\u200b", "three short words")):
-        path = tmp_path / f"{k}.txt"
-        path.write_text(content, encoding="utf-8")
-        assert one_line_error(capsys, ["text", "fit", "--task", "language-model", "--data", str(path)])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "Give a file of running text"),
+        (" \n\n\u200b", "the text is empty"),
+        ("three short words", "tokens to learn from"),
+    ],
+)
+def test_an_empty_book_is_one_line(content, said, tmp_path, capsys):
+    path = tmp_path / "book.txt"
+    path.write_text(content, encoding="utf-8")
+    assert said in one_line_error(capsys, ["text", "fit", "--task", "language-model", "--data", str(path)])
+
+
+def test_a_book_of_one_long_line_and_few_words(tmp_path, capsys):
+    path = tmp_path / "line.txt"
+    path.write_text("uno dos \u202e\u200f\x07" * 30_000, encoding="utf-8")
+    out = str(tmp_path / "run")
+    words = ["text", "fit", "--task", "language-model", "--data", str(path), "--quiet", "--out", out, "models={}"]
+    assert main(words) == 0
+    capsys.readouterr()
+    # More asked for than there are words: what is only a mark of the vocabulary is never said.
+    assert main(["text", "complete", out, "uno", "--top", "9"]) == 0
+    said = capsys.readouterr().out
+    assert said.split()[1] == "dos"
+    assert "<" not in said
+    assert main(["text", "generate", out, "\u202edos", "--tokens", "3", "--temperature", "0"]) == 0
+    assert capsys.readouterr().out == "dos uno dos uno\n"
 
 
 def test_examples_are_there():

@@ -6,7 +6,7 @@ import pytest
 
 from forecastkit.cli import main
 from forecastkit.errors import ForecastkitError
-from forecastkit.run.texts_config import load_text_config
+from forecastkit.run.texts_settings import text_settings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "text").glob("*.yaml"))
 SMALL = {
@@ -18,7 +18,7 @@ SMALL = {
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_config_loads_and_runs_small(path, tmp_path):
-    settings = load_text_config(path)
+    settings = text_settings(path)
     small = [f"models.{n}.{k}={v}" for n in settings["models"] for k, v in SMALL[settings["task"]].items()]
     out = tmp_path / "run"
     assert main(["text", "fit", "--config", str(path), "--quiet", "--out", str(out), *small]) == 0
@@ -34,10 +34,10 @@ def test_mistakes_are_named(tmp_path, text, said):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(ForecastkitError, match=said) as error:
-        load_text_config(path)
+        text_settings(path)
     assert "\n" not in str(error.value)
 
 
 def test_words_win_over_the_file():
-    settings = load_text_config(CONFIGS[0], values={"seed": 5}, overrides=["models.gru.hidden=7", "lang=es"])
+    settings = text_settings(CONFIGS[0], {"seed": 5}, ["models.gru.hidden=7", "lang=es"])
     assert (settings["seed"], settings["lang"], settings["models"]["gru"]["hidden"]) == (5, "es", 7)

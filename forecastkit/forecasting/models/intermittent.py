@@ -23,7 +23,7 @@ class _Flat:
 
     model: Any
 
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
         out = np.full((len(n_known), horizon), np.nan)
         for k, n in enumerate(n_known):
             # Rows that were not observed are no zeros: they are left out.
@@ -49,7 +49,7 @@ class Croston(StatisticalForecaster):
     variant: Literal["classic", "sba", "optimized"] = "classic"
     complexity: ClassVar[int] = 4
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
+    def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
         from statsforecast.models import CrostonClassic, CrostonOptimized, CrostonSBA
 
         return _Flat({"classic": CrostonClassic, "sba": CrostonSBA, "optimized": CrostonOptimized}[self.variant]())
@@ -81,7 +81,7 @@ class Tsb(StatisticalForecaster):
                     place=f"model tsb, option {name}", value=str(value), rule="a number above 0 and up to 1 is needed"
                 )
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
+    def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
         from statsforecast.models import TSB
 
         known = y[np.isfinite(y)]

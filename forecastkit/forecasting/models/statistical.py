@@ -6,6 +6,8 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
   are known at the cutoff. After the last observed row the horizon is counted on.
 - A constant history is forecast as itself, and by its last value where it moves before the next refit.
 - ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
+- Covariates that are known ahead are read by ``auto_arima`` and ``arima`` alone: a linear regression with ARIMA errors,
+  the same differences or phase means taken from the columns as from the target; ``models.regressors`` has the columns.
 - A season longer than ``longest_season`` is taken out first and put back after; the rest is modelled without a season.
   It is said in ``info["note"]``. ARIMA takes the difference to the last season; ETS and theta, and all where the season is
   longer than ``MOST_DIFFERENCED``, additive phase means (classical decomposition) of the last ``RECENT_SEASONS``.
@@ -13,10 +15,11 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
 
 from __future__ import annotations
 
+import importlib
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -26,6 +29,7 @@ import numpy as np
 
 from forecastkit import parallel, runtime
 from forecastkit.errors import ConfigError, FitError
+from forecastkit.forecasting.models.regressors import Design, Regressors
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
@@ -36,6 +40,8 @@ DIFFERENCE, PROFILE = "difference", "decomposition"
 MOST_DIFFERENCED = 60
 """A longer season is seen too few times for the noise of a single last one."""
 RECENT_SEASONS = 10
+FEWEST_TIMED, HOPELESS = 5, 1.5
+"""Series that say how long the others take, and how much more than what is left of the time that must be."""
 PILOT, WORTH_PROCESSES = 1.0, 5.0
 """Seconds of work that are done here first, and seconds that must be left for worker processes to pay."""
 CHUNK_SECONDS = 1.0
@@ -46,22 +52,31 @@ MOST_CHUNKS = 64
 class LocalModel(Protocol):
     """A model of one series."""
 
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
-        """[F, H] after the first ``n_known`` [F] rows of y, parameters unchanged."""
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
+        """[F, H] after the first ``n_known`` [F] rows of y, parameters unchanged.
+
+        Args:
+            x: [n, K] columns known ahead, row by row like y and H rows beyond the last cutoff; None = none are read.
+        """
         ...
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    # When it is imported it asks that its warnings be always shown, which must not happen within the filter.
+    importlib.import_module("statsmodels.tools.sm_exceptions")
     with runtime.one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
-def _trim(y: np.ndarray) -> np.ndarray:
-    """Without unobserved rows before the first and after the last observed one."""
+def _trimmed(y: np.ndarray, most: int) -> slice:
+    """At most ``most`` rows, from an observed one to the last observed one."""
     seen = np.flatnonzero(np.isfinite(y))
-    return y[seen[0] : seen[-1] + 1] if len(seen) else y[:0]
+    if not len(seen):
+        return slice(0, 0)
+    end = int(seen[-1]) + 1
+    return slice(int(seen[seen >= end - most][0]), end)
 
 
 def _bridge(y: np.ndarray) -> np.ndarray:
@@ -97,16 +112,33 @@ def _recent(season: int, most: int) -> int:
     return min(most, RECENT_SEASONS * season) if season <= MOST_DIFFERENCED else most
 
 
+def _deseasoned(y: np.ndarray, season: int, how: str, most: int) -> np.ndarray:
+    """A series, or each column of several, with its season taken out."""
+    if how == DIFFERENCE:
+        return np.asarray(y[season:] - y[:-season])
+    if not how:
+        return y
+    if y.ndim > 1:
+        return np.stack([_deseasoned(column, season, how, most) for column in y.T], axis=1)
+    return np.asarray(y - _profile(y, season, _recent(season, most))[np.arange(len(y)) % season])
+
+
 @dataclass(frozen=True, eq=False)
 class _Forwarded:
-    """A statsforecast model; ``forward`` runs it over longer history."""
+    """A statsforecast model; ``forward`` runs it over longer history.
+
+    Args:
+        design: columns of the regression; None = the model is one of the series alone.
+    """
 
     model: Any
     max_history: int
     season: int
     adjusted: str
+    design: Design | None = None
 
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
+        columns = None if self.design is None or x is None else self.design.of(x)
         out = np.full((len(n_known), horizon), np.nan)
         for k, n in enumerate(n_known):
             known = y[: max(0, n)]
@@ -121,25 +153,36 @@ class _Forwarded:
             if np.ptp(past) == 0:
                 out[k] = past[-1]
                 continue
-            out[k] = self._ahead(past, horizon + trailing)[trailing:]
+            own = None if columns is None else columns[first : int(n) + horizon]
+            out[k] = self._ahead(past, horizon + trailing, own)[trailing:]
         return out
 
-    def _ahead(self, past: np.ndarray, steps: int) -> np.ndarray:
+    def _ahead(self, past: np.ndarray, steps: int, x: np.ndarray | None) -> np.ndarray:
         if self.model is None:  # constant when fitted and not any more: one such series does not fail the others
             return np.full(steps, past[-1])
         m = self.season
         if not self.adjusted:
-            return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
+            return self._forward(past, steps, x)
         if self.adjusted == DIFFERENCE and len(past) > 2 * m:
-            change = np.asarray(self.model.forward(y=past[m:] - past[:-m], h=steps)["mean"], dtype=np.float64)
+            change = self._forward(past[m:] - past[:-m], steps, None if x is None else x[m:] - x[:-m])
             out = np.r_[past, np.empty(steps)]
             for t in range(len(past), len(out)):
                 out[t] = out[t - m] + change[t - len(past)]
             return out[len(past) :]
         season = _profile(past, m, _recent(m, self.max_history))
         phase = np.arange(len(past) + steps) % self.season
-        rest = self.model.forward(y=past - season[phase[: len(past)]], h=steps)["mean"]
-        return np.asarray(rest, dtype=np.float64) + season[phase[len(past) :]]
+        if x is not None:
+            most = _recent(m, self.max_history)
+            x = x - np.stack([_profile(column[: len(past)], m, most)[phase] for column in x.T], axis=1)
+        return self._forward(past - season[phase[: len(past)]], steps, x) + season[phase[len(past) :]]
+
+    def _forward(self, past: np.ndarray, steps: int, x: np.ndarray | None) -> np.ndarray:
+        """[steps] after ``past`` [n]; columns [n + steps, k]."""
+        if x is None:
+            return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
+        n = len(past)
+        found = self.model.forward(y=past, h=steps, X=np.ascontiguousarray(x[:n]), X_future=np.ascontiguousarray(x[n:]))
+        return np.asarray(found["mean"], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,8 +192,9 @@ class _Filtered:
     result: Any
     centre: float
     spread: float
+    design: Design | None = None
 
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int) -> np.ndarray:
+    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
         out = np.full((len(n_known), horizon), np.nan)
         usable = (n_known > 0) & np.isfinite(y[: max(1, int(n_known.max(initial=1)))]).any()
         if not usable.any():
@@ -158,11 +202,18 @@ class _Filtered:
         first = int(np.flatnonzero(np.isfinite(y))[0])
         upto = int(n_known.max())
         scaled = (np.r_[y, np.full(max(0, upto - len(y)), np.nan)][first:upto] - self.centre) / self.spread
+        columns = None if self.design is None or x is None else self.design.of(x)
         with _quiet():
-            filtered = self.result.apply(scaled).filter_results
+            past = None if columns is None else columns[first:upto]
+            filtered = self.result.apply(scaled, exog=past).filter_results
+        # What the covariates add is the mean of each row, beside the constant.
+        level = filtered.obs_intercept[0, -1:]
+        if columns is not None:
+            effect = columns @ self.result.params[self._first_column :][: columns.shape[1]]
+            level = level - effect[upto - 1] + effect
         states = filtered.predicted_state
         design, transition = filtered.design[:, :, -1], filtered.transition[:, :, -1]
-        intercepts = filtered.obs_intercept[:, -1], filtered.state_intercept[:, -1]
+        intercept = filtered.state_intercept[:, -1]
         for k, n in enumerate(n_known):
             if n <= first:
                 continue
@@ -173,21 +224,31 @@ class _Filtered:
                 continue
             state = states[:, int(n) - first]
             for h in range(horizon):
-                out[k, h] = (design @ state + intercepts[0])[0]
-                state = transition @ state + intercepts[1]
+                out[k, h] = (design @ state)[0] + (level[0] if columns is None else level[int(n) + h])
+                state = transition @ state + intercept
             out[k] = out[k] * self.spread + self.centre
         return out
+
+    @property
+    def _first_column(self) -> int:
+        """Where the coefficients of the columns begin; a constant comes first."""
+        return int(self.result.param_names[0] == "const")
 
 
 @dataclass(frozen=True, eq=False)
 class _FittedLocal:
-    """One model a series."""
+    """One model a series.
+
+    Args:
+        regressors: how known covariates become columns; None = they are not read.
+    """
 
     forecaster: StatisticalForecaster
     models: dict[str, LocalModel]
-    train: dict[str, np.ndarray]
+    train: dict[str, _History]
     season_length: int
     horizon: int
+    regressors: Regressors | None = None
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
     deadline: float | None = None
@@ -197,12 +258,14 @@ class _FittedLocal:
         store = frame.store
         at = np.asarray(cutoffs, dtype=np.int64)
         out = np.full((len(at), len(store), self.horizon), np.nan)
+        columns = _columns(self.regressors, frame, self.horizon)
         for i, item in enumerate(store.items):
             if item not in self.models:
                 continue
             _in_time(self.deadline, i, len(store))
+            n_known = at - store.starts[i] + 1
             with _quiet():
-                out[:, i] = self.models[item].forecast(store.series(i), at - store.starts[i] + 1, self.horizon)
+                out[:, i] = self.models[item].forecast(store.series(i), n_known, self.horizon, columns[i])
         return out
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
@@ -216,10 +279,14 @@ class _FittedLocal:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """The rows it was fitted to: fitting again gives the same parameters, and no code is stored."""
         items = list(self.train)
-        values = [self.train[item] for item in items]
+        values = [self.train[item].y for item in items]
         offsets = np.cumsum([0, *map(len, values)]).astype(np.int64)
         arrays = {"train": np.concatenate([np.zeros(0), *values]), "offsets": offsets}
-        return arrays, {"items": items, "season_length": self.season_length, "horizon": self.horizon}
+        meta = {"items": items, "season_length": self.season_length, "horizon": self.horizon}
+        if self.regressors is not None:
+            arrays["columns"] = np.concatenate([x for item in items if (x := self.train[item].x) is not None])
+            meta["regressors"] = self.regressors.to_dict()
+        return arrays, meta
 
 
 def _in_time(deadline: float | None, done: int, total: int) -> None:
@@ -229,8 +296,36 @@ def _in_time(deadline: float | None, done: int, total: int) -> None:
 
 def _out_of_time(done: int, total: int) -> FitError:
     return FitError(
-        place="time budget", rule=f"used up after {done} of {total} series", remedy="Raise baseline_seconds."
+        place="time budget",
+        rule=f"used up, or too little to go on, after {done} of {total} series",
+        remedy="Raise baseline_seconds, or the time limit.",
     )
+
+
+class _Pace:
+    """Whether the rest of the series can be done in time; the first ones also load libraries, and do not count.
+
+    Args:
+        until: ``time.time()``; None = no limit.
+    """
+
+    def __init__(self, until: float | None, total: int) -> None:
+        self.until, self.total = until, total
+        self.begun: tuple[float, int] | None = None
+
+    def is_hopeless(self, done: int) -> bool:
+        """Asked after ``done`` series; says yes only where half as much time again would not do."""
+        if self.until is None:
+            return False
+        now = time.time()
+        if done < FEWEST_TIMED or self.begun is None:
+            self.begun = (now, done)
+            return False
+        since, before = self.begun
+        if done - before < FEWEST_TIMED:
+            return False
+        needed = (now - since) / (done - before) * (self.total - done)
+        return needed > HOPELESS * (self.until - now)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,12 +344,31 @@ class LocalFit:
 
 
 @dataclass(frozen=True, eq=False)
-class _Unit:
-    """One series of one fit; ``train`` None = too short to learn from."""
+class _History:
+    """What one series' model learns from.
 
-    train: np.ndarray | None
+    Args:
+        y: [n] rows.
+        x: [n, K] columns of known covariates; None = they are not read.
+    """
+
+    y: np.ndarray
+    x: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Unit:
+    """One series of one fit; ``train`` None = too short to learn from; ``x`` as ``LocalModel.forecast``."""
+
+    train: _History | None
     y: np.ndarray
     n_known: np.ndarray
+    x: np.ndarray | None = None
+
+
+def _columns(regressors: Regressors | None, frame: SeriesFrame, horizon: int) -> Sequence[np.ndarray | None]:
+    """[I] columns of each item, with those of ``horizon`` rows after the calendar's end."""
+    return [None] * len(frame.items) if regressors is None else regressors.columns(frame, horizon)
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,10 +393,10 @@ def _work(
             started = time.perf_counter()
             model, points = None, np.full((len(unit.n_known), horizon), np.nan)
             if unit.train is not None:
-                model = forecaster._fit_series(unit.train, season_length)
+                model = forecaster._fit_series(unit.train.y, season_length, unit.train.x)
             between = time.perf_counter()
             if model is not None and len(unit.n_known):
-                points = model.forecast(unit.y, unit.n_known, horizon)
+                points = model.forecast(unit.y, unit.n_known, horizon, unit.x)
             out.append(_Done(model, points, between - started, time.perf_counter() - between))
     return out
 
@@ -299,7 +413,6 @@ class StatisticalForecaster:
     family: ClassVar[str] = "statistical"
     point: ClassVar[str] = "mean"
     complexity: ClassVar[int] = 10
-    capabilities: ClassVar[Capabilities] = Capabilities()
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
     fewest: ClassVar[int] = FEWEST_ROWS
@@ -310,27 +423,41 @@ class StatisticalForecaster:
                 place="option max_history", value=str(self.max_history), rule="at least 20 rows are needed"
             )
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """No covariates, unless a model says otherwise."""
+        return Capabilities()
+
     def _library_model(self, season: int) -> Any:
         raise ConfigError(place=type(self).__name__, rule="not a model by itself")
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
+    def _with_columns(self, y: np.ndarray, x: np.ndarray, season: int) -> Any:
+        """The library's model of y, fitted with columns."""
+        raise ConfigError(place=type(self).__name__, rule="reads no covariates")
+
+    def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
         past = _bridge(y)
         adjusted = self._adjustment(season_length, len(past))
         if np.ptp(past) == 0:
             return _Forwarded(None, self.max_history, season_length, adjusted)
         season = 1 if adjusted or len(past) < 2 * season_length + 1 else season_length
-        if adjusted == DIFFERENCE:
-            past = past[season_length:] - past[:-season_length]
-            if np.ptp(past) == 0:  # the same in every season: nothing is left to model
-                past = past + np.linspace(-1e-9, 1e-9, len(past))
-        elif adjusted:
-            phase = np.arange(len(past)) % season_length
-            past = past - _profile(past, season_length, _recent(season_length, self.max_history))[phase]
-        return _Forwarded(self._library_model(season).fit(past), self.max_history, season_length, adjusted)
+        take_out = partial(_deseasoned, season=season_length, how=adjusted, most=self.max_history)
+        past = take_out(past)
+        if adjusted == DIFFERENCE and np.ptp(past) == 0:  # the same in every season: nothing is left to model
+            past = past + np.linspace(-1e-9, 1e-9, len(past))
+        design = None if x is None else Design.fit(x, take_out)
+        model = None
+        if design is not None and x is not None:
+            # Columns that the library cannot take, which it says by a bare Exception, are worth a model without them.
+            with suppress(Exception):
+                model = self._with_columns(past, np.ascontiguousarray(take_out(design.of(x))), season)
+        if model is None:
+            design, model = None, self._library_model(season).fit(past)
+        return _Forwarded(model, self.max_history, season_length, adjusted, design)
 
-    def _fit_quietly(self, y: np.ndarray, season_length: int) -> LocalModel:
+    def _fit_quietly(self, one: _History, season_length: int) -> LocalModel:
         with _quiet():
-            return self._fit_series(y, season_length)
+            return self._fit_series(one.y, season_length, one.x)
 
     def _adjustment(self, season_length: int, n: int) -> str:
         if season_length <= self.longest_season:
@@ -343,10 +470,13 @@ class StatisticalForecaster:
         how = self._adjustment(season_length, self.max_history)
         return f"season {season_length} taken out by {how} first" if how else ""
 
-    def _said(self, season_length: int, models: dict[str, LocalModel]) -> str:
+    def _said(self, season_length: int, models: dict[str, LocalModel], *, reads: bool) -> str:
         flat = sum(isinstance(m, _Forwarded) and m.model is None for m in models.values())
         constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
-        return "; ".join(filter(None, [self._note(season_length), constant if flat else ""]))
+        without = sum(getattr(m, "design", None) is None for m in models.values()) if reads else 0
+        unread = f"no known covariate of use in {without} of {len(models)} series"
+        notes = [self._note(season_length), constant if flat else "", unread if without else ""]
+        return "; ".join(filter(None, notes))
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedLocal:
         """See ``Forecaster.fit``.
@@ -371,7 +501,7 @@ class StatisticalForecaster:
         done = self._stream(fits, horizon, total, context)
         started, n_done = time.perf_counter(), 0
         for one in fits:
-            store, train = one.frame.store, self._training(one.train)
+            store, (train, regressors) = one.frame.store, self._training(one.train)
             if not train:
                 raise FitError(place="history", rule=f"no series has {self.fewest} observed rows")
             found = []
@@ -382,9 +512,9 @@ class StatisticalForecaster:
                 n_done += 1
                 found.append(unit)
             models = {item: d.model for item, d in zip(store.items, found) if d.model is not None}
-            info = {"note": self._said(one.train.season_length, models)}
             season = one.train.season_length
-            fitted = _FittedLocal(self, models, train, season, horizon, info, deadline=context.deadline)
+            info = {"note": self._said(season, models, reads=regressors is not None)}
+            fitted = _FittedLocal(self, models, train, season, horizon, regressors, info, deadline=context.deadline)
             points = np.stack([d.points for d in found], axis=1)
             # Workers go side by side: the wall clock's time, in the proportion of theirs.
             now = time.perf_counter()
@@ -392,29 +522,32 @@ class StatisticalForecaster:
             yield fitted, points, share * (now - started), (1 - share) * (now - started)
             started = now
 
-    def _training(self, frame: SeriesFrame) -> dict[str, np.ndarray]:
-        """Item -> the rows that its model learns from; items that are too short are absent."""
+    def _training(self, frame: SeriesFrame) -> tuple[dict[str, _History], Regressors | None]:
+        """(item -> what its model learns from, items that are too short being absent; how covariates are read)."""
         store, train = frame.store, {}
+        regressors = Regressors.fit(frame) if self.capabilities.known else None
+        columns = _columns(regressors, frame, 0)
         for i, item in enumerate(store.items):
-            y = _trim(store.series(i))
+            y, x = store.series(i), columns[i]
             # The cut must begin with an observed row too.
-            y = _trim(y[-self.max_history :])
-            if np.isfinite(y).sum() >= self.fewest:
-                train[item] = y
-        return train
+            rows = _trimmed(y, self.max_history)
+            if np.isfinite(y[rows]).sum() >= self.fewest:
+                train[item] = _History(y[rows], None if x is None else x[rows])
+        return train, regressors
 
-    def _units(self, fits: Sequence[LocalFit]) -> Iterator[_Unit]:
+    def _units(self, fits: Sequence[LocalFit], horizon: int) -> Iterator[_Unit]:
         for one in fits:
-            store, train = one.frame.store, self._training(one.train)
+            store, (train, regressors) = one.frame.store, self._training(one.train)
+            columns = _columns(regressors, one.frame, horizon)
             for i, item in enumerate(store.items):
-                yield _Unit(train.get(item), store.series(i), one.at[:, i] - store.starts[i] + 1)
+                yield _Unit(train.get(item), store.series(i), one.at[:, i] - store.starts[i] + 1, columns[i])
 
     def _stream(self, fits: Sequence[LocalFit], horizon: int, total: int, context: FitContext) -> Iterator[_Done]:
         """What becomes of every unit, in order; ends early where the time is used up."""
         until = None if context.deadline is None else time.time() + context.deadline - time.monotonic()
         season = fits[0].train.season_length if fits else 1
-        work = partial(_work, self, season, horizon, until)
-        units, started, n_done, workers = self._units(fits), time.perf_counter(), 0, context.workers
+        work, pace = partial(_work, self, season, horizon, until), _Pace(until, total)
+        units, started, n_done, workers = self._units(fits, horizon), time.perf_counter(), 0, context.workers
         local = workers.engine == "local"
         while local and n_done < total and (workers.here or time.perf_counter() - started < PILOT):
             found = work([next(units)])
@@ -422,6 +555,8 @@ class StatisticalForecaster:
                 return
             n_done += 1
             context.progress(n_done, total, "series")
+            if pace.is_hopeless(n_done):
+                return
             yield found[0]
         rest, each = total - n_done, (time.perf_counter() - started) / max(1, n_done)
         if not rest:
@@ -437,32 +572,66 @@ class StatisticalForecaster:
             n_done += len(found)
             context.progress(n_done, total, "series")
             yield from found
-            if len(found) < expected:
+            if len(found) < expected or pace.is_hopeless(n_done):
                 return
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLocal:
         """See ``Forecaster.restore``."""
         ends = arrays["offsets"]
-        train = {str(item): arrays["train"][ends[k] : ends[k + 1]] for k, item in enumerate(meta["items"])}
+        columns, train = arrays.get("columns"), {}
+        for k, item in enumerate(meta["items"]):
+            rows = slice(int(ends[k]), int(ends[k + 1]))
+            train[str(item)] = _History(arrays["train"][rows], None if columns is None else columns[rows])
         season = int(meta["season_length"])
-        models = {item: self._fit_quietly(y, season) for item, y in train.items()}
-        return _FittedLocal(self, models, train, season, int(meta["horizon"]), {"note": self._said(season, models)})
+        regressors = Regressors.from_dict(meta["regressors"]) if "regressors" in meta else None
+        models = {item: self._fit_quietly(one, season) for item, one in train.items()}
+        info = {"note": self._said(season, models, reads=regressors is not None)}
+        return _FittedLocal(self, models, train, season, int(meta["horizon"]), regressors, info)
 
 
 @dataclass(frozen=True)
 class AutoArima(StatisticalForecaster):
     """ARIMA with orders chosen stepwise by AICc.
 
-    Source: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03.
+    Covariates that are known ahead enter a linear regression with ARIMA errors. Its orders are chosen on what a regression
+    of the changes leaves of the series, as the search with all columns takes five times as long; then all coefficients are
+    estimated together.
+
+    Args:
+        covariates: read what is known ahead.
+
+    Sources: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03; Hyndman and Athanasopoulos (2021), Forecasting:
+    principles and practice, chapter 10.
     """
 
+    covariates: bool = True
     complexity: ClassVar[int] = 20
     differences: ClassVar[bool] = True
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Known covariates, if asked."""
+        return Capabilities(known=self.covariates, categorical=self.covariates)
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoARIMA
 
         return AutoARIMA(season_length=season, approximation=season > 1)
+
+    def _with_columns(self, y: np.ndarray, x: np.ndarray, season: int) -> Any:
+        from statsforecast.models import ARIMA
+
+        rough = np.linalg.lstsq(np.diff(x, axis=0), np.diff(y), rcond=None)[0]
+        chosen = self._library_model(season).fit(y - x @ rough).model_
+        p, q, P, Q, m, d, D = (int(k) for k in chosen["arma"])
+        model = ARIMA(
+            order=(p, d, q),
+            season_length=m,
+            seasonal_order=(P, D, Q),
+            include_mean="intercept" in chosen["coef"],
+            include_drift="drift" in chosen["coef"],
+        )
+        return model.fit(y, x)
 
 
 @dataclass(frozen=True)
@@ -499,15 +668,17 @@ class Theta(StatisticalForecaster):
 
 @dataclass(frozen=True)
 class Arima(StatisticalForecaster):
-    """ARIMA of a fixed order, by exact likelihood in state space form.
+    """ARIMA of a fixed order, by exact likelihood in state space form; known covariates as those of ``AutoArima``.
 
     Args:
         order: (p, d, q).
         seasonal_order: (P, D, Q) at the season length; None = none.
+        covariates: read what is known ahead.
     """
 
     order: tuple[int, int, int] = (1, 1, 1)
     seasonal_order: tuple[int, int, int] | None = None
+    covariates: bool = True
     complexity: ClassVar[int] = 11
 
     def __post_init__(self) -> None:
@@ -519,10 +690,15 @@ class Arima(StatisticalForecaster):
                     place=f"model arima, option {name}", value=str(value), rule="no number may be negative"
                 )
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Known covariates, if asked."""
+        return Capabilities(known=self.covariates, categorical=self.covariates)
+
     def _note(self, season_length: int) -> str:
         return ""
 
-    def _fit_series(self, y: np.ndarray, season_length: int) -> LocalModel:
+    def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
         from statsmodels.tsa.arima.model import ARIMA
 
         seen = y[np.isfinite(y)]
@@ -531,5 +707,7 @@ class Arima(StatisticalForecaster):
         # Likelihoods are searched badly at 1e9; the order has no intercept that scaling would change.
         centre, spread = float(seen.mean()), float(seen.std())
         seasonal = (*self.seasonal_order, season_length) if self.seasonal_order and season_length > 1 else (0, 0, 0, 0)
-        model = ARIMA((y - centre) / spread, order=self.order, seasonal_order=seasonal)
-        return _Filtered(model.fit(method_kwargs={"maxiter": 50}), centre, spread)
+        found = None if x is None else Design.fit(x)
+        columns = None if found is None or x is None else found.of(x)
+        model = ARIMA((y - centre) / spread, exog=columns, order=self.order, seasonal_order=seasonal)
+        return _Filtered(model.fit(method_kwargs={"maxiter": 50}), centre, spread, found)
