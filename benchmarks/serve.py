@@ -68,7 +68,7 @@ def questions(run: Path) -> list[tuple[bytes, np.ndarray]]:
     return out
 
 
-def wait_until_up(seconds: float = 60.0) -> None:
+def wait_until_up(seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
