@@ -46,3 +46,11 @@ def test_digits_of_a_speaker_never_heard_are_told(folder):
     spoken = said["file"].str.split("_").str[0]
     assert len(said) == 10
     assert (said["class"] == spoken).mean() >= 0.8
+
+
+@pytest.mark.slow
+def test_a_picture_is_put_into_words(folder):
+    said = follow(GALLERY / "captions.md", folder)
+    assert re.search(r"^It rises, with a peak early\.$", said, re.MULTILINE)
+    board = pd.read_csv(folder / "runs" / "captions" / "leaderboard.csv").set_index("model")
+    assert board.loc["seq2seq", "bleu"] > 60
