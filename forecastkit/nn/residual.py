@@ -185,6 +185,7 @@ class Residual(nn.Module):
 
     def set_line(self, line: Any) -> None:
         """Take an array [H, T + 1]: coefficients of the lags minus the last one, and an intercept."""
+        assert self.line is not None
         self.line.copy_(torch.from_numpy(line))
 
     def forward(self, x: Inputs) -> Tensor:
