@@ -218,6 +218,25 @@ def predict(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of any task.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch.")] = "onnx",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder [default: RUN/export].")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A model of a run that keeps several [default: the one to use].")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option("--length", help="Steps of a classifier with --format torch [default: 256].")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the network of a run as ONNX or torch.export, compared with torch, with a description and an example."""
+    from forecastkit.cli.shipping import run_export
+
+    run_export(run, kind=kind, out=out, model=model, length=length)
+
+
+@app.command()
 @with_reading
 def profile(
     file: Annotated[str, typer.Argument(help=DATA_HELP)],
