@@ -87,6 +87,13 @@ def main() -> None:
     if rows is not None:
         parts.append("## Whole commands\n`python benchmarks/commands.py`\n")
         parts.append(table(rows[["command", "seconds", "peak_mib"]].rename(columns={"peak_mib": "peak MiB"})))
+    rows = newest("install_size.csv", ["what"])
+    if rows is not None:
+        parts.append(
+            "\n## Installed size\n`python benchmarks/install_size.py`, megabytes: a fresh environment with the CPU build of torch; *without "
+            "torch* leaves out torch and what only torch asks for. Then the largest packages.\n"
+        )
+        parts.append(table(rows[["what", "mb"]].rename(columns={"mb": "MB"})))
     rows = newest("speed.csv", ["figure"])
     if rows is not None:
         parts.append(

@@ -66,9 +66,19 @@ def test_the_forecast_is_like_the_group_s(run, tmp_path, capsys):
         assert (own["0.05"] < own["0.5"]).all()
         assert (own["0.5"] < own["0.95"]).all()
         assert own["0.05"].min() > 0.3 * SIZE[kind]
-    # A kind that was never seen lies between.
+    # A kind that was never seen lies between, nobody knows where.
+    assert found.loc[found["item_id"] == "odd", "0.5"].isna().all()
     odd = found.loc[found["item_id"] == "odd", "point"].mean()
     assert SIZE["small"] * 2 < odd < SIZE["big"]
+
+
+def test_a_model_of_single_series_is_fitted_to_the_made_up_history(tmp_path):
+    result = fk.fit(
+        shops(), target="sold", item="shop", static="kind,area", horizon=STEPS, out=tmp_path / "r",
+        models={"mine": {"model": "theta"}}, overrides=["baselines=naive", "final=mine"],
+    )  # fmt: skip
+    found = fk.predict(result.folder, new_items=NEW.iloc[:2]).groupby("item_id")["point"].mean()
+    np.testing.assert_allclose(found[["new big", "new small"]], [1200 * 8 / 7, 12 * 8 / 7], rtol=0.2)
 
 
 def test_what_the_new_ones_are_beside_changes_nothing(run):

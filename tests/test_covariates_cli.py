@@ -108,6 +108,24 @@ def test_a_future_that_is_too_short_names_the_instants(files, tmp_path, capsys):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.assign(heat=f["heat"].where(f["day"] != "2024-06-01")), ["heat", "missing", "2024-06-01", "fk.future_frame"]),
+        (lambda f: f.assign(day=f["day"] + " 00:00:00+02:00"), ["future", "times with a zone", "--tz"]),
+        (lambda f: f.assign(heat="hot"), ["column 'heat'", "text", "numbers"]),
+    ],
+)  # fmt: skip
+def test_a_future_that_does_not_fit_is_one_line(files, tmp_path, capsys, change, words):
+    change(pd.read_csv(files["future"])).to_csv(tmp_path / "future.csv", index=False)
+    options = ["--future", str(tmp_path / "future.csv"), *WORDS, "--out", str(tmp_path / "r")]
+    assert main(["fit", "--data", str(files["history"]), *options]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    for word in words:
+        assert word in said
+
+
 def test_predict_after_newer_rows_needs_their_future(run, files, capsys):
     assert main(["predict", str(run), "--data", str(files["newer"])]) == 0
     newer = capsys.readouterr().out.splitlines()

@@ -27,7 +27,8 @@ def run_explain(
     if not (folder / FILE).exists():
         raise ConfigError(
             place=str(run),
-            rule="nothing was explained in this run: the recommended model is no network, and there are no covariates",
+            rule="nothing was explained in this run: no network, ridge or boosting was recommended, or tested with covariates",
+            remedy="Fit with one of them, such as --models gru. --set works with any model that reads what is known ahead.",
         )
     found = folder.json(FILE)
     print(found["sentence"][lang])

@@ -33,12 +33,14 @@ class Calendar:
         sessions: for calendars with closed hours, the valid wall-clock ``(weekday, second of the day)``
             pairs in order; empty where ``freq`` alone says what comes next.
         ahead: valid instants after the last one that a file of the future names; empty = the rule says what comes.
+        closed: days after the last instant, as ``2024-12-25``, on which the rule has nothing.
     """
 
     freq: str
     instants: pd.Index
     sessions: tuple[tuple[int, int], ...] = ()
     ahead: pd.Index = field(default_factory=lambda: pd.Index([]))
+    closed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.instants)
@@ -80,8 +82,8 @@ class Calendar:
     def future(self, n: int, after: int | None = None) -> pd.Index:
         """The ``n`` instants that follow position ``after`` (default: the last).
 
-        Known instants come first; beyond the last, ``freq`` or ``sessions`` continues them. Holidays
-        that lie ahead are not known here: business days are Monday to Friday.
+        Known instants come first; beyond the last, ``freq`` or ``sessions`` continues them, but for days that are
+        ``closed``: business days are Monday to Friday without those.
 
         >>> Calendar("B", pd.DatetimeIndex(["2024-01-04", "2024-01-05"])).future(2).day.tolist()
         [8, 9]
@@ -107,17 +109,20 @@ class Calendar:
             return self._sessions_after(last, n)
         offset = pd.tseries.frequencies.to_offset(self.freq)
         # One instant more, since a last row off the grid (a holiday moved it) would not count itself.
-        grid = pd.date_range(last, periods=n + 2, freq=offset)
+        grid = pd.date_range(last, periods=n + 2 + len(self.closed), freq=offset)
+        if self.closed:
+            grid = grid[~grid.tz_localize(None).normalize().isin(pd.DatetimeIndex(self.closed))]
         return grid[grid > last][:n].as_unit(pd.DatetimeIndex(self.instants).unit)
 
     def _sessions_after(self, last: pd.Timestamp, n: int) -> pd.Index:
         by_day: dict[int, list[int]] = {}
+        closed = set(pd.DatetimeIndex(self.closed))
         for weekday, second in self.sessions:
             by_day.setdefault(weekday, []).append(second)
         out: list[pd.Timestamp] = []
         day: pd.Timestamp = last.tz_localize(None).normalize()
         while len(out) < n:
-            for second in by_day.get(day.weekday(), []):
+            for second in () if day in closed else by_day.get(day.weekday(), []):
                 wall: pd.Timestamp = day + pd.Timedelta(seconds=second)
                 if last.tz is not None:
                     wall = wall.tz_localize(last.tz, ambiguous=True, nonexistent="shift_forward")

@@ -8,16 +8,16 @@ is: each known series is left out in turn and forecast as if it were new, before
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from forecastkit.errors import DataError
-from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 
-__all__ = ["ColdStart"]
+__all__ = ["MOST_LEFT_OUT", "ColdStart"]
 
 FEWEST = 3
 FEWEST_FOR_INTERVALS = 10
@@ -166,10 +166,20 @@ class ColdStart:
         return pd.DataFrame(columns, index=pd.Index(list(self.frame.items), dtype=object))
 
     @classmethod
-    def errors(cls, fitted: Fitted, frame: SeriesFrame, horizon: int) -> np.ndarray:
+    def errors(
+        cls,
+        forecast: Callable[[SeriesFrame, int], np.ndarray],
+        frame: SeriesFrame,
+        horizon: int,
+        most: int = MOST_LEFT_OUT,
+    ) -> np.ndarray:
         """[J, horizon] errors of series forecast as if they were new, in units of the level (or spread) given to them.
 
         The model has seen these series, as a new one will not have been: it is the level that is tested here.
+
+        Args:
+            forecast: (frame, calendar position) -> [I, horizon or more] after it.
+            most: series that are left out.
         """
         end = int(frame.store.ends.max())
         if end < horizon + 1:
@@ -178,11 +188,11 @@ class ColdStart:
         every = np.flatnonzero(about.seen & (frame.store.ends >= end))
         if int(about.seen.sum()) <= FEWEST or not len(every):
             return np.zeros((0, horizon))
-        chosen = every[np.unique(np.linspace(0, len(every) - 1, MOST_LEFT_OUT).round().astype(int))]
+        chosen = every[np.unique(np.linspace(0, len(every) - 1, most).round().astype(int))]
         own = about.table().iloc[chosen]
         weights = np.concatenate([about.weights(own.iloc[[k]], without=int(j)) for k, j in enumerate(chosen)])
         made, level = about.frame_of(own, weights, ahead=horizon)
-        points = fitted.predict_at(made, np.array([about.cutoff]))[0][:, :horizon]
+        points = forecast(made, about.cutoff)[:, :horizon]
         truth = np.stack([frame.store.series(int(j))[-horizon:] for j in chosen])
         return np.asarray((truth - points) / about.unit(level, weights)[:, None])
 
@@ -241,6 +251,15 @@ class _Statics:
         for name, value in self.marks:
             columns.append((new[name].astype(str) == value).to_numpy(np.float64))
         return np.stack(columns, axis=1) if columns else np.zeros((len(new), 0))
+
+    def likes(self, new: pd.DataFrame) -> np.ndarray:
+        """[K] bool, whether every static covariate that tells series apart has a value that was seen."""
+        out = np.ones(len(new), dtype=bool)
+        for name in self.centres:
+            out &= np.isfinite(new[name].to_numpy(np.float64))
+        for name in dict.fromkeys(n for n, _ in self.marks):
+            out &= new[name].astype(str).isin([v for n, v in self.marks if n == name]).to_numpy()
+        return out
 
 
 def _ridge_weights(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ Known for every instant to come, so that a network may read them over its horizo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.calendar import Calendar
+from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["TimeFeatures", "check_country", "holiday_days"]
+__all__ = ["TimeFeatures", "check_country", "holiday_days", "with_closed_days"]
 
 DAY, WEEK, YEAR = "day", "week", "year"
 WAVES = {DAY: 3, WEEK: 3, YEAR: 2}
@@ -30,6 +31,7 @@ CYCLES = {
 
 SHORT = ("s", "min", "h")
 LENGTHS = {DAY: pd.Timedelta(days=1), WEEK: pd.Timedelta(days=7), YEAR: pd.Timedelta(days=365.25)}
+YEARS_AHEAD = 5
 FEWEST_CYCLES = 2
 """A cycle that was not seen twice cannot be told from a trend."""
 
@@ -144,10 +146,60 @@ def holiday_days(country: str, years: range) -> pd.DatetimeIndex:
     Args:
         country: ISO code, as ``ES`` or ``AU-VIC``.
     """
+    return pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in _named(country, years)))
+
+
+def _named(country: str, years: range) -> dict[Any, str]:
+    """Day -> names of the holidays that fall on it."""
     check_country(country)
     code, _, part = country.partition("-")
-    found = _package().country_holidays(code, subdiv=part or None, years=years)
-    return pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in found))
+    return dict(_package().country_holidays(code, subdiv=part or None, years=years))
+
+
+def with_closed_days(frame: SeriesFrame) -> SeriesFrame:
+    """The frame of a country with a calendar that has no row on the holidays to come on which there never was one."""
+    if not frame.country:
+        return frame
+    calendar = replace(frame.calendar, closed=_closed_days(frame.calendar, frame.country))
+    return replace(frame, data=frame.rows, calendar=calendar)  # type: ignore[arg-type]
+
+
+def _closed_days(calendar: Calendar, country: str) -> tuple[str, ...]:
+    """Days after the calendar's last instant, as ``2024-12-25``, on which there will be no row, for years to come.
+
+    A public holiday is one where that holiday, by its name, has fallen on a day of the week that has rows and had none:
+    markets trade on some. Where the data have rows on every day there is none.
+    """
+    if calendar.is_integer or not (calendar.freq == "B" or calendar.sessions) or not len(calendar):
+        return ()
+    instants = pd.DatetimeIndex(calendar.instants)
+    days = (instants.tz_localize(None) if instants.tz is not None else instants).normalize().unique()
+    open_days, first, last = set(days.dayofweek), days[0], days[-1]
+    closed, traded = set[str](), set[str]()
+    for day, text in _named(country, range(first.year, last.year + 1)).items():
+        moment = pd.Timestamp(day)
+        if first <= moment <= last and moment.dayofweek in open_days:
+            if moment in days:
+                traded.update(_names(text))
+            else:
+                closed.update(map(_base, _names(text)))
+    ahead = _named(country, range(last.year, last.year + YEARS_AHEAD + 1))
+    out = [
+        day
+        for day, text in ahead.items()
+        if pd.Timestamp(day) > last and any(_base(name) in closed and name not in traded for name in _names(text))
+    ]
+    return tuple(str(day) for day in sorted(out))
+
+
+def _names(text: str) -> list[str]:
+    """Single holidays of a day."""
+    return [name.strip() for name in text.split(";")]
+
+
+def _base(name: str) -> str:
+    """A holiday's name without ``(observed)``, which says that it was moved from a day that is free anyway."""
+    return re.sub(r"\s*\(.*\)$", "", name)
 
 
 def _holidays(moments: pd.DatetimeIndex, country: str) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ import numpy as np
 from forecastkit.errors import FitError
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
 
-__all__ = ["TRANSFORMS", "Transform", "choose_transform"]
+__all__ = ["TRANSFORMS", "Transform", "choose_transform", "reasoned_transform", "transform_notes"]
 
 TRANSFORMS = (
     "none", "standard", "robust", "min_max", "log", "log1p", "box_cox", "difference", "seasonal_difference", "log_return",
@@ -29,26 +29,52 @@ DIFFERENCES = ("difference", "seasonal_difference", "log_return")
 FEWEST_BLOCKS = 6
 LEVEL_RATIO = 2.0
 """Levels must move by this factor within a series before their spread can be held against them."""
+MOST_LOOKED = 200
+"""Series in which it is looked for a transform that was not asked for."""
 LOG_SLOPE = 0.5
 """Spread that grows with more than the square root of the level is taken as proportional to it."""
 
 
 def choose_transform(frame: SeriesFrame) -> str:
-    """``log`` or ``log1p`` where spread grows with level, else ``none``.
+    """``log`` or ``log1p`` where spread grows with level, else ``none``."""
+    return reasoned_transform(frame)[0]
+
+
+def reasoned_transform(frame: SeriesFrame) -> tuple[str, str]:
+    """The choice of ``choose_transform`` and why, in words.
 
     Each series is cut into blocks of one season (of 12 rows where there is none). Where the block levels of a series move
     by a factor of 2, the slope of log spread on log level is taken; the median of these slopes decides, above 0.5 for a
     logarithm. Values of 0 ask for ``log1p``, negative ones for nothing.
+
+    Source of the idea, that a power of the level steadies the spread: Bartlett (1947), doi:10.2307/3001536.
     """
     store = frame.store
     least = float(store.values[store.observed].min()) if store.observed.any() else -1.0
     if least < 0:
-        return "none"
+        return "none", "values below 0"
     size = frame.season_length if frame.season_length >= 4 else 12
     slopes = [s for i in range(len(store)) if (s := _slope(store.series(i), size)) is not None]
-    if not slopes or float(np.median(slopes)) <= LOG_SLOPE:
-        return "none"
-    return "log" if least > 0 else "log1p"
+    if not slopes:
+        return "none", "no level moves enough to tell whether the spread goes with it"
+    power = float(np.median(slopes))
+    seen = f"in blocks of {size} rows the spread goes with the level to the power {power:.1f}"
+    if power <= LOG_SLOPE:
+        return "none", f"{seen}, not more than {LOG_SLOPE:g}"
+    return ("log" if least > 0 else "log1p"), f"{seen}, more than {LOG_SLOPE:g}"
+
+
+def transform_notes(asked: str, frame: SeriesFrame, at: np.ndarray) -> tuple[str, ...]:
+    """For a run: what the rule chooses on rows up to ``at`` [I], where that was asked or something is not done."""
+    if asked not in ("auto", "none"):
+        return ()
+    if asked == "none" and len(at) > MOST_LOOKED:  # a hint is not worth reading millions of rows for
+        some = np.unique(np.linspace(0, len(at) - 1, MOST_LOOKED).astype(np.int64))
+        frame, at = frame.take(some), at[some]
+    kind, why = reasoned_transform(frame.between(at))
+    if asked == "auto":
+        return (f"Transform {kind} chosen for the first fit, and by the same rule for each later one: {why}.",)
+    return () if kind == "none" else (f"Not transformed; --transform auto would take {kind}: {why}.",)
 
 
 def _slope(y: np.ndarray, size: int) -> float | None:

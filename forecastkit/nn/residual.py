@@ -58,7 +58,7 @@ def with_static(state: Tensor, static: Tensor | None) -> Tensor:
     """States [B, ..., N] with static features [B, S] beside them."""
     if static is None:
         return state
-    shape = (len(static), *[1] * (state.ndim - 2), static.shape[1])
+    shape = (static.shape[0], *[1] * (state.ndim - 2), static.shape[1])
     return torch.cat([state, static.reshape(shape).expand(*state.shape[:-1], -1)], dim=-1)
 
 
@@ -104,7 +104,7 @@ class KnownAhead(nn.Module):
         """[B, H, n_outputs] from state [B, N], known [B, T + H, F] and the rules' values [B, H] each."""
         ahead = known[:, -horizon:]
         covariates = known[:, :, self.n_time :]
-        share = torch.linspace(0, 1, horizon, device=known.device).expand(len(known), horizon)
+        share = torch.linspace(0, 1, horizon, device=known.device).expand(known.shape[0], horizon)
         parts = [state[:, None].expand(-1, horizon, -1), ahead, share[:, :, None]]
         if self.look is not None:
             parts.append(self.look(covariates[:, -(horizon + self.reach) :].transpose(1, 2)).transpose(1, 2))
@@ -185,6 +185,7 @@ class Residual(nn.Module):
 
     def set_line(self, line: Any) -> None:
         """Take an array [H, T + 1]: coefficients of the lags minus the last one, and an intercept."""
+        assert self.line is not None
         self.line.copy_(torch.from_numpy(line))
 
     def forward(self, x: Inputs) -> Tensor:

@@ -122,7 +122,8 @@ def _placed(
     where: str,
     rows: np.ndarray,
 ) -> SeriesFrame:
-    calendar, ends = frame.calendar, frame.store.ends
+    # Whoever names an instant knows that there will be a row.
+    calendar, ends = replace(frame.calendar, closed=()), frame.store.ends
     if isinstance(stamps, pd.DatetimeIndex) and stamps.tz is not None:
         stamps = stamps.tz_convert(pd.DatetimeIndex(calendar.instants).tz)
     late = (codes >= 0) & np.asarray(stamps > calendar.instants[int(ends.min())])
@@ -141,7 +142,7 @@ def _placed(
             rule=f"not an instant of this calendar (frequency {calendar.freq}; the next one is {grid[0]})",
             remedy="Write the times as in the history.",
         )
-    calendar = replace(calendar, ahead=named)
+    calendar = replace(frame.calendar, ahead=named)
     index = calendar.instants.append(named) if len(named) else calendar.instants
     position = index.get_indexer(stamps)
     use = (codes >= 0) & (position >= 0)

@@ -149,5 +149,7 @@ def _best(scores: np.ndarray, candidates: tuple[int, ...], is_search: bool) -> i
             good.append(lag)
     if not good:
         return 0
+    # A season shows at its multiples too; values that are held for an hour look like one until half a day is looked at.
+    good = [lag for lag in good if (scores[lag : good[-1] : lag] > -1).all()]
     top = max(scores[lag] for lag in good)
     return next(lag for lag in good if scores[lag] >= 0.9 * top)

@@ -12,6 +12,7 @@ import pandas as pd
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.time_features import with_closed_days
 from forecastkit.reading import read
 from forecastkit.reading.options import options_of
 from forecastkit.reading.profile import item_columns
@@ -45,7 +46,7 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
         found = read(source, options_of(reading, "future_frame"))
-        frame, profile = found.frame, found.profile.to_dict()
+        frame, profile = with_closed_days(found.frame), found.profile.to_dict()
         steps = horizon or default_horizon(frame.calendar.freq)
     if not frame.known:
         raise ConfigError(

@@ -24,8 +24,9 @@ from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
-from forecastkit.forecasting.time_features import check_country
+from forecastkit.forecasting.time_features import check_country, with_closed_days
 from forecastkit.forecasting.trading import positive_prices
+from forecastkit.forecasting.transforms import transform_notes
 from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
 from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes
@@ -258,6 +259,7 @@ def prepare(
     parallel.ready(config.workers)
     check_country(config.data.holidays)
     reading = read(config.data.path if source is None else source, read_options(config))
+    reading = replace(reading, frame=with_closed_days(reading.frame))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
     ahead = config.data.future if future is None else future
@@ -270,6 +272,7 @@ def prepare(
         positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
     notes += leak_notes(reading.frame, folds.plan.horizon)
+    notes += transform_notes(config.transform, reading.frame, folds.all[0].positions(len(reading.frame.items)))
     if final:
         require_future(reading.frame, folds.plan.horizon + folds.plan.gap, FILL_IN)
     prepared = Prepared(config, reading, folds, models, notes)

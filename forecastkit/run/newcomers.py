@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastkit import registry
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.backtest import forecast_frame
-from forecastkit.forecasting.cold_start import ColdStart
+from forecastkit.forecasting.cold_start import MOST_LEFT_OUT, ColdStart
 from forecastkit.forecasting.covariates import require_future
+from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading.columns import Roles
 from forecastkit.reading.profile import item_columns
@@ -25,13 +28,17 @@ from forecastkit.run.saved_model import SavedModel
 
 __all__ = ["Newcomers", "forecast_newcomers"]
 
+MOST_FITTED = 20
+"""Series that are left out where each costs a fit."""
+
 
 @dataclass(frozen=True, eq=False)
 class Newcomers:
     """What is said of series without a history.
 
     Args:
-        forecast: forecast frame; quantiles are NaN where there are too few known series to tell how far off it may be.
+        forecast: forecast frame; quantiles are NaN where there are too few known series to tell how far off it may be, and
+            for a series with a static covariate that is missing or was never seen.
         said: how far off known series are, each forecast as if it were new.
     """
 
@@ -58,7 +65,7 @@ def forecast_newcomers(
         raise ConfigError(
             place="--new-items",
             rule="the run has no static covariates, from which alone a series without a history can be told from another",
-            remedy="Fit again with --static COLUMN and a network, such as --models gru.",
+            remedy="Fit again with --static COLUMN.",
         )
     new = _read(folder, model, items)
     about = ColdStart.at(frame, int(frame.store.ends.max()))
@@ -68,26 +75,46 @@ def forecast_newcomers(
     reach = steps + model.gap
     require_future(made, reach, "Give their rows with --future.")
     whole = model.horizon + model.gap
+    forecast, most = _forecaster(model, whole)
     at = made.store.ends[None, :]
-    points = model.fitted.predict_at(made, at[0, :1])[:, :, :reach]
+    points = forecast(made, int(at[0, 0]))[None, :, :reach]
     if not np.isfinite(points).any():
         raise DataError(
             place="--new-items",
             value=model.name,
-            rule="is fitted to each series by itself and knows nothing of a new one",
+            rule="has no forecast of a series that it was not fitted to",
             remedy="Fit again with final=gru or another network.",
         )
-    errors = ColdStart.errors(model.fitted, frame, whole)[:, model.gap : reach]
+    errors = ColdStart.errors(forecast, frame, whole, most)[:, model.gap : reach]
     points = points[:, :, model.gap :]
     order = np.argsort(new.index.to_numpy(object), kind="stable")
     unit = about.unit(level, weights[order])
     quantiles = ColdStart.quantiles(points[0], unit, errors)
     if quantiles is not None and (frame.store.values >= 0).all():
         quantiles = np.maximum(quantiles, 0.0)
+    if quantiles is not None:
+        # The series that were left out say nothing of one unlike all of them.
+        quantiles[~about.statics.likes(new)[order]] = np.nan
     found = forecast_frame(
         made, points, at, model=model.name, quantiles=None if quantiles is None else quantiles[None], gap=model.gap
     )
     return Newcomers(found, _said(errors, about.is_positive, quantiles is not None))
+
+
+def _forecaster(model: SavedModel, horizon: int) -> tuple[Callable[[SeriesFrame, int], np.ndarray], int]:
+    """((frame, calendar position) -> [I, horizon], how many series it is worth leaving out).
+
+    A model of single series is fitted to the histories that were made.
+    """
+    own = registry.create_model(model.kind or model.name, **model.options)
+    if own.family != "statistical":
+        return (lambda frame, at: model.fitted.predict_at(frame, np.array([at]))[0]), MOST_LEFT_OUT
+
+    def fresh(frame: SeriesFrame, at: int) -> np.ndarray:
+        fitted = own.fit(frame.upto(at), horizon=horizon, context=FitContext())
+        return fitted.predict_at(frame, np.array([at]))[0]
+
+    return fresh, MOST_FITTED
 
 
 def _said(errors: np.ndarray, is_positive: bool, enough: bool) -> str:

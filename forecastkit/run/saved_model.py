@@ -22,6 +22,7 @@ from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.time_features import with_closed_days
 from forecastkit.run.ahead import FILL_IN
 
 __all__ = ["SavedModel"]
@@ -110,6 +111,7 @@ class SavedModel:
                 "static": list(self.frame.static),
                 "country": self.frame.country,
                 "n_ahead": len(calendar.ahead),
+                "closed": list(calendar.closed),
             },
             "facts": self.facts,
         }
@@ -147,6 +149,7 @@ class SavedModel:
                 intervals,
                 int(meta["season_length"]),
                 meta["facts"],
+                kind=kind,
             )
         except ForecastkitError:
             raise
@@ -193,7 +196,7 @@ class SavedModel:
             holidays=old.country,
         )
         merged = read(rows, options).frame
-        merged = replace(merged, target_name=old.target_name, name=old.name)
+        merged = with_closed_days(replace(merged, target_name=old.target_name, name=old.name))
         return replace(self, frame=merged, fitted=self.fitted.update(merged))
 
 
@@ -227,7 +230,8 @@ def _frame(folder: Path, stamps: np.ndarray, meta: dict[str, Any]) -> SeriesFram
         instants = pd.Index(stamps, dtype="int64")
     n = len(instants) - int(facts.get("n_ahead", 0))
     sessions = tuple((int(a), int(b)) for a, b in facts["sessions"])
-    calendar = Calendar(str(facts["freq"]), instants[:n], sessions, instants[n:])
+    closed = tuple(map(str, facts.get("closed", ())))
+    calendar = Calendar(str(facts["freq"]), instants[:n], sessions, instants[n:], closed)
     calendar.future(1)  # a frequency that is none shows here, not in the first forecast
     future = meta.get("future_sha256")
     return SeriesFrame(

@@ -14,8 +14,9 @@ from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.covariates import CovariateEncoder, missing_future
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.time_features import TimeFeatures
+from forecastkit.forecasting.time_features import TimeFeatures, with_closed_days
 from forecastkit.forecasting.windows import Windows, gather
+from forecastkit.reading import as_frame
 from tests.conftest import SMALL, build_panel, small
 
 
@@ -212,3 +213,37 @@ def test_quantiles_of_a_network_do_not_cross_and_cover(head):
     covered = ((answer >= quantiles[..., 2]) & (answer <= quantiles[..., 10])).mean()
     assert 0.65 < covered < 0.95
     assert fitted.predict_at(frame, at).shape == (140, 1, 3)
+
+
+def test_holidays_without_rows_have_none_ahead():
+    """A market is open on some public holidays; those on which it never was stay closed."""
+    days = pd.bdate_range("2022-01-03", "2023-12-22")
+    open_too = ["Columbus Day", "Veterans Day"]
+    import holidays
+
+    closed = [
+        d for d, n in holidays.country_holidays("US", years=[2022, 2023]).items() if not any(o in n for o in open_too)
+    ]
+    days = days[~days.isin(pd.DatetimeIndex(closed))]
+    table = pd.DataFrame({"date": days, "close": np.arange(len(days)) % 7 + 50.0})
+    frame = with_closed_days(as_frame(table, target="close", holidays="US"))
+    ahead = frame.calendar.future(8)
+    assert [str(d.date()) for d in ahead[:2]] == ["2023-12-26", "2023-12-27"]
+    assert pd.Timestamp("2024-01-01") not in ahead
+    assert "2024-10-14" not in frame.calendar.closed  # Columbus Day
+    assert "2024-11-28" in frame.calendar.closed
+    with_every_day = as_frame(
+        pd.DataFrame({"date": pd.bdate_range("2022-01-03", "2023-12-22"), "y": 1.0}), holidays="US"
+    )
+    assert with_closed_days(with_every_day).calendar.closed == ()
+
+
+def test_sessions_stay_closed_too():
+    start = pd.Timestamp("2022-12-01 07:00")
+    days = [d for d in range(380) if (start + pd.Timedelta(days=d)).strftime("%m-%d") not in ("12-25", "01-01")]
+    times = pd.DatetimeIndex([start + pd.Timedelta(days=d, minutes=5 * k) for d in days for k in range(169)])
+    frame = with_closed_days(as_frame(pd.DataFrame({"time": times, "y": np.arange(len(times)) % 169.0}), holidays="GB"))
+    ahead = pd.DatetimeIndex(frame.calendar.future(169 * 20))
+    assert (ahead[0], len(set(ahead))) == (pd.Timestamp("2023-12-16 07:00"), 169 * 20)
+    off = {str(d.date()) for d in pd.date_range("2023-12-16", ahead[-1])} - {str(d.date()) for d in ahead}
+    assert off == {"2023-12-25", "2024-01-01"}

@@ -158,6 +158,62 @@ class TestTrees:
         assert np.abs(fitted.predict_at(frame, at)[:, 0] - answer).mean() < 0.4 * mean
         assert fitted.info["best_step"] == min(fitted.curves, key=lambda r: r["valid_loss"])["step"]
 
+    def heated(self, *, moving: bool):
+        """Demand that hangs on the level of a temperature; a level of its own that moves or stays."""
+        rng = np.random.default_rng(3)
+        temperature = rng.normal(15, 8, 600)
+        own = np.cumsum(rng.normal(2.0, 1.0, 600)) * 3 if moving else 0.0
+        return frame_of(100 + 0.2 * temperature**2 + own, temperature=temperature)
+
+    @pytest.mark.parametrize("moving", [False, True])
+    def test_a_level_that_stays_is_learned_and_one_that_moves_is_followed(self, moving):
+        frame = self.heated(moving=moving)
+        chosen = registry.create_model("boosting", max_trees=40).fit(frame.upto(499), horizon=5)
+        assert chosen.task.target == ("rule" if moving else "value")
+        at = np.arange(499, 590, 5)
+        answer = np.stack([frame.store.series(0)[c + 1 : c + 6] for c in at])
+        errors = {}
+        for target in ("rule", "value"):
+            fitted = registry.create_model("boosting", max_trees=40, target=target).fit(frame.upto(499), horizon=5)
+            errors[target] = np.abs(fitted.predict_at(frame, at)[:, 0] - answer).mean()
+        assert errors[chosen.task.target] == min(errors.values())
+
+    def test_values_of_a_series_that_training_did_not_have_are_in_its_own_units(self):
+        rng = np.random.default_rng(1)
+        y = 50 + 5 * np.sin(np.arange(300) * 2 * np.pi / 7) + rng.normal(size=300)
+        fitted = registry.create_model("boosting", target="value").fit(frame_of(y), horizon=3)
+        same = fitted.predict_at(frame_of(y), np.array([250]))[0, 0]
+        far = fitted.predict_at(frame_of(y, 1000 * y), np.array([250]))[0, 1]
+        np.testing.assert_allclose(far / 1000, same, rtol=0.1)
+
+    def test_trees_grown_again_see_the_last_rows(self):
+        y = 50 + 5 * np.sin(np.arange(300) * 2 * np.pi / 7) + np.random.default_rng(0).normal(size=300)
+        frame, at = frame_of(np.r_[y[:270], y[270:] + 15]), np.array([299])
+        once, again = (
+            registry.create_model("boosting", target="value", relearn=r).fit(frame, horizon=3) for r in (False, True)
+        )
+        assert once.trees.n == again.trees.n
+        assert again.info["note"] == f"{again.trees.n} trees grown again on all rows"
+        far = [np.abs(m.predict_at(frame, at) - (y[265:268] + 15)).mean() for m in (once, again)]
+        assert far[1] < 0.5 * far[0]
+
+    def test_covariates_over_the_rows_that_end_at_a_step(self):
+        from forecastkit.forecasting.covariates import CovariateEncoder
+        from forecastkit.forecasting.models.features import SHORTLY, trailing
+        from forecastkit.forecasting.windows import Windows, gather
+
+        frame = frame_of(np.arange(60.0), x=np.arange(60.0) ** 1.5)
+        encoder = CovariateEncoder.fit(frame)
+        encoded = encoder.encode(frame, 3)
+        batch = gather(frame.store, Windows(np.array([0]), np.array([50])), 40, 3, covariates=encoded)
+        parts = trailing(batch, encoder, 7, 3)
+        x = encoded.known[:, 0].astype(np.float64)
+        for h in (1, 2, 3):
+            t = 50 + h
+            want = [x[t - 6 : t + 1].mean(), x[t - 20 : t + 1].mean(), x[t - 6 : t + 1].max(), x[t - 6 : t + 1].min()]
+            want += [x[t - k] for k in SHORTLY]
+            np.testing.assert_allclose([p[0, h - 1, 0] for p in parts], want, atol=1e-5)
+
     def test_the_final_fit_takes_the_steps_it_is_told(self):
         panel = build_panel()
         model = registry.create_model("boosting", min_leaf=5)

@@ -16,7 +16,7 @@ from forecastkit.errors import FitError, ForecastkitError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.transforms import TRANSFORMS, Transform, choose_transform
+from forecastkit.forecasting.transforms import TRANSFORMS, Transform, choose_transform, transform_notes
 from tests.conftest import SMALL, build_panel
 
 POSITIVE = st.floats(1e-3, 1e6)
@@ -103,6 +103,14 @@ def test_the_rule():
     negative = frame_of([(10 * np.exp(t / 60) * season - 20).tolist()], season=12)
     assert [choose_transform(f) for f in (growing, steady, negative)] == ["log", "none", "none"]
     assert choose_transform(with_zeros) in ("log1p", "none")
+    at = np.array([143])
+    (said,) = transform_notes("auto", growing, at)
+    assert said.startswith("Transform log chosen")
+    assert "the spread goes with the level to the power 1.0, more than 0.5" in said
+    (said,) = transform_notes("none", growing, at)
+    assert "--transform auto would take log" in said
+    assert transform_notes("none", steady, at) == transform_notes("log", growing, at) == ()
+    assert "values below 0" in transform_notes("auto", negative, at)[0]
 
 
 @pytest.mark.parametrize("transform", [t for t in TRANSFORMS if t != "none"])

@@ -65,6 +65,17 @@ def test_sessions_with_closed_nights_and_weekends() -> None:
     assert list(reading.frame.calendar.future(30)) == times[200:230]
 
 
+@pytest.mark.parametrize("start", ["07:00", "18:00"])
+def test_a_bank_s_169_slots_a_day_may_end_after_midnight(start: str) -> None:
+    days = pd.date_range("2024-01-01", periods=14) + pd.Timedelta(f"{start}:00")
+    times = [day + pd.Timedelta(minutes=5 * k) for day in days for k in range(169)]
+    y = 100 + 50 * np.sin(2 * np.pi * (np.arange(len(times)) % 169) / 169)
+    reading = read(series(times[: 169 * 12]).assign(y=y[: 169 * 12]))
+    assert reading.profile.n_gaps == 0
+    assert reading.profile.season_length == 169
+    assert list(reading.frame.calendar.future(2 * 169)) == times[169 * 12 :]
+
+
 def test_sessions_that_differ_on_saturday() -> None:
     times = [t for t in pd.date_range("2024-01-01", periods=24 * 90, freq="h")
              if (t.weekday() < 5 and 9 <= t.hour < 17) or (t.weekday() == 5 and 10 <= t.hour < 14)]  # fmt: skip
@@ -80,10 +91,16 @@ def test_closed_sundays() -> None:
     assert list(reading.frame.calendar.future(10)) == times[70:80]
 
 
-@pytest.mark.parametrize("zone", ["Europe/Madrid", "America/New_York", "Asia/Kolkata", "UTC"])
-@pytest.mark.parametrize("freq", ["h", "D"])
+@pytest.mark.parametrize(
+    ("zone", "freq"),
+    [
+        *((zone, freq) for zone in ("Europe/Madrid", "America/New_York", "Asia/Kolkata", "UTC") for freq in ("h", "D")),
+        ("Australia/Adelaide", "30min"),  # half an hour off, and an hour of daylight saving
+        ("Australia/Lord_Howe", "30min"),  # daylight saving of half an hour
+    ],
+)
 def test_zones_across_daylight_saving(zone: str, freq: str) -> None:
-    times = pd.date_range("2024-03-01", periods=300, freq=freq, tz=zone)
+    times = pd.date_range("2024-03-01", periods=300 if freq != "30min" else 48 * 45, freq=freq, tz=zone)
     reading = read(series(times))
     assert reading.profile.freq == freq
     assert reading.profile.n_gaps == 0

@@ -101,3 +101,10 @@ def test_gaps_do_not_hide_how_the_season_was_found() -> None:
     found = read(table, ReadOptions()).profile
     assert found.season_text == "season 7 (found)"
     assert found.n_gaps == 2
+
+
+def test_hourly_values_on_half_hours_have_the_season_of_a_day():
+    index = pd.date_range("2024-03-20", periods=48 * 30, freq="30min")
+    y = 100 + 20 * np.sin(2 * np.pi * index.hour / 24) + np.random.default_rng(0).normal(0, 1, len(index))
+    frame = as_frame(pd.DataFrame({"time": index, "y": y}))
+    assert frame.season_length == 48

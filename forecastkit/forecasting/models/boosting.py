@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,9 +12,16 @@ import numpy as np
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder, Encoded
 from forecastkit.forecasting.models.context import season_segments
-from forecastkit.forecasting.models.features import by_step, shared
+from forecastkit.forecasting.models.features import by_step, shared, trailing
 from forecastkit.forecasting.models.trees import Trees
-from forecastkit.forecasting.models.windowed import evenly, forecasts, item_scales, ranked_rules, training_windows
+from forecastkit.forecasting.models.windowed import (
+    evenly,
+    forecasts,
+    item_places,
+    item_scales,
+    ranked_rules,
+    training_windows,
+)
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
@@ -27,6 +35,8 @@ RECENT = 6
 """Last rows that are read as they are."""
 CHUNK = 512
 MOST_WEIGHT = 20.0
+PROBE_CELLS, PROBE_TREES = 25_000, 60
+"""What the choice of the target is made by."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +49,22 @@ class _Task:
     season_length: int
     elapsed: bool
     scaling: str = "instance"
+    target: str = "rule"
 
 
 @dataclass(frozen=True, eq=False)
 class FittedBoosting:
-    """Trees that correct the best naive rule, in scaled units of a window."""
+    """Trees that correct the best naive rule in scaled units of a window, or give values in units of the series.
+
+    Args:
+        places: (level, spread) of each series in the training rows, where the target is the value.
+    """
 
     forecaster: Boosting
     task: _Task
     encoder: CovariateEncoder
     trees: Trees = field(repr=False)
+    places: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
@@ -59,11 +75,13 @@ class FittedBoosting:
 
     def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
-        task = self.task
+        task, unknown = self.task, (np.nan, np.nan)
+        places = np.array([self.places.get(item, unknown) for item in frame.items]).reshape(-1, 2)
 
         def read(batch: Batch, windows: Windows) -> np.ndarray:
-            x, base = _read(batch, task, self.encoder)
-            return base + self.trees.predict(x.reshape(-1, x.shape[2])).reshape(base.shape)
+            seen = _Seen.of(batch, task, places[windows.item])
+            x, base = _read(batch, seen, task, self.encoder)
+            return seen.scaled(base + self.trees.predict(x.reshape(-1, x.shape[2])).reshape(base.shape), batch)
 
         return forecasts(
             frame, cutoffs, self.encoder, read, (task.horizon,), context_length=task.context_length,
@@ -81,26 +99,70 @@ class FittedBoosting:
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
         task = {**self.task.__dict__, "rules": list(self.task.rules)}
-        return self.trees.arrays(), {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
+        meta = {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
+        return self.trees.arrays(), meta | ({"places": self.places} if self.places else {})
 
 
-def _read(batch: Batch, task: _Task, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray]:
-    """(features [B, H, F], the rule that is corrected [B, H]); lags count from the last value, so that level is no feature."""
-    y = batch.past_num[:, :, 0].astype(np.float64)
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Targets of contexts in the units that trees read.
+
+    Args:
+        y: [B, T].
+        level, spread: [B, 1] that a unit counts from and is worth; None = scaled units of the window.
+    """
+
+    y: np.ndarray
+    level: np.ndarray | None = None
+    spread: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, batch: Batch, task: _Task, places: np.ndarray) -> _Seen:
+        """In units of the series' places [B, 2], or of the window where they are not known."""
+        y = batch.past_num[:, :, 0].astype(np.float64)
+        if task.target == "rule":
+            return cls(y)
+        known = np.isfinite(places[:, 0]) & (places[:, 1] > 0)
+        level = np.where(known, places[:, 0], batch.scale.centre)[:, None]
+        spread = np.where(known, places[:, 1], batch.scale.divisor)[:, None]
+        return cls((batch.scale.inverse(y) - level) / spread, level, spread)
+
+    def scaled(self, values: np.ndarray, batch: Batch) -> np.ndarray:
+        """Such values [B, H] in scaled units of the window."""
+        if self.level is None or self.spread is None:
+            return values
+        return batch.scale.transform(values * self.spread + self.level)
+
+    def units(self, values: np.ndarray, batch: Batch) -> np.ndarray:
+        """Scaled values [B, H] of the window in these units."""
+        if self.level is None or self.spread is None:
+            return values
+        return (batch.scale.inverse(values) - self.level) / self.spread
+
+
+def _read(batch: Batch, seen: _Seen, task: _Task, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray]:
+    """(features [B, H, F], what is corrected [B, H]).
+
+    Where a rule is corrected, lags count from the last value, so that level is no feature.
+    """
+    y = seen.y
     n, length = y.shape
     horizon, season = task.horizon, task.season_length
     last = y[:, -1:]
-    parts = [y[:, -min(RECENT + 1, length) : -1] - last]
+    start = last if seen.level is None else np.zeros_like(last)
+    parts = [y[:, -min(RECENT + 1, length) : -1] - start]
     spans = [s for s in (season, 2 * season, 7 * season, length) if 1 < s <= length] or [length]
-    parts += [y[:, -s:].mean(axis=1, keepdims=True) - last for s in dict.fromkeys(spans)]
+    parts += [y[:, -s:].mean(axis=1, keepdims=True) - start for s in dict.fromkeys(spans)]
     parts += [last, y[:, -spans[0] :].std(axis=1, keepdims=True), shared(batch, encoder, season)]
     fixed = np.concatenate(parts, axis=1)
     steps = np.arange(1, horizon + 1)
     own = [np.broadcast_to(steps[None, :, None], (n, horizon, 1)), by_step(batch, encoder, task.rules, horizon)]
+    own += trailing(batch, encoder, season, horizon)
     lags = dict.fromkeys([*task.rules, *(k * season for k in (2, 3, 14) if 1 < k * season <= length)])
-    own += [(y[:, rule_rows(length, horizon, m)] - last)[:, :, None] for m in lags]
+    own += [(y[:, rule_rows(length, horizon, m)] - start)[:, :, None] for m in lags]
     wide = np.broadcast_to(fixed[:, None], (n, horizon, fixed.shape[1]))
-    return np.concatenate([wide, *own], axis=2), y[:, rule_rows(length, horizon, task.rules[0])]
+    base = y[:, rule_rows(length, horizon, task.rules[0])] if seen.level is None else np.zeros((n, horizon))
+    return np.concatenate([wide, *own], axis=2), base
 
 
 @dataclass(frozen=True)
@@ -108,28 +170,34 @@ class Boosting:
     """Options of ``boosting``: histogram gradient boosting of scikit-learn, direct over all steps.
 
     One model for all series and steps reads the step, lags at the same place of earlier seasons, the last rows, means,
-    covariates and the calendar, and corrects the best naive rule in the window's own scale. It stops at the number of trees
-    that was best on the tail of the training rows.
+    covariates (what they did in the seasons before, too) and the calendar. It stops at the number of trees that was best on
+    the tail of the training rows.
 
     Args:
         context_length: rows that lags and means come from; None = as networks read.
         loss: ``mae`` (forecasts the median) or ``mse`` (the mean).
+        target: ``rule``: the best naive rule is corrected in the window's own scale, which follows a level that moves;
+            ``value``: the value itself, in units of the series, which knows a level that stays; ``auto``: the one that is
+            better on the tail, by a few trees.
         lr: share of each tree.
         max_trees: at most.
         leaves: of a tree, at most.
         min_leaf: cells in a leaf, at least.
         clock: hour, weekday and time of the year are read.
+        relearn: once the number of trees is known, grow as many on all rows, those of the tail too.
 
     Sources: Friedman (2001), doi:10.1214/aos/1013203451; Ke et al. (2017), LightGBM, NeurIPS 30.
     """
 
     context_length: int | None = None
     loss: Literal["mae", "mse"] = "mae"
+    target: Literal["auto", "rule", "value"] = "auto"
     lr: float = 0.05
     max_trees: int = 300
     leaves: int = 31
     min_leaf: int = 40
     clock: bool = True
+    relearn: bool = False
 
     family: ClassVar[str] = "regression"
     complexity: ClassVar[int] = 40
@@ -159,8 +227,6 @@ class Boosting:
         Raises:
             FitError: no window fits.
         """
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
         started = time.perf_counter()
         about = context or FitContext()
         length, _ = season_segments(frame, horizon, context_length=self.context_length)
@@ -169,31 +235,61 @@ class Boosting:
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
         task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
         cells = _Cells(frame, task, encoder, 1 if self.loss == "mae" else 2)
-        x, y, w = cells.some(train, MOST_CELLS, about.seed)
-        n_trees = (
-            about.n_steps if about.n_steps is not None else self.max_trees if len(valid) else min(self.max_trees, 50)
-        )
-        model = HistGradientBoostingRegressor(
-            loss="absolute_error" if self.loss == "mae" else "squared_error", learning_rate=self.lr,
-            max_iter=max(1, n_trees), max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf, early_stopping=False,
-            random_state=about.seed,
-        )  # fmt: skip
-        trees = Trees.empty()
+        if (target := self._target(cells, train, valid, about.seed)) != "rule":
+            cells = replace(cells, task=replace(task, target=target))
+        some = cells.some(train, MOST_CELLS, about.seed)
+        most = about.n_steps if about.n_steps is not None else self.max_trees if len(valid) else min(self.max_trees, 50)
+        trees = self._grown(some, most, about.seed)
         curves: list[dict[str, float]] = []
-        if n_trees and w.sum() > 0:
-            trees = Trees.of(model.fit(x, y, sample_weight=w))
-            if len(valid):
-                curves = self._curve(trees, *cells.some(valid, MOST_CELLS // 4, about.seed))
-                trees = trees.first(int(min(curves, key=lambda row: row["valid_loss"])["step"]))
+        if trees.n and len(valid):
+            curves = self._curve(trees, *cells.some(valid, MOST_CELLS // 4, about.seed))
+            trees = trees.first(int(min(curves, key=lambda row: row["valid_loss"])["step"]))
+            if self.relearn and trees.n:
+                everything, _, _ = training_windows(
+                    frame, horizon, length, replace(about, n_steps=trees.n), label="boosting"
+                )
+                trees = self._grown(cells.some(everything, MOST_CELLS, about.seed), trees.n, about.seed)
+                note = "; ".join(filter(None, [note, f"{trees.n} trees grown again on all rows"]))
+        rule = "last value" if rules[0] == 1 else f"value {rules[0]} steps ago"
         info = {
             "best_step": trees.n,
             "n_windows": len(train),
             "context_length": length,
-            "corrects": "last value" if rules[0] == 1 else f"value {rules[0]} steps ago",
+            "corrects": rule if target == "rule" else "nothing: it gives values in units of the series",
             "seconds": time.perf_counter() - started,
             "note": note,
         }
-        return FittedBoosting(self, task, encoder, trees, info, curves)
+        places = {} if target == "rule" else {i: (float(m), float(s)) for i, (m, s) in zip(frame.items, cells.places)}
+        return FittedBoosting(self, cells.task, encoder, trees, places, info, curves)
+
+    def _target(self, cells: _Cells, train: WindowSet, valid: WindowSet, seed: int) -> str:
+        """``rule`` or ``value``; without a tail to compare on, what follows any level."""
+        if self.target != "auto":
+            return self.target
+        if not len(valid):
+            return "rule"
+        errors = {}
+        for name in ("rule", "value"):
+            probed = replace(cells, task=replace(cells.task, target=name))
+            trees = self._grown(probed.some(train, PROBE_CELLS, seed), min(self.max_trees, PROBE_TREES), seed, lr=0.2)
+            curve = self._curve(trees, *probed.some(valid, PROBE_CELLS // 4, seed))
+            errors[name] = min(row["valid_loss"] for row in curve)
+        return min(errors, key=lambda name: errors[name])
+
+    def _grown(
+        self, cells: tuple[np.ndarray, np.ndarray, np.ndarray], n: int, seed: int, *, lr: float | None = None
+    ) -> Trees:
+        """At most ``n`` trees; none where nothing is to learn."""
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        x, y, w = cells
+        if n < 1 or w.sum() <= 0:
+            return Trees.empty()
+        model = HistGradientBoostingRegressor(
+            loss="absolute_error" if self.loss == "mae" else "squared_error", learning_rate=lr or self.lr, max_iter=n,
+            max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf, early_stopping=False, random_state=seed,
+        )  # fmt: skip
+        return Trees.of(model.fit(x, y, sample_weight=w))
 
     def _curve(self, trees: Trees, x: np.ndarray, y: np.ndarray, w: np.ndarray) -> list[dict[str, float]]:
         """Validation loss after each tree; the rule alone is step 0."""
@@ -216,16 +312,33 @@ class Boosting:
         """See ``Forecaster.restore``."""
         task = _Task(**{**meta["task"], "rules": tuple(meta["task"]["rules"])})
         encoder = CovariateEncoder.from_dict(meta["covariates"])
-        return FittedBoosting(self, task, encoder, Trees.from_arrays(arrays), dict(meta["info"]))
+        places = {str(item): (float(m), float(s)) for item, (m, s) in meta.get("places", {}).items()}
+        return FittedBoosting(self, task, encoder, Trees.from_arrays(arrays), places, dict(meta["info"]))
 
 
+@dataclass(frozen=True, eq=False)
 class _Cells:
     """Pairs of window and step of one frame, drawn at random."""
 
-    def __init__(self, frame: SeriesFrame, task: _Task, encoder: CovariateEncoder, power: int) -> None:
-        self.frame, self.task, self.encoder, self.power = frame, task, encoder, power
-        self.encoded: Encoded | None = None if encoder.is_empty else encoder.encode(frame, task.horizon)
-        self.scales = item_scales(frame)
+    frame: SeriesFrame
+    task: _Task
+    encoder: CovariateEncoder
+    power: int
+
+    @cached_property
+    def encoded(self) -> Encoded | None:
+        """Covariates of the frame."""
+        return None if self.encoder.is_empty else self.encoder.encode(self.frame, self.task.horizon)
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """[I] target units that an error of each series counts in."""
+        return item_scales(self.frame)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """[I, 2] level and spread of each series."""
+        return item_places(self.frame)
 
     def some(self, windows: WindowSet, most: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(features [C, F], targets [C], weights [C]) of at most ``most`` observed cells."""
@@ -247,7 +360,10 @@ class _Cells:
             self.frame.store, windows, task.context_length, task.horizon, scaling=task.scaling,
             covariates=self.encoded, elapsed=task.elapsed,
         )  # fmt: skip
-        x, base = _read(batch, task, self.encoder)
+        seen = _Seen.of(batch, task, self.places[windows.item])
+        x, base = _read(batch, seen, task, self.encoder)
         keep = (rng.random(base.shape) < share) & (batch.target_observed[:, :, 0] > 0)
-        own = np.clip(batch.scale.unit / self.scales[windows.item], 1 / MOST_WEIGHT, MOST_WEIGHT) ** self.power
-        return x[keep], (batch.target[:, :, 0] - base)[keep], np.broadcast_to(own[:, None], base.shape)[keep]
+        unit = batch.scale.unit if seen.spread is None else seen.spread[:, 0]
+        own = np.clip(unit / self.scales[windows.item], 1 / MOST_WEIGHT, MOST_WEIGHT) ** self.power
+        target = seen.units(batch.target[:, :, 0].astype(np.float64), batch) - base
+        return x[keep], target[keep], np.broadcast_to(own[:, None], base.shape)[keep]

@@ -11,7 +11,10 @@ from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.windows import Batch
 from forecastkit.nn.rules import rule_rows
 
-__all__ = ["by_step", "one_hot", "shared"]
+__all__ = ["by_step", "one_hot", "shared", "trailing"]
+
+SHORTLY = (1, 2, 6)
+"""Rows before a step whose covariates are read beside its own."""
 
 
 def one_hot(codes: np.ndarray | None, sizes: tuple[int, ...]) -> list[np.ndarray]:
@@ -56,3 +59,25 @@ def by_step(batch: Batch, encoder: CovariateEncoder, rules: tuple[int, ...], hor
         past = values[:, :length]
         parts += [values[:, -horizon:] - past[:, rule_rows(length, horizon, m)] for m in rules]
     return np.concatenate(parts, axis=2)
+
+
+def trailing(batch: Batch, encoder: CovariateEncoder, season: int, horizon: int) -> list[np.ndarray]:
+    """[B, H, .] known numbers over the rows that end at a step: the mean of one season and of three, the highest and lowest of
+    one, and the values shortly before.
+
+    What a covariate did in the hours before says more than its value alone: heat that has lasted for days.
+    """
+    if batch.known_num is None or season < 2:
+        return []
+    n_time = len(encoder.time.names)
+    values = batch.known_num[:, :, n_time : n_time + len(encoder.known)].astype(np.float64)
+    parts, rows = [], values.shape[1]
+    for width in (season, 3 * season):
+        if width + horizon <= rows:
+            total = np.cumsum(values[:, -horizon - width :], axis=1)
+            parts.append((total[:, width:] - total[:, :-width]) / width)
+    if season + horizon <= rows:
+        seen = np.lib.stride_tricks.sliding_window_view(values[:, -horizon - season + 1 :], season, axis=1)
+        parts += [seen.max(axis=-1), seen.min(axis=-1)]
+    parts += [values[:, -horizon - k : -k] for k in SHORTLY if k + horizon <= rows and k < season]
+    return parts if values.shape[2] else []

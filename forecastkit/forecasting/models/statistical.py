@@ -15,6 +15,7 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
 
 from __future__ import annotations
 
+import importlib
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,8 @@ class LocalModel(Protocol):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
+    # When it is imported it asks that its warnings be always shown, which must not happen within the filter.
+    importlib.import_module("statsmodels.tools.sm_exceptions")
     with runtime.one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield

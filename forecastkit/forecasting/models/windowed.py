@@ -20,6 +20,7 @@ __all__ = [
     "MOST_VALID",
     "evenly",
     "forecasts",
+    "item_places",
     "item_scales",
     "item_spreads",
     "ranked_rules",
@@ -123,6 +124,14 @@ def item_scales(frame: SeriesFrame) -> np.ndarray:
     own = scales(frame, last).mase[0]
     known = own[np.isfinite(own)]
     return np.where(np.isfinite(own), own, np.median(known) if len(known) else 1.0)
+
+
+def item_places(frame: SeriesFrame) -> np.ndarray:
+    """[I, 2] mean and standard deviation of each series' observed rows; NaN where it has none or does not vary."""
+    spreads = item_spreads(frame)
+    rows = (frame.store.series(i) for i in range(len(frame.store)))
+    means = [float(np.nanmean(y)) if np.isfinite(s) else np.nan for y, s in zip(rows, spreads)]
+    return np.stack([np.array(means), spreads], axis=1)
 
 
 def item_spreads(frame: SeriesFrame) -> np.ndarray:
