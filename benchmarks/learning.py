@@ -310,7 +310,7 @@ def draw_gates() -> None:
 
 # --- recursive against direct
 
-SETS = {"demand": 14, "weather": 10, "co2": 12}
+SETS = {"air_passengers": 12, "co2": 12}
 
 
 def strategies() -> None:
@@ -385,7 +385,7 @@ def draw_strategies() -> None:
 FAMILY = (
     "rnn", "gru", "lstm", "segrnn", "seq2seq", "deepar", "esrnn", "nlinear", "dlinear", "tcn", "nhits", "patchtst", "ridge", "boosting",
 )  # fmt: skip
-BOARD_SETS = ("co2", "demand")
+BOARD_SETS = ("co2",)
 
 
 def alternatives() -> None:
