@@ -8,13 +8,15 @@ Data, in the folder that $FORECASTKIT_DATA names:
 - weather/beijing_pm25_hourly.csv: UCI 381 (Liang et al. 2015, doi:10.1098/rspa.2015.0257). Fitted on 2010 to 2013, tested on
   2014, 24 hours from midnight; ``--validate`` fits on 2010 to 2012 and scores 2013.
 
-    python benchmarks/covariates.py demand gru boosting seasonal_naive week --validate
-    python benchmarks/covariates.py demand gru boosting seasonal_naive week
-    python benchmarks/covariates.py dust gru naive seasonal_naive
+    python benchmarks/covariates.py demand week boosting by_hand lstm hidden=128 transform=log relearn=true --validate
+    python benchmarks/covariates.py demand week boosting by_hand lstm hidden=128 transform=log relearn=true --seeds 3
+    python benchmarks/covariates.py dust naive seasonal_naive boosting gru
 
 ``known`` has the actual temperature and holidays of the day ahead (perfect foresight, better than any weather forecast),
 ``past`` the temperature up to midnight alone and the holidays ahead, ``none`` the demand alone. A network is the mean of its
-``--seeds``. ``p`` is that of the Diebold-Mariano test against the better naive rule.
+``--seeds``; options are for networks. ``by_hand`` is scikit-learn's gradient boosting with features that were thought of for this
+demand, learned from midnights alone. ``p`` is that of the Diebold-Mariano test against the better naive rule, ``p_trees`` against
+the better of ``boosting`` and ``by_hand`` with the same covariates; models are compared with those named before them.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ SETS = {
     },
 }
 NAIVE = ("naive", "seasonal_naive", "week")
+TREES = {"boosting": {"relearn": True}, "by_hand": {}}
 
 
 def load(name: str, which: str) -> Any:
@@ -86,6 +89,8 @@ def forecasts(
     from forecastkit import registry, runtime
     from forecastkit.forecasting.protocol import FitContext
 
+    if name == "by_hand":
+        return by_hand(frame, end, at, horizon), 0
     train = frame.upto(end)
     if name == "week":
         frame, train = (
@@ -101,6 +106,40 @@ def forecasts(
             fitted = model.fit(train, horizon=horizon, context=FitContext(seed=seed))
             parts.append(fitted.predict_at(frame, at)[:, 0])
     return np.mean(parts, axis=0), int(fitted.info.get("n_parameters", 0))
+
+
+def by_hand(frame: Any, end: int, at: np.ndarray, horizon: int) -> np.ndarray:
+    """(points [F, H]) from hour, day, holiday, temperature and what it was before, and demand of a day and a week ago."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    y, index = frame.store.series(0), pd.DatetimeIndex(frame.calendar.instants)
+    rows = frame.data
+    heat = pd.Series(rows["Temperature"].to_numpy(float))
+    day = 48
+    columns = [index.hour + index.minute / 60, index.dayofweek, index.dayofyear, rows["Holiday"].to_numpy(float), heat]
+    columns += [heat.shift(k) for k in (1, 2, 6, day)]
+    columns += [heat.rolling(day).mean(), heat.rolling(day).max(), heat.rolling(3 * day).mean()]
+    x = np.stack([np.asarray(c, float) for c in columns], axis=1)
+
+    def features(cutoffs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows = cutoffs[:, None] + np.arange(1, 1 + horizon)
+        mean = np.stack([y[c - day + 1 : c + 1].mean() for c in cutoffs])
+        same = [np.repeat(v[:, None], horizon, 1) for v in (y[cutoffs], mean)]
+        before = [
+            y[rows - day],
+            y[rows - 2 * day],
+            y[rows - 7 * day],
+            heat.to_numpy()[rows - day],
+            heat.to_numpy()[rows - 7 * day],
+        ]
+        own = np.stack([*before, *same], axis=-1)
+        return np.concatenate([x[rows], own], axis=-1).reshape(-1, x.shape[1] + own.shape[2]), y[rows].ravel()
+
+    midnight = np.flatnonzero((index.hour == 0) & (index.minute == 0)) - 1
+    learned = midnight[(midnight >= 7 * day) & (midnight + horizon <= end)]
+    model = HistGradientBoostingRegressor(loss="absolute_error", max_iter=500, learning_rate=0.05, max_leaf_nodes=31)
+    points = model.fit(*features(learned)).predict(features(at)[0])
+    return np.asarray(points).reshape(len(at), horizon)
 
 
 def p_value(loss: np.ndarray, reference: np.ndarray) -> float:
@@ -137,27 +176,40 @@ def main() -> None:
         end = int(at[0])
         answer = np.stack([y[c + 1 : c + 1 + horizon] for c in at])
         for name in names:
-            if name in NAIVE and which != args.covariates.split(",")[0]:
+            if (name in NAIVE and which != args.covariates.split(",")[0]) or (name == "by_hand" and which != "known"):
                 continue
             started = time.perf_counter()
             plain = name in NAIVE
-            points, size = forecasts(name, frame, end, at, horizon, {} if plain else options, args.seeds)
+            own = {} if plain else TREES.get(name, options)
+            points, size = forecasts(name, frame, end, at, horizon, own, args.seeds)
             seconds = time.perf_counter() - started
             error = np.abs(points - answer)
             losses[name, which] = error
             mape = 100 * np.nanmean(error / answer) if (answer[np.isfinite(answer)] > 0).all() else float("nan")
             best = min((k for k in losses if k[0] in NAIVE), key=lambda k: np.nanmean(losses[k]), default=None)
             p = float("nan") if plain or best is None else p_value(error, losses[best])
+            trees = min(
+                (k for k in losses if k[0] in TREES and k[1] == which and k[0] != name),
+                key=lambda k: np.nanmean(losses[k]),
+                default=None,
+            )
+            beside = float("nan") if plain or name in TREES or trees is None else p_value(error, losses[trees])
             said = "" if plain else which
             print(
                 f"{name:<15} {said:<6} {part:<11} MAE {np.nanmean(error):9.3f}  RMSE {np.sqrt(np.nanmean(error**2)):9.3f}  "
-                f"MAPE {mape:6.3f}  p {p:.2g}  {len(at)} days  {seconds:7.1f} s  (read in {reading:.2f} s)",
+                f"MAPE {mape:6.3f}  p {p:.2g}  trees {beside:.2g}  {len(at)} days  {seconds:7.1f} s  (read in {reading:.2f} s)",
                 flush=True,
             )
-            numbers = [f"{np.nanmean(error):.4f}", f"{np.sqrt(np.nanmean(error**2)):.4f}", f"{mape:.3f}", f"{p:.2g}"]
+            numbers = [
+                f"{np.nanmean(error):.4f}",
+                f"{np.sqrt(np.nanmean(error**2)):.4f}",
+                f"{mape:.3f}",
+                f"{p:.2g}",
+                f"{beside:.2g}",
+            ]
             seeds = 1 if plain or not size else args.seeds
             rows.append(
-                [dt.date.today().isoformat(), args.data, name, said, "" if plain else " ".join(given), seeds, part, *numbers,
+                [dt.date.today().isoformat(), args.data, name, said, " ".join(f"{k}={v}" for k, v in own.items()), seeds, part, *numbers,
                  len(at), f"{seconds:.1f}", f"{reading:.2f}"]
             )  # fmt: skip
     if args.no_write:
@@ -168,7 +220,7 @@ def main() -> None:
         writer = csv.writer(file, lineterminator="\n")
         if fresh:
             writer.writerow(
-                ["date", "data", "model", "covariates", "options", "seeds", "part", "mae", "rmse", "mape", "p", "days", "seconds", "reading"]
+                ["date", "data", "model", "covariates", "options", "seeds", "part", "mae", "rmse", "mape", "p", "p_trees", "days", "seconds", "reading"]
             )  # fmt: skip
         writer.writerows(rows)
 

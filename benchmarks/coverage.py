@@ -11,33 +11,26 @@ origins; too narrow, too wide; too few to tell under ten origins.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
-import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, values_of
+from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, append, run_of
 
-HERE = Path(__file__).resolve().parent
+OUT = Path(__file__).resolve().parent / "results" / "coverage.csv"
 COLUMNS = [
     "date", "set", "model", "method", "source", "n_folds", "n_items", "coverage_80", "lo_80", "hi_80", "word_80", "coverage_95",
     "lo_95", "hi_95", "word_95", "wql", "width_80", "width_95", "mase",
 ]  # fmt: skip
 
 
-def rows_of(name: str) -> list[list[object]]:
-    from forecastkit.config import load_config
+def rows_of(name: str, outcome: Any) -> list[list[object]]:
+    """Both ways of intervals, from the forecasts of one run; printed in short."""
     from forecastkit.forecasting.evaluation import evaluate
     from forecastkit.forecasting.scores import coverages
-    from forecastkit.run.execute import execute
 
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = execute(load_config(None, values=values_of(name)), out=Path(folder) / "run", final=False)
     first = outcome.evaluation
-    if first is None:
-        raise SystemExit(f"{name}: no evaluation")
     tests = {model: [s.backtest for s in seeds] for model, seeds in first.seeds.items()}
     models = outcome.prepared.models
     out: list[list[object]] = []
@@ -60,6 +53,14 @@ def rows_of(name: str) -> list[list[object]]:
                 cells += [f"{c.share:.4f}", f"{c.low:.4f}", f"{c.high:.4f}", c.word]
             cells += [f"{row[k]:.5g}" for k in ("wql", "width_80", "width_95", "mase")]
             out.append(cells)
+    for method in ("adaptive", "split"):
+        some = [r for r in out if r[3] == method]
+        words = [r[k] for r in some for k in (10, 14)]
+        held = [np.mean([float(str(r[k])) for r in some]) if some else np.nan for k in (7, 11)]
+        print(
+            f"{name:<22}{method:<9} 80: {held[0]:.3f}  95: {held[1]:.3f}  as named {words.count('as named')} of {len(words)}",
+            flush=True,
+        )
     return out
 
 
@@ -74,27 +75,10 @@ def main() -> None:
     parser.add_argument("sets", nargs="*")
     parser.add_argument("--no-write", action="store_true")
     args = parser.parse_args()
-    path = HERE / "results" / "coverage.csv"
     for name in args.sets or [*EMBEDDED, *STOCKS, *LARGE, *CLASSIC]:
-        started = time.perf_counter()
-        rows = rows_of(name)
-        for method in ("adaptive", "split"):
-            some = [r for r in rows if r[3] == method]
-            words = [r[k] for r in some for k in (10, 14)]
-            print(
-                f"{name:<22}{method:<9} 80: {np.mean([float(str(r[7])) for r in some]):.3f}  95: "
-                f"{np.mean([float(str(r[11])) for r in some]):.3f}  as named {words.count('as named')} of {len(words)}  "
-                f"{time.perf_counter() - started:.0f} s",
-                flush=True,
-            )
-        if args.no_write:
-            continue
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if fresh:
-                writer.writerow(COLUMNS)
-            writer.writerows(rows)
+        rows = rows_of(name, run_of(name)[0])
+        if not args.no_write:
+            append(OUT, COLUMNS, rows)
 
 
 if __name__ == "__main__":

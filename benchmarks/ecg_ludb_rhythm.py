@@ -27,6 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="gru")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     arguments = parser.parse_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
@@ -35,7 +36,7 @@ def main() -> None:
 
     models = {name: {} for name in arguments.models.split(",")}
     rows = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
         settings = {"records": f"{root}/ecg/ludb", "task": "rhythm", "classes": RARE, "models": models, "seed": seed}
         with tempfile.TemporaryDirectory() as place:
             run = run_ecg(settings, out=Path(place) / "run")

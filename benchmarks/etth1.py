@@ -1,12 +1,14 @@
 """ETTh1, 96 steps, the standard split, every test window (stride 1), scaled by the training rows.
 
 Data: ETTh1.csv of zhouhaoyi/ETDataset (CC BY-ND 4.0; Zhou et al. 2021, Informer) in $FORECASTKIT_DATA/benchmark. Rows 0-8,639 train,
-8,640-11,519 validate, 11,520-14,399 test. Networks are fitted on the first two parts and stop early on the tail of them; options
-are chosen with --validate, which fits on the first part and scores the second. All channels are series of one global model.
+8,640-11,519 validate, 11,520-14,399 test. For the test, models are fitted on the first two parts and stop early on the tail of
+them. Options are chosen with --validate, which scores the second part after fitting on the first, and the last third of the first
+after fitting on the rest of it. All channels are series of one global model.
 
     python benchmarks/etth1.py --validate gru hidden=32
     python benchmarks/etth1.py gru lstm lags
     python benchmarks/etth1.py --channels all segrnn loss=mse
+    python benchmarks/etth1.py --mean gru gru:ridge=true lr=0.0002      # each, and the mean of their forecasts
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ import pandas as pd
 
 HERE = Path(__file__).resolve().parent
 H, TRAIN, VALID, TEST = 96, 8640, 11520, 14400
+PARTS = {"inner": (5760, TRAIN), "validation": (TRAIN, VALID), "test": (VALID, TEST)}
+"""Rows that a part is fitted on end with the first number, those that it scores with the second."""
 OIL = ("OT",)
 ALL = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
 
@@ -82,44 +86,70 @@ def forecast(name: str, z, index, names, end: int, at: np.ndarray, options: dict
     return fitted(name, z, index, names, end, at, options, seed)
 
 
-def run(name: str, options: dict, which: str, part: str, seeds: list[int]) -> dict:
-    names = ALL if which == "all" else OIL
-    y, index = channels(names)
-    z = (y - y[:TRAIN].mean(0)) / y[:TRAIN].std(0)
-    end, last = (TRAIN, VALID) if part == "validation" else (VALID, TEST)
-    at = np.arange(end - 1, last - H)
-    answer = np.stack([z[c + 1 : c + 1 + H].T for c in at])
-    started = time.perf_counter()
-    found = [forecast(name, z, index, names, end, at, options, seed) for seed in seeds]
-    seconds = time.perf_counter() - started
-    mean = np.mean([points for points, _ in found], axis=0)
-    mse, mae = float(((mean - answer) ** 2).mean()), float(np.abs(mean - answer).mean())
-    steps = " ".join(str(info.get("best_step", "")) for _, info in found)
-    print(f"{name:<15} {which:<4} {part:<11} MSE {mse:.4f}  MAE {mae:.4f}  {seconds:7.1f} s  {steps}", flush=True)
-    return {"mse": mse, "mae": mae, "seconds": seconds}
+class Part:
+    """The windows of one part, and what is measured over them."""
+
+    def __init__(self, which: str, part: str) -> None:
+        self.which, self.part, self.names = which, part, ALL if which == "all" else OIL
+        y, self.index = channels(self.names)
+        self.z = (y - y[:TRAIN].mean(0)) / y[:TRAIN].std(0)
+        self.end, last = PARTS[part]
+        self.at = np.arange(self.end - 1, last - H)
+        self.answer = np.stack([self.z[c + 1 : c + 1 + H].T for c in self.at])
+
+    def forecast(self, name: str, options: dict, seeds: list[int]) -> tuple[np.ndarray, float, str]:
+        """(mean of the seeds' forecasts, seconds, best steps)."""
+        started = time.perf_counter()
+        found = [forecast(name, self.z, self.index, self.names, self.end, self.at, options, seed) for seed in seeds]
+        steps = " ".join(str(info.get("best_step", "")) for _, info in found)
+        return np.mean([points for points, _ in found], axis=0), time.perf_counter() - started, steps
+
+    def measured(self, name: str, points: np.ndarray, seconds: float, steps: str = "") -> list[str]:
+        """MSE, MAE and seconds, printed."""
+        mse, mae = float(((points - self.answer) ** 2).mean()), float(np.abs(points - self.answer).mean())
+        said = f"{name:<16} {self.which:<4} {self.part:<11} MSE {mse:.4f}  MAE {mae:.4f}  {seconds:7.1f} s  {steps}"
+        print(said, flush=True)
+        return [f"{mse:.4f}", f"{mae:.4f}", f"{seconds:.1f}"]
+
+
+def options_of(words: list[str]) -> dict:
+    import yaml
+
+    return {k: yaml.safe_load(v) for k, v in (w.split("=", 1) for w in words)}
 
 
 def main() -> None:
-    import yaml
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--validate", action="store_true", help="fit on the first part, score the second")
+    parser.add_argument("--validate", action="store_true", help="score the two parts before the test")
     parser.add_argument("--channels", choices=("oil", "all"), default="oil")
     parser.add_argument("--seeds", type=int, default=1, help="networks whose mean is the forecast")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-write", action="store_true")
-    parser.add_argument("words", nargs="+", help="models, then options of the models as hidden=32")
+    parser.add_argument("--mean", action="store_true", help="also the mean of the forecasts of all models named")
+    parser.add_argument(
+        "words", nargs="+", help="models (own options as gru:ridge=true), then options of all as hidden=32"
+    )
     args = parser.parse_args()
-    names = [w for w in args.words if "=" not in w]
-    given = [w for w in args.words if "=" in w]
-    options = {k: yaml.safe_load(v) for k, v in (w.split("=", 1) for w in given)}
+    names = [w for w in args.words if "=" not in w.split(":")[0]]
+    common = [w for w in args.words if w not in names]
+    seeds = list(range(args.seed, args.seed + args.seeds))
+    said = str(args.seed) if args.seeds == 1 else f"{args.seed}-{seeds[-1]}"
     rows = []
-    for name in names:
-        part = "validation" if args.validate else "test"
-        found = run(name, options, args.channels, part, list(range(args.seed, args.seed + args.seeds)))
-        numbers = [f"{found['mse']:.4f}", f"{found['mae']:.4f}", f"{found['seconds']:.1f}"]
-        seeds = str(args.seed) if args.seeds == 1 else f"{args.seed}-{args.seed + args.seeds - 1}"
-        rows.append([dt.date.today().isoformat(), args.channels, name, " ".join(given), seeds, part, *numbers])
+    for which in ("inner", "validation") if args.validate else ("test",):
+        part, all_points, all_seconds = Part(args.channels, which), [], 0.0
+        head = [dt.date.today().isoformat(), args.channels]
+        for word in names:
+            name, *own = word.split(":")
+            points, seconds, steps = part.forecast(name, options_of([*common, *own]), seeds)
+            all_points.append(points)
+            all_seconds += seconds
+            rows.append(
+                [*head, name, " ".join([*common, *own]), said, which, *part.measured(word, points, seconds, steps)]
+            )
+        if args.mean:
+            name = f"mean of {' and '.join(names)}"
+            found = part.measured(name, np.mean(all_points, axis=0), all_seconds)
+            rows.append([*head, name, " ".join(common), said, which, *found])
     if args.no_write:
         return
     out = HERE / "results" / "etth1.csv"

@@ -39,7 +39,7 @@ def frame_of(name: str, item: str | None = None):
 
 # --- cells: time, memory, error by context length
 
-LENGTHS = (24, 48, 96, 192, 384)
+LENGTHS = (24, 48, 96, 192)
 STEPS, HIDDEN, BATCH = 300, 32, 64
 
 
@@ -49,7 +49,7 @@ def cells() -> None:
     for length in LENGTHS:
         for cell in ("rnn", "gru", "lstm"):
             ms, mib = cost(cell, length)
-            for seed in (1, 2, 3):
+            for seed in (1, 2):
                 error = fitted_error(frame, cell, seed, context_length=length)
                 rows.append({"cell": cell, "context": length, "seed": seed, "mase": error, "ms_a_step": ms, "mib": mib})
                 print(rows[-1], flush=True)
@@ -57,7 +57,7 @@ def cells() -> None:
 
 
 def cost(cell: str, length: int) -> tuple[float, float]:
-    """(milliseconds of a training step, MiB that the backward pass keeps) for a batch."""
+    """(milliseconds of processor time of a training step, MiB that the backward pass keeps) for a batch."""
     import torch
     from torch.autograd.graph import saved_tensors_hooks
 
@@ -78,9 +78,9 @@ def cost(cell: str, length: int) -> tuple[float, float]:
     loss.backward()
     times = []
     for _ in range(15):
-        started = time.perf_counter()
+        started = time.thread_time()
         (head(encoder.summary(x)) - y).square().mean().backward()
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     return 1000 * float(np.median(times)), sum(kept.values()) / 2**20
 
 
@@ -110,7 +110,7 @@ def draw_cells() -> None:
     rows = pd.read_csv(RESULTS / "learning_cells.csv")
     figure, axes = canvas(3, "context length (steps)")
     for axis, column, title in zip(
-        axes, ("ms_a_step", "mib", "mase"), ("ms a training step", "MiB kept for backward", "MASE")
+        axes, ("ms_a_step", "mib", "mase"), ("ms of a core a training step", "MiB kept for backward", "MASE")
     ):
         for cell, part in rows.groupby("cell"):
             by = part.groupby("context")[column]
@@ -130,8 +130,8 @@ def draw_cells() -> None:
 # --- gradients: the adding problem
 
 KINDS = ("tanh", "relu", "gru", "lstm", "lstm, open")
-ADDING = (20, 50, 100, 200)
-TASK_STEPS = 1500
+ADDING = (20, 50, 100)
+TASK_STEPS = 1000
 
 
 def adding(n: int, length: int, generator: Any) -> tuple[Any, Any]:
@@ -170,9 +170,8 @@ def gradients() -> None:
     for kind in KINDS:
         for length in ADDING:
             for clip in (1.0, 0.0):
-                for seed in (1, 2):
-                    rows.append(train_adding(kind, length, clip, seed))
-                    print(rows[-1], flush=True)
+                rows.append(train_adding(kind, length, clip, seed=1))
+                print(rows[-1], flush=True)
     for kind in KINDS:
         torch.manual_seed(1)
         flows += [{"kind": kind, "step_back": k, "gradient": g} for k, g in enumerate(flow(kind, 100))]
@@ -326,7 +325,7 @@ def strategies() -> None:
         at = np.arange(end, n - horizon - 1, max(1, horizon // 2))
         tries = {"direct": {}, "recursive": {"strategy": "recursive"}}
         for strategy, options in tries.items():
-            for seed in (1, 2, 3):
+            for seed in (1, 2):
                 model = (
                     registry.create_model("gru", segment=1, **options)
                     if strategy == "direct"
@@ -386,7 +385,7 @@ def draw_strategies() -> None:
 FAMILY = (
     "rnn", "gru", "lstm", "segrnn", "seq2seq", "deepar", "esrnn", "nlinear", "dlinear", "tcn", "nhits", "patchtst", "ridge", "boosting",
 )  # fmt: skip
-BOARD_SETS = ("sf_temperature", "demand", "weather", "co2", "prices", "air_passengers")
+BOARD_SETS = ("air_passengers", "co2", "demand", "sf_temperature", "weather")
 
 
 def alternatives() -> None:

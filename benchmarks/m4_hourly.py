@@ -6,6 +6,8 @@ $FORECASTKIT_DATA/benchmark.
     python benchmarks/m4_hourly.py                      # folds inside the training part only
     python benchmarks/m4_hourly.py --test --models lstm,gru,seasonal_naive
 
+With ``--shares`` the first model is compared with each other one series by series, into results/m4_shares.csv.
+
 Choices are made on the folds inside the training part (the last 48 and the 48 before); the test is read by --test alone. OWA is
 relative to Naive2, computed here on the same rows.
 """
@@ -71,11 +73,19 @@ def frame_of(data: list[np.ndarray]):
     return frame, order
 
 
+def by_series(forecast: np.ndarray, past: list[np.ndarray], answer: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """(sMAPE, MASE) of each series."""
+    smape = [200 * np.mean(np.abs(a - p) / (np.abs(a) + np.abs(p))) for a, p in zip(answer, forecast)]
+    mase = [
+        np.mean(np.abs(a - p)) / np.mean(np.abs(y[SEASON:] - y[:-SEASON])) for a, p, y in zip(answer, forecast, past)
+    ]
+    return np.array(smape), np.array(mase)
+
+
 def scored(forecast: np.ndarray, past: list[np.ndarray], answer: list[np.ndarray]) -> dict[str, float]:
     def measures(f):
-        smape = [200 * np.mean(np.abs(a - p) / (np.abs(a) + np.abs(p))) for a, p in zip(answer, f)]
-        mase = [np.mean(np.abs(a - p)) / np.mean(np.abs(y[SEASON:] - y[:-SEASON])) for a, p, y in zip(answer, f, past)]
-        return float(np.mean(smape)), float(np.mean(mase))
+        smape, mase = by_series(f, past, answer)
+        return float(smape.mean()), float(mase.mean())
 
     smape, mase = measures(forecast)
     smape2, mase2 = measures([naive2(y) for y in past])
@@ -95,7 +105,7 @@ def run(name: str, past: list[np.ndarray], answer: list[np.ndarray], seed: int, 
     seconds = time.perf_counter() - started
     forecast = np.empty_like(points)
     forecast[order] = points
-    return {**scored(forecast, past, answer), "seconds": seconds, "info": dict(fitted.info)}
+    return {**scored(forecast, past, answer), "seconds": seconds, "info": dict(fitted.info), "points": forecast}
 
 
 def main() -> None:
@@ -108,6 +118,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="score the competition's test as well")
     parser.add_argument("--folds", type=int, default=1, help="folds inside the training part")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--shares", action="store_true", help="on how many series the first model is better")
     parser.add_argument("--no-write", action="store_true")
     parser.add_argument("options", nargs="*", help="options of every network and regression, as hidden=128")
     args = parser.parse_args()
@@ -121,11 +132,12 @@ def main() -> None:
     if test is not None:
         parts.append(("test", train, test))
     rows = []
+    points: dict[str, dict[str, np.ndarray]] = {part: {} for part, _, _ in parts}
     for name in args.models.split(","):
         takes_options = registry.describe(name)["family"] in ("network", "regression")
         for part, past, answer in parts:
             found = run(name, past, answer, args.seed, options if takes_options else {})
-            info = found.pop("info")
+            info, points[part][name] = found.pop("info"), found.pop("points")
             print(
                 f"{name:<15} {part:<8} OWA {found['owa']:.4f}  sMAPE {found['smape']:.3f}  MASE {found['mase']:.3f} "
                 f"{found['seconds']:7.1f} s  {info.get('best_step', '')} {info.get('corrects', '')} {info.get('context_length', '')}",
@@ -136,14 +148,44 @@ def main() -> None:
             rows.append(
                 [dt.date.today().isoformat(), name, words, args.seed, part, *numbers, f"{found['seconds']:.1f}"]
             )
+    found = (
+        [row for part, past, answer in parts for row in shares(part, points[part], past, answer)] if args.shares else []
+    )
     if args.no_write:
         return
-    out = HERE / "results" / "m4_hourly.csv"
+    append("m4_hourly.csv", ["date", "model", "options", "seed", "part", "owa", "smape", "mase", "seconds"], rows)
+    if args.shares:
+        append(
+            "m4_shares.csv",
+            ["date", "model", "other", "part", "series", "share_mase", "share_smape", "low", "high"],
+            found,
+        )
+
+
+def shares(
+    part: str, points: dict[str, np.ndarray], past: list[np.ndarray], answer: list[np.ndarray]
+) -> list[list[object]]:
+    """On how many series the first model has the smaller error, with the 95 % interval of the share by MASE (Wilson)."""
+    from scipy.stats import binomtest
+
+    (first, own), *others = ((name, by_series(f, past, answer)) for name, f in points.items())
+    rows: list[list[object]] = []
+    for other, theirs in others:
+        won, n = [int((a < b).sum()) for a, b in zip(own, theirs)], len(past)
+        interval = binomtest(won[1], n).proportion_ci(method="wilson")
+        print(f"{first} against {other}, {part}: smaller MASE on {won[1] / n:.1%}, smaller sMAPE on {won[0] / n:.1%}")
+        numbers = [won[1] / n, won[0] / n, interval.low, interval.high]
+        rows.append([dt.date.today().isoformat(), first, other, part, n, *(f"{v:.3f}" for v in numbers)])
+    return rows
+
+
+def append(name: str, columns: list[str], rows: list[list[object]]) -> None:
+    out = HERE / "results" / name
     fresh = not out.exists()
     with out.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         if fresh:
-            writer.writerow(["date", "model", "options", "seed", "part", "owa", "smape", "mase", "seconds"])
+            writer.writerow(columns)
         writer.writerows(rows)
 
 

@@ -87,6 +87,13 @@ def main() -> None:
     if rows is not None:
         parts.append("## Whole commands\n`python benchmarks/commands.py`\n")
         parts.append(table(rows[["command", "seconds", "peak_mib"]].rename(columns={"peak_mib": "peak MiB"})))
+    rows = newest("install_size.csv", ["what"])
+    if rows is not None:
+        parts.append(
+            "\n## Installed size\n`python benchmarks/install_size.py`, megabytes: a fresh environment with the CPU build of torch; *without "
+            "torch* leaves out torch and what only torch asks for. Then the largest packages.\n"
+        )
+        parts.append(table(rows[["what", "mb"]].rename(columns={"mb": "MB"})))
     rows = newest("speed.csv", ["figure"])
     if rows is not None:
         parts.append(
@@ -110,25 +117,6 @@ def main() -> None:
             "comparison, published: the winner ES-RNN 0.440, the best of 59 submissions 0.410 (Makridakis et al. 2020).\n"
         )
         parts.append(table(rows[["model", "part", "owa", "smape", "mase", "seconds"]]))
-    rows = newest("etth1.csv", ["model", "options", "seed", "part"])
-    if rows is not None:
-        parts.append(
-            "\n## ETTh1, oil temperature, 96 steps\n`python benchmarks/etth1.py naive seasonal_naive ridge gru lstm`: every test "
-            "window, scaled by the training rows. A ridge regression over lags beats our networks here.\n"
-        )
-        parts.append(table(rows[["model", "part", "mse", "mae", "seconds"]]))
-    rows = newest("fomc.csv", ["part", "days", "model", "against"])
-    if rows is not None:
-        better = rows.loc[rows["verdict"] == "better", "model"].tolist()
-        said = f"Shown to be better: {', '.join(better)}." if better else "No: nothing here is shown to be better."
-        parts.append(
-            "\n## Does the tone of the Federal Reserve help to forecast the Dow Jones?\n`python benchmarks/fomc.py`: 104 statements of "
-            "1994-2009, their tone as a past covariate that counts from the close of its day on, the next day forecast; mean absolute "
-            "log return in per cent, p of the Diebold-Mariano test, Holm within each part. "
-            f"{said}\n"
-        )
-        wanted = ["part", "days", "model", "against", "n", "mae", "mae_against", "p_value", "p_holm", "verdict"]
-        parts.append(table(rows[wanted]))
     parts += accuracy_sections(newest, table)
     parts += labels_sections(newest, table)
     parts += texts()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +48,26 @@ def values_of(name: str) -> dict[str, Any]:
         values["evaluation"] = {"n_report": about.pop("n_report")}
     values["data"] |= about
     return values
+
+
+def run_of(name: str) -> tuple[Any, float]:
+    """(outcome of a default backtest of one set, seconds)."""
+    from forecastkit.config import load_config
+    from forecastkit.run.execute import execute
+
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = execute(load_config(None, values=values_of(name)), out=Path(folder) / "run", final=False)
+    if outcome.evaluation is None:
+        raise SystemExit(f"{name}: no evaluation")
+    return outcome, time.perf_counter() - started
+
+
+def append(path: Path, columns: list[str], rows: list[list[object]]) -> None:
+    """Rows at the end of a file of results."""
+    fresh = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if fresh:
+            writer.writerow(columns)
+        writer.writerows(rows)

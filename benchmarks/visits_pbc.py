@@ -41,12 +41,13 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--models", default="gru")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     arguments = parser.parse_args()
     from forecastkit.cli.progress import FitsTerminal
     from forecastkit.run.classify_tasks import run_table
 
     rows = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
         with tempfile.TemporaryDirectory() as place:
             settings = {
                 "task": "label", "data": str(prepared(arguments.data, Path(place))), "item": "id", "time": "year", "label": "died",

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -107,7 +108,9 @@ def stream(function: Callable[[T], R], items: Iterable[T], workers: Workers = HE
         n_jobs = workers.count if workers.engine == "local" else -1
         results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(x) for x in items)
         try:
-            yield from results
+            # Not "yield from": that would close the results before the end is made quiet.
+            for result in results:  # noqa: UP028
+                yield result
         except ModuleNotFoundError as error:
             raise ConfigError(
                 place=f"engine {workers.engine}",
@@ -116,9 +119,26 @@ def stream(function: Callable[[T], R], items: Iterable[T], workers: Workers = HE
                 remedy="Install the same forecastkit there as here.",
             ) from None
         finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # who stops early knows that work was in vain
+            with _quiet_end():
                 results.close()
+
+
+@contextlib.contextmanager
+def _quiet_end() -> Iterator[None]:
+    """Who stops early knows that work was in vain; and joblib's thread may trip over what it has just thrown away."""
+    hook = threading.excepthook
+
+    def other_threads(args: threading.ExceptHookArgs) -> None:
+        if args.thread is None or not args.thread.name.startswith("ExecutorManagerThread"):
+            hook(args)
+
+    threading.excepthook = other_threads
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        threading.excepthook = hook
 
 
 @contextlib.contextmanager

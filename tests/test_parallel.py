@@ -57,6 +57,15 @@ def test_items_are_taken_as_they_are_needed():
     stream.close()
 
 
+def test_who_stops_early_is_told_nothing(recwarn, capfd):
+    stream = parallel.stream(partial(_slow_square, seconds=0.02), range(200), Workers(2))
+    assert next(stream) == 0
+    stream.close()
+    time.sleep(0.2)  # threads of the pool end after it
+    assert not recwarn.list
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_workers_without_this_package_are_told_in_one_line():
     with pytest.raises(ConfigError, match="engine local: No module named 'forecastkit1'; its workers lack a package"):
         parallel.map(_fails, [1, 1], Workers(2))

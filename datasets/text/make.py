@@ -161,6 +161,61 @@ def phrases() -> list[tuple[str, str]]:
     return out
 
 
+PLACES = {
+    "library": ("nine", "seven", "on Mill Street", "nothing", "30 11"), "museum": ("ten", "six", "by the old bridge", "six euros", "30 24"),
+    "pool": ("seven", "ten at night", "behind the station", "four euros", "30 57"), "market": ("eight", "two", "on the main square", "nothing", "30 90"),
+    "cinema": ("five", "midnight", "on Rose Street", "eight euros", "30 36"), "zoo": ("nine", "five", "in the north park", "twelve euros", "30 73"),
+}  # fmt: skip
+ASKED = [
+    (("When does the {} open?", "What time does the {} open?", "From what time is the {} open?", "How early can I go to the {}?",
+      "When can I enter the {}?", "The {} opens at what time?", "Tell me when the {} opens."), "The {} opens at {}."),
+    (("When does the {} close?", "What time does the {} close?", "Until what time is the {} open?", "How long can I stay in the {}?",
+      "When must I leave the {}?", "The {} closes at what time?", "Tell me when the {} closes."), "The {} closes at {}."),
+    (("Where is the {}?", "How do I get to the {}?", "Where can I find the {}?", "What is the address of the {}?",
+      "Which way is the {}?", "The {} is in which street?", "Tell me where the {} is."), "The {} is {}."),
+    (("What does the {} cost?", "How much is the {}?", "How much does the {} cost?", "What is the price of the {}?",
+      "What must I pay for the {}?", "Is the {} free?", "Tell me the price of the {}."), "The {} costs {}."),
+    (("What is the number of the {}?", "How can I call the {}?", "What is the phone of the {}?", "How do I phone the {}?",
+      "Which number has the {}?", "Can I call the {}?", "Tell me the number of the {}."), "The {} has the number {}."),
+]  # fmt: skip
+MANNERS = ["{}", "Hello! {}", "Please: {}", "{} Thank you."]
+
+
+def questions() -> list[tuple[str, str]]:
+    """Questions about an invented town, each fact asked for in many ways."""
+    out = []
+    for place, facts in PLACES.items():
+        for (ways, said), fact in zip(ASKED, facts):
+            out += [(manner.format(way.format(place)), said.format(place, fact)) for way in ways for manner in MANNERS]
+    return out
+
+
+SCALE = ["C", "D", "E", "F", "G", "A", "B", "c", "d", "e", "f", "g"]
+CHORDS = {"I": (0, 2, 4, 7, 9, 11), "IV": (3, 5, 7, 10), "V": (1, 4, 6, 8, 11)}
+HARMONY = [("I", "V", "V", "I"), ("I", "IV", "V", "I"), ("I", "I", "IV", "V")]
+RHYTHMS = [(2, 2, 2, 2), (4, 2, 2), (2, 2, 4), (3, 1, 2, 2), (2, 1, 1, 4), (2, 2, 1, 1, 2), (4, 4), (3, 1, 4)]
+
+
+def melodies(rng: random.Random) -> list[str]:
+    """Tunes of eight bars in C, 4/4, as ABC with notes in eighths: two bars, an answer, both again, home to c or C."""
+    return [_tune(rng) for _ in range(260)]
+
+
+def _tune(rng: random.Random) -> str:
+    harmony, at, bars = rng.choice(HARMONY), rng.choice(CHORDS["I"]), []
+    for chord in harmony:
+        notes = []
+        for k, length in enumerate(rng.choice(RHYTHMS)):
+            if k == 0:
+                at = min(CHORDS[chord], key=lambda tone: (abs(tone - at), rng.random()))
+            else:
+                at = min(max(at + rng.choice([-2, -1, -1, 1, 1, 2]), 0), len(SCALE) - 1)
+            notes.append(f"{SCALE[at]}{length}")
+        bars.append(" ".join(notes))
+    last = f"{'c' if at > 4 else 'C'}8"
+    return " | ".join([*bars, *bars[:3], last]) + " |]"
+
+
 def main() -> None:
     rng = random.Random(7)
     with (HERE / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
@@ -168,6 +223,10 @@ def main() -> None:
         writer.writerow(["text", "label", "language"])
         writer.writerows(reviews(rng))
     (HERE / "tales.txt").write_text("\n".join(tales(rng)) + "\n", encoding="utf-8")
+    (HERE / "melodies.txt").write_text("\n".join(melodies(random.Random(11))) + "\n", encoding="utf-8")
+    asked = questions()
+    random.Random(5).shuffle(asked)
+    (HERE / "questions.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in asked), encoding="utf-8")
     (HERE / "phrases.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in phrases()), encoding="utf-8")
 
 

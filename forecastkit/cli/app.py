@@ -18,6 +18,7 @@ from forecastkit.cli.options import (
     OutOption,
     OverridesArgument,
     QuietOption,
+    RunArgument,
     SeedOption,
     VerdictOption,
     given,
@@ -57,6 +58,9 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+UpdateOption = Annotated[
+    Path | None, typer.Option("--update", help="Run a finished run again with its configuration, on the newer --data.")
+]
 PresetOption = Annotated[
     str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
 ]
@@ -112,6 +116,7 @@ def fit(
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
+    update: UpdateOption = None,
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
@@ -123,7 +128,7 @@ def fit(
     debug: DebugOption = False,
 ) -> int:
     """Read, train, compare with baselines, forecast, and write a report."""
-    from forecastkit.cli.fitting import run_fit
+    from forecastkit.cli.fitting import check_update, run_fit, run_update
 
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
@@ -132,6 +137,10 @@ def fit(
     values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
+    if update is not None:
+        others = {**values, "data": dict(reading), "future": future, "config": config, "resume": resume}
+        check_update(update, data, others, overrides or [])
+        return run_update(update, str(data), out=out, quiet=quiet, as_json=as_json)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
 
 
@@ -215,6 +224,25 @@ def predict(
     from forecastkit.cli.fitting import run_predict
 
     run_predict(run, data=data, out=out, horizon=horizon, future=future, join=join, new_items=new_items)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder of any task.")],
+    kind: Annotated[str, typer.Option("--format", help="onnx or torch.")] = "onnx",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder [default: RUN/export].")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A model of a run that keeps several [default: the one to use].")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option("--length", help="Steps of a classifier with --format torch [default: 256].")
+    ] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write the network of a run as ONNX or torch.export, compared with torch, with a description and an example."""
+    from forecastkit.cli.shipping import run_export
+
+    run_export(run, kind=kind, out=out, model=model, length=length)
 
 
 @app.command()
@@ -349,6 +377,20 @@ def compare(
     from forecastkit.cli.comparing import run_compare
 
     run_compare(runs, as_json=as_json, lang=lang)
+
+
+@app.command()
+def leaderboard(
+    run: RunArgument,
+    form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Print the leaderboard of a run as a table for a page or a paper."""
+    from forecastkit.cli.comparing import run_leaderboard
+
+    run_leaderboard(run, form=form, out=out, lang=lang)
 
 
 @app.command()

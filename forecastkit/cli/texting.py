@@ -35,12 +35,17 @@ def fit(
     task: Annotated[str | None, typer.Option("--task", help="classify, language-model or translate.")] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases."),
+        typer.Option(
+            "--data",
+            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions.",
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="Column of labels; found if not given.")] = None,
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated; baselines are added.")] = None,
-    level: Annotated[str | None, typer.Option("--level", help="Language model: word, char or subword.")] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", help="Language model: word, char, subword, or symbol (between blanks).")
+    ] = None,
     folds: Annotated[
         int | None, typer.Option("--folds", help="Classify: 1 to 5 parts report in turn [default: 1].")
     ] = None,
@@ -208,6 +213,7 @@ def generate(
     temperature: Annotated[float, typer.Option("--temperature", help="0 = always the likeliest.")] = 0.8,
     top_k: Annotated[int, typer.Option("--top-k", help="Choose among so many; 0 = all.")] = 0,
     top_p: Annotated[float, typer.Option("--top-p", help="Choose among the likeliest that reach this share.")] = 1.0,
+    lines: Annotated[int, typer.Option("--lines", help="Stop after so many lines; 0 = by tokens alone.", min=0)] = 0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed writes the same text.")] = 1,
     debug: DebugOption = False,
 ) -> None:
@@ -215,7 +221,7 @@ def generate(
     from forecastkit.run.texts_language import LanguageRun
 
     said = LanguageRun(run).generate(
-        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
+        prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, n_lines=lines
     )
     print(said)
 
@@ -232,6 +238,27 @@ def translate(
 
     for line in TranslationRun(run).translate(sentences, beam=beam):
         print(line)
+
+
+@text_app.command()
+def answer(
+    run: RunArgument,
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTION...", help="Questions to answer.")],
+    beam: Annotated[int, typer.Option("--beam", help="Width of the beam search.", min=1, max=100)] = 5,
+    sure: Annotated[
+        float | None,
+        typer.Option("--sure", help="Answer from this sureness, 0 to 1 [default: as right answers had it]."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="A saved model other than the recommended one.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Answer questions with a model fitted on pairs of question and answer, or say that it does not know."""
+    from forecastkit.run.texts_translate import TranslationRun
+
+    assistant = TranslationRun(run, model)
+    silent = {"en": "I do not know.", "es": "No lo sé."}[assistant.facts.get("lang", "en")]
+    for said, how_sure in assistant.answer(questions, beam=beam, least=sure):
+        print(f"{how_sure:.2f}  {said or silent}")
 
 
 @text_app.command()

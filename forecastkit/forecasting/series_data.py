@@ -139,7 +139,7 @@ class SeriesData(pl.LightningDataModule):
         train = frame.upto(self.ends[0])
         self.context_length = self.context_length or default_context(train, self.horizon)
         self.transform = Transform.fit(self.transform_name, train)
-        self.encoder = CovariateEncoder.fit(train)
+        self.encoder = CovariateEncoder.fit(train, clock=True)
         self._source = WindowSource(
             store=self.transform.apply(frame).store,
             context_length=self.context_length,

@@ -35,9 +35,14 @@ class AttentionPooling(nn.Module):
         return (weights[..., None] * states).sum(dim=1), weights
 
 
+def is_exported() -> bool:
+    """Whether a graph is being written down, which has no branches by value and no packed sequences."""
+    return torch.jit.is_tracing() or torch.compiler.is_exporting()
+
+
 def _within(lengths: Tensor, x: Tensor) -> Tensor | None:
-    """[B, T] whether a step of x [B, T, C] is real; None where all are."""
-    if not bool((lengths != x.shape[1]).any()):
+    """[B, T] whether a step of x [B, T, C] is real; None where all are, outside a graph that is being exported."""
+    if not is_exported() and not bool((lengths != x.shape[1]).any()):
         return None
     return torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
 
@@ -100,6 +105,9 @@ class SequenceClassifier(nn.Module):
                 return self.encoder.summary(x)
             states, _ = self.encoder(x)
             return self.pooling(states)[0]
+        if is_exported():
+            states, last = self.encoder.read(x, steps)
+            return self.encoder.last_of(last) if self.pooling is None else self.pooling(states, seen)[0]
         # Packed, so that the backward direction does not begin with padding.
         packed = pack_padded_sequence(x, steps.cpu(), batch_first=True, enforce_sorted=False)
         out, last = self.encoder(packed)

@@ -78,7 +78,7 @@ class BlockDecoder(nn.Module):
         """
         states, state = self.encoder(as_segments(x, self.segment, self.n_time))
         keys = self.attention.key(states) if self.attention is not None else states
-        seen = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+        seen = torch.ones_like(states[..., 0], dtype=torch.bool)
         y = x.past[:, :, 0]
         steps = self.n_ahead * self.segment
         bases = [last_base(y, steps, m) for m in self.bases]

@@ -29,7 +29,7 @@ def as_segments(x: Inputs, segment: int, n_time: int) -> Tensor:
         if x.known.shape[2] > start:
             parts.append(x.known[:, : x.past.shape[1], start:])
     joined = torch.cat(parts, dim=-1)
-    return joined.reshape(len(joined), joined.shape[1] // segment, -1) if segment > 1 else joined
+    return joined.reshape(joined.shape[0], -1, segment * joined.shape[2]) if segment > 1 else joined
 
 
 class Direct(nn.Module):

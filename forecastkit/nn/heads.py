@@ -141,7 +141,7 @@ class QuantileHead:
         """One a level."""
         return len(self.levels)
 
-    def _values(self, raw: Tensor) -> Tensor:
+    def values(self, raw: Tensor) -> Tensor:
         """[..., Q] ascending."""
         middle = self.levels.index(0.5)
         # -3 at the start: narrow, so that an untrained network is its naive rule with a thin band.
@@ -153,7 +153,7 @@ class QuantileHead:
 
     def loss(self, raw: Tensor, target: Tensor, units: Units) -> Tensor:
         """See ``Head``."""
-        apart = target[..., None] - self._values(raw)
+        apart = target[..., None] - self.values(raw)
         level = torch.tensor(self.levels, device=raw.device, dtype=raw.dtype)
         return 2 * torch.maximum(level * apart, (level - 1) * apart).mean(-1)
 
@@ -170,7 +170,7 @@ class QuantileHead:
         return self._between(raw, chance[..., None])[..., 0]
 
     def _between(self, raw: Tensor, levels: Tensor) -> Tensor:
-        own = self._values(raw)
+        own = self.values(raw)
         known = torch.tensor(self.levels, device=raw.device, dtype=own.dtype)
         at = torch.searchsorted(known, levels.contiguous()).clamp(1, len(known) - 1)
         share = (levels - known[at - 1]) / (known[at] - known[at - 1])

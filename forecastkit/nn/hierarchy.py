@@ -62,7 +62,7 @@ class HierarchicalNet(nn.Module):
         """See ``Core``; the state is that of the last block."""
         rest = x.past[:, :, 0] - x.past[:, -1:, 0]
         more = with_static(x.past[:, -1, 1:], x.static)
-        total = x.past.new_zeros(len(rest), self.horizon, self.n_params)
+        total = x.past.new_zeros(rest.shape[0], self.horizon, self.n_params)
         hidden = total
         for block in self.blocks:
             back, ahead, hidden = block(rest, more)

@@ -5,7 +5,7 @@ Shapes: B batch, T context_length, H horizon, N numbers of a state, K rules, F k
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ def with_static(state: Tensor, static: Tensor | None) -> Tensor:
     """States [B, ..., N] with static features [B, S] beside them."""
     if static is None:
         return state
-    shape = (len(static), *[1] * (state.ndim - 2), static.shape[1])
+    shape = (static.shape[0], *[1] * (state.ndim - 2), static.shape[1])
     return torch.cat([state, static.reshape(shape).expand(*state.shape[:-1], -1)], dim=-1)
 
 
@@ -104,7 +104,7 @@ class KnownAhead(nn.Module):
         """[B, H, n_outputs] from state [B, N], known [B, T + H, F] and the rules' values [B, H] each."""
         ahead = known[:, -horizon:]
         covariates = known[:, :, self.n_time :]
-        share = torch.linspace(0, 1, horizon, device=known.device).expand(len(known), horizon)
+        share = torch.linspace(0, 1, horizon, device=known.device).expand(known.shape[0], horizon)
         parts = [state[:, None].expand(-1, horizon, -1), ahead, share[:, :, None]]
         if self.look is not None:
             parts.append(self.look(covariates[:, -(horizon + self.reach) :].transpose(1, 2)).transpose(1, 2))
@@ -144,6 +144,8 @@ class Residual(nn.Module):
         n_known, n_time: known features, and how many of them, the first, are time features; 0 = nothing known ahead.
         hidden: units of the network over what is known ahead.
         reach: see ``KnownAhead``.
+        n_lags: T, where a fixed line over the lags (``set_line``) is the first of the rules, as the autoregressive part of
+            LSTNet goes on where cells saturate (Lai et al. 2018, arXiv:1703.07015); 0 = there is none.
     """
 
     def __init__(
@@ -158,12 +160,15 @@ class Residual(nn.Module):
         hidden: int = 64,
         reach: int = 0,
         dropout: float = 0.0,
+        n_lags: int = 0,
     ) -> None:
         super().__init__()
         self.core, self.horizon, self.bases, self.n_params = core, horizon, bases, n_params
+        self.line: Tensor | None
         n_state = int(core.n_state)  # type: ignore[arg-type]
+        self.register_buffer("line", torch.zeros(horizon, n_lags + 1) if n_lags else None)
         # A single rule needs no mixing; with one more output per rule the state chooses between them.
-        n_mixed = max(0, len(bases) - 1)
+        n_mixed = max(0, len(bases) + bool(n_lags) - 1)
         self.mix = zero_start_head(n_state, n_mixed, dropout=dropout) if n_mixed else None
         self.ahead = None
         if n_known:
@@ -178,14 +183,24 @@ class Residual(nn.Module):
         out: Tensor = self.mix(state)[..., None, :]
         return out
 
+    def set_line(self, line: Any) -> None:
+        """Take an array [H, T + 1]: coefficients of the lags minus the last one, and an intercept."""
+        assert self.line is not None
+        self.line.copy_(torch.from_numpy(line))
+
     def forward(self, x: Inputs) -> Tensor:
         """[B, H, P] after the last step."""
         raw, state = self.core(x)
-        bases = [last_base(x.past[:, :, 0], self.horizon, m) for m in self.bases]
+        y = x.past[:, :, 0]
+        rules = [last_base(y, self.horizon, m) for m in self.bases]
+        bases = rules
+        if self.line is not None:
+            last = y[:, -1:]
+            bases = [last + (y - last) @ self.line[:, :-1].T + self.line[:, -1], *rules]
         out = add_bases(raw, self._mix(state), bases)
         if self.ahead is None or x.known is None:
             return out
-        more = self.ahead(state, x.known, bases, self.horizon)
+        more = self.ahead(state, x.known, rules, self.horizon)
         apart = [torch.zeros_like(bases[0]), *[b - bases[0] for b in bases[1:]]] if bases else []
         return out + add_bases(more[..., : self.n_params], more[..., self.n_params :], apart)
 

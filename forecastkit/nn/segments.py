@@ -47,17 +47,17 @@ class SegmentNet(nn.Module):
         """See ``Core``."""
         read = torch.relu(self.embed(as_segments(x, self.segment, self.n_time) - self._level(x)))
         states, last = self.encoder(read)
-        ahead, _ = self.encoder(self._places(len(read)), repeated(last, self.n_ahead))
-        ahead = ahead.reshape(len(read), self.n_ahead, -1)
+        ahead, _ = self.encoder(self._places(read.shape[0]), repeated(last, self.n_ahead))
+        ahead = ahead.reshape(read.shape[0], self.n_ahead, -1)
         raw = self.head(self.dropout(with_static(ahead, x.static)))
-        raw = raw.reshape(len(read), self.n_ahead * self.segment, self.n_params)[:, : self.horizon]
+        raw = raw.reshape(read.shape[0], self.n_ahead * self.segment, self.n_params)[:, : self.horizon]
         return raw, with_static(states[:, -1], x.static)
 
     def _level(self, x: Inputs) -> Tensor:
         """[B, 1, n_read] the last value of the target where the target is read, else 0."""
         n_inputs = self.embed.in_features // self.segment
         last = x.past[:, -1:, :1]
-        level = torch.cat([last, last.new_zeros(len(last), 1, n_inputs - 1)], dim=-1)
+        level = torch.cat([last, last.new_zeros(last.shape[0], 1, n_inputs - 1)], dim=-1)
         return level.repeat(1, 1, self.segment)
 
     def _places(self, n: int) -> Tensor:

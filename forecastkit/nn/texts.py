@@ -108,6 +108,10 @@ class TextNet(nn.Module):
     def forward(self, words: Tensor, grams: Tensor, offsets: Tensor, index: Tensor, seen: Tensor) -> Tensor:
         """Logits [B, K]; see ``Embedding.forward``. ``seen`` [B, T] is False on padding, at either side."""
         states, last, _, lengths = self.read(words, grams, offsets, index, seen)
+        return self.answer(states, last, lengths)
+
+    def answer(self, states: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
+        """Logits [B, K] of what the encoder made of texts of ``lengths`` [B] steps."""
         if self.attention is None:
             pooled = self.encoder.last_of(last)
         else:

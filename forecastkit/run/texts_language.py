@@ -64,7 +64,7 @@ def fit_language_model(
     """Compare a network with counted n-grams on the last tenth of a text, and write the run folder.
 
     Args:
-        level: ``word``, ``char`` or ``subword``.
+        level: ``word``, ``char``, ``subword`` or ``symbol``.
         vocabulary: tokens at most; 0 = 20,000 words, 4,000 pieces, all characters.
 
     Raises:
@@ -84,7 +84,7 @@ def fit_language_model(
     made = {name: create("language-model", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **wanted}.items()}
     path = _resolved(source)
     book = read_book(path)
-    if level != "char":
+    if level in ("word", "subword"):
         book = unwrapped(book)
     parts = _parts(book)
     size = vocabulary or {"word": 20_000, "subword": 4_000}.get(level, 100_000)
@@ -273,7 +273,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "heads": ["model", "perplexity", "bits per character", "next token first", "among five", "time"],
         "samples": "What it writes", "samples_said": "After “{start}”, by temperature.", "sample_heads": ["temperature", "text"],
         "part": "tokens: {part}", "vocabulary": "vocabulary", "unknown": "unknown in the last tenth", "data": "Data and run",
-        "settings": "All settings", "perplexity": "perplexity", "level": "a {level}", "levels": {"word": "word", "char": "character", "subword": "piece of a word"}, "bpc": "bits per character",
+        "settings": "All settings", "perplexity": "perplexity", "level": "a {level}", "levels": {"word": "word", "char": "character", "subword": "piece of a word", "symbol": "symbol"}, "bpc": "bits per character",
         "top5": "next token among five", "sampled": "on a sample of places", "test": "bootstrap against",
     },
     "es": {
@@ -281,7 +281,7 @@ _WORDS: dict[str, dict[str, Any]] = {
         "heads": ["modelo", "perplejidad", "bits por carácter", "acierta el siguiente", "entre cinco", "tiempo"],
         "samples": "Lo que escribe", "samples_said": "Tras «{start}», por temperatura.", "sample_heads": ["temperatura", "texto"],
         "part": "unidades: {part}", "vocabulary": "vocabulario", "unknown": "desconocidas en la última décima parte",
-        "data": "Datos y ejecución", "settings": "Todos los ajustes", "perplexity": "perplejidad", "level": "por {level}", "levels": {"word": "palabra", "char": "carácter", "subword": "trozo de palabra"},
+        "data": "Datos y ejecución", "settings": "Todos los ajustes", "perplexity": "perplejidad", "level": "por {level}", "levels": {"word": "palabra", "char": "carácter", "subword": "trozo de palabra", "symbol": "símbolo"},
         "bpc": "bits por carácter", "top5": "la siguiente entre cinco", "sampled": "en una muestra de lugares", "test": "bootstrap frente a",
     },
 }  # fmt: skip

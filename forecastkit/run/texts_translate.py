@@ -54,7 +54,9 @@ def compare_translators(
     train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
     # Files of pairs are often sorted by length: those that are scored are drawn from all.
     select, report = (np.random.default_rng(seed).permutation(part) for part in (select, report))
-    out: dict[str, Any] = {k: {} for k in ("fitted", "reasons", "seconds", "cpu", "said", "scores", "chosen", "unit")}
+    out: dict[str, Any] = {
+        k: {} for k in ("fitted", "reasons", "seconds", "cpu", "said", "scores", "chosen", "unit", "least")
+    }
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
     if not sources:
@@ -83,9 +85,21 @@ def compare_translators(
         )
         chosen = fitted.translate(select_sources, beam=beam)
         out["chosen"][name] = metrics.translation_scores(chosen, select_references)["chrf"] if chosen else 0.0
+        if chosen and hasattr(fitted, "sureness"):
+            out["least"][name] = least_sure(fitted.sureness(select_sources, chosen), chosen, select_references)
         out["unit"][name] = metrics.sentence_chrf(said, references)
     parts = {"train": len(train), "valid": len(valid), "select": len(select), "report": len(report)}
     return {**out, "made": made, "sources": sources, "references": references, "parts": parts}
+
+
+def least_sure(sureness: np.ndarray, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
+    """How sure an answer must be to be given: as sure as all right answers but a twentieth; 1 where none was right.
+
+    >>> round(least_sure(np.array([0.9, 0.8, 0.1]), ["a", "b", "x"], [["a"], ["B"], ["c"]]), 3)
+    0.805
+    """
+    right = [s.lower() in {r.lower() for r in known} for s, known in zip(said, references)]
+    return float(np.quantile(sureness[right], 0.05)) if any(right) else 1.0
 
 
 def fit_translator(
@@ -131,7 +145,11 @@ def fit_translator(
         verdict["longer"] = longer(verdict["tested"], c["fitted"][verdict["tested"]])
     for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
         arrays, meta = c["fitted"][name].state()
-        artifacts.save_model(folder / "model" / name, arrays, {"task": "translate", "model": name, "state": meta})
+        artifacts.save_model(
+            folder / "model" / name,
+            arrays,
+            {"task": "translate", "model": name, "state": meta, "least_sure": c["least"].get(name)},
+        )
     curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in c["fitted"].items() for row in f.curves])
     facts = {
         "task": "translate", "data": {"source": str(source), "pairs": len(pairs), "skipped": pairs.skipped}, "parts": c["parts"],
@@ -295,6 +313,31 @@ class TranslationRun:
             )
         arrays, meta = artifacts.load_model(self.folder / "model" / name)
         self.model = restore("translate", name, arrays, meta.get("state", {}))
+        self.least_sure: float | None = meta.get("least_sure")
+
+    def answer(self, questions: Sequence[str], *, beam: int = 5, least: float | None = None) -> list[tuple[str, float]]:
+        """(answer, how sure in 0 to 1) of each question; no answer where it is less sure than ``least``.
+
+        Args:
+            least: None = as sure as right answers were on sentences kept aside, all but a twentieth of them.
+
+        Raises:
+            ConfigError: a model that cannot say how sure it is, or ``least`` out of its range.
+            DataError: an empty question.
+        """
+        if not hasattr(self.model, "sureness"):
+            raise ConfigError(
+                place="answer",
+                rule="the model of this run cannot say how sure it is",
+                remedy="Choose it: --model seq2seq.",
+            )
+        if least is not None and not 0 <= least <= 1:
+            raise ConfigError(place="--sure", value=f"{least:g}", rule="from 0 to 1")
+        bar = least if least is not None else 1.0 if self.least_sure is None else self.least_sure
+        said = self.translate(questions, beam=beam)
+        return [
+            (text if sure >= bar else "", float(sure)) for text, sure in zip(said, self.model.sureness(questions, said))
+        ]
 
     def translate(self, sentences: Sequence[str], *, beam: int = 5) -> list[str]:
         """A translation of each sentence.

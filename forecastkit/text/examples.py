@@ -1,4 +1,4 @@
-"""Small texts that come with forecastkit: ``dataset:reviews``, ``dataset:tales``, ``dataset:phrases``."""
+"""Small texts that come with forecastkit: ``dataset:reviews``, ``dataset:tales``, ``dataset:phrases``, and those of the gallery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from forecastkit.errors import UnknownNameError, near
 
 __all__ = ["EXAMPLES", "example"]
 
-EXAMPLES = {"reviews": "reviews.csv", "tales": "tales.txt", "phrases": "phrases.tsv"}
+EXAMPLES = {
+    "reviews": "reviews.csv",
+    "tales": "tales.txt",
+    "phrases": "phrases.tsv",
+    "melodies": "melodies.txt",
+    "questions": "questions.tsv",
+}
 
 
 def example(name: str) -> Path:

@@ -77,31 +77,45 @@ def _without(p: np.ndarray, never: Sequence[int]) -> np.ndarray:
     return q / total if total > 0 else np.full(len(q), 1 / len(q))
 
 
+def _from_line(tokenizer: Any, ids: Sequence[int]) -> list[int]:
+    """The ids with the end of a line before them: what is said begins a line, and a network has read no text without that."""
+    line = tokenizer.id_of("\n")
+    return [line, *ids] if line != UNK or not ids else list(ids)
+
+
 def complete(model: Any, prompt: str, top: int = 5) -> list[tuple[str, float]]:
     """The likeliest next tokens and their probabilities."""
-    ids = prompt_ids(model.tokenizer, prompt) or [model.tokenizer.id_of("\n")]
+    ids = _from_line(model.tokenizer, prompt_ids(model.tokenizer, prompt))
     p = _without(model.next(np.array(ids, np.int64)), NEVER)
     order = [i for i in np.argsort(-p, kind="stable")[:top] if i not in NEVER]
     return [(model.tokenizer.tokens[i], float(p[i])) for i in order]
 
 
 def generate(
-    model: Any, prompt: str, *, n_tokens: int = 80, temperature: float = 0.8, top_k: int = 0, top_p: float = 1.0, seed: int = 1
+    model: Any, prompt: str, *, n_tokens: int = 80, temperature: float = 0.8, top_k: int = 0, top_p: float = 1.0, seed: int = 1, n_lines: int = 0
 ) -> str:  # fmt: skip
-    """The prompt and ``n_tokens`` more; the same seed gives the same text."""
+    """The prompt and at most ``n_tokens`` more, or as many as end ``n_lines`` lines; the same seed gives the same text."""
     rng = np.random.default_rng(seed)
     ids = prompt_ids(model.tokenizer, prompt)
     how = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    start = ids or [model.tokenizer.id_of("\n")]
+    start, end = _from_line(model.tokenizer, ids), model.tokenizer.id_of("\n")
+
+    def done() -> bool:
+        return bool(n_lines) and ids[-1] == end and ids.count(end) >= n_lines
+
     if hasattr(model, "walker"):
         walk = model.walker()
         p = walk(np.array(start))
         for _ in range(n_tokens):
             ids.append(choose(_without(p, NEVER), rng, **how))
+            if done():
+                break
             p = walk(np.array(ids[-1:]))
     else:
         for _ in range(n_tokens):
-            p = model.next(np.array(ids or start, np.int64)[-12:])
+            p = model.next(np.array(_from_line(model.tokenizer, ids), np.int64)[-12:])
             ids.append(choose(_without(p, NEVER), rng, **how))
+            if done():
+                break
     decoded: str = model.tokenizer.decode(ids)
     return decoded

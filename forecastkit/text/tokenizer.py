@@ -1,4 +1,4 @@
-"""From text to numbers and back: words, characters, or pieces of words learnt from the training text alone.
+"""From text to numbers and back: words, characters, pieces of words learnt from the training text alone, or symbols.
 
 Ids 0 to 3 are padding, unknown, start and end. A vocabulary is built from training rows; a word that comes less often
 than ``min_count`` there is unknown, in training too, so that the network learns what to do with unknown words.
@@ -16,12 +16,13 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, near
 
-__all__ = ["BOS", "EOS", "LEVELS", "PAD", "UNK", "Tokenizer", "pad", "split_words"]
+__all__ = ["BOS", "EOS", "LEVELS", "PAD", "UNK", "Tokenizer", "pad", "split_symbols", "split_words"]
 
 PAD, UNK, BOS, EOS = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
-LEVELS = ("word", "char", "subword")
+LEVELS = ("word", "char", "subword", "symbol")
 _DIGIT = re.compile(r"\d")
+_SYMBOL = re.compile(r"\n|\S+")
 _WORD = re.compile(r"\n|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|_+|[^\w\s]", re.UNICODE)
 
 
@@ -32,6 +33,15 @@ def split_words(text: str) -> list[str]:
     ['¿', 'Qué', 'tal', '?', "It's", '3,5', '%', 'up', '!']
     """
     return _WORD.findall(text)
+
+
+def split_symbols(text: str) -> list[str]:
+    r"""What stands between blanks, as it is: notes, codes, moves. A line end is a token.
+
+    >>> split_symbols("E2 ^F/2 | G4 |]\nC2")
+    ['E2', '^F/2', '|', 'G4', '|]', '\n', 'C2']
+    """
+    return _SYMBOL.findall(text)
 
 
 NAME = "¤"
@@ -64,7 +74,7 @@ class Tokenizer:
     """A vocabulary of one level.
 
     Args:
-        level: ``word``, ``char`` or ``subword``.
+        level: ``word``, ``char``, ``subword`` or ``symbol`` (what stands between blanks).
         tokens: token of each id; the first four are special.
         lower: texts are read in lower case.
         digits: False = every digit is read as 0, so that numbers are known by their form.
@@ -130,6 +140,8 @@ class Tokenizer:
         text = _plain(text, self.lower, self.digits)
         if self.level == "char":
             return list(text)
+        if self.level == "symbol":
+            return split_symbols(text)
         return list(self._backend[0].encode(text, add_special_tokens=False).tokens)
 
     def encode(self, text: str) -> list[int]:
@@ -150,6 +162,8 @@ class Tokenizer:
         if self.level == "subword":
             return str(self._backend[0].decode(known, skip_special_tokens=False))
         tokens = [self.tokens[i] for i in known]
+        if self.level == "symbol":
+            return " ".join(tokens).replace(" \n ", "\n").replace(" \n", "\n")
         return "".join(tokens) if self.level == "char" else _joined(tokens)
 
     def state(self) -> dict[str, Any]:

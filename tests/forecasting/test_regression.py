@@ -16,7 +16,7 @@ from forecastkit.forecasting.models.ridge import _Sums
 from forecastkit.forecasting.models.trees import Trees
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-from tests.conftest import build_panel
+from tests.conftest import SMALL, build_panel
 
 
 def frame_of(*series: np.ndarray, season: int = 7, **columns: np.ndarray) -> SeriesFrame:
@@ -280,3 +280,47 @@ class TestIntermittent:
         a = registry.create_model("croston").fit(frame, horizon=1).predict_at(frame, np.array([11]))
         b = registry.create_model("croston").fit(shorter, horizon=1).predict_at(shorter, np.array([9]))
         assert a[0, 0, 0] == pytest.approx(b[0, 0, 0])
+
+
+class TestLineOfNetworks:
+    def test_an_untrained_network_is_scikit_learns_ridge(self, monkeypatch):
+        from sklearn.linear_model import Ridge
+
+        monkeypatch.setattr(ridge_module, "ALPHAS", (3.0,))
+        y = build_panel((150,), missing=0.0).store.series(0)
+        frame = frame_of(y, season=1)
+        model = registry.create_model("gru", ridge=True, context_length=10, scale_loss=False)
+        fitted = model.fit(frame.upto(119), horizon=3, context=FitContext(n_steps=0))
+        assert fitted.info["corrects"] == "ridge regression, last value"
+        found = fitted.predict_at(frame, np.array([119, 140]))[:, 0]
+        windows = np.lib.stride_tricks.sliding_window_view(y[:120], 13)
+        spread, last = windows[:, :10].std(1, keepdims=True), windows[:, 9:10]
+        scaled = (windows - last) / spread
+        theirs = Ridge(alpha=3.0).fit(scaled[:, :10], scaled[:, 10:])
+        for k, c in enumerate((119, 140)):
+            past = y[c - 9 : c + 1]
+            want = theirs.predict((past - past[-1])[None] / past.std())[0] * past.std() + past[-1]
+            np.testing.assert_allclose(found[k], want, rtol=1e-4)
+
+    def test_it_is_saved_with_the_network(self):
+        panel = build_panel((120, 90))
+        model = registry.create_model("segrnn", **SMALL, ridge=True)
+        fitted = model.fit(panel.upto(100), horizon=3)
+        at = np.array([100, 110])
+        points = fitted.predict_at(panel, at)
+        again = model.restore(*fitted.state())
+        np.testing.assert_array_equal(again.predict_at(panel, at), points)
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("gru", {"strategy": "recursive"}),
+            ("lstm", {"supervise": "all"}),
+            ("deepar", {}),
+            ("seq2seq", {}),
+            ("esrnn", {}),
+        ],
+    )
+    def test_where_it_has_no_place(self, name, options):
+        with pytest.raises(ConfigError, match="ridge"):
+            registry.create_model(name, ridge=True, **options)

@@ -277,3 +277,19 @@ def test_residual_mixes_rules_by_the_state():
     y = x.past[:, :, 0]
     season = y[:, [6, 7, 8, 6]]
     torch.testing.assert_close(net(x)[..., 0], 0.75 * y[:, -1:] + 0.25 * season)
+
+
+def test_a_line_is_the_first_rule_and_the_state_mixes_the_others():
+    core = Direct(RecurrentEncoder("gru", 2, 3), 2)
+    net = Residual(core, 2, bases=(1, 3), n_lags=4)
+    line = np.array([[0.5, 0.0, -1.0, 9.0, 0.25], [0.0, 2.0, 0.0, 9.0, -0.5]])
+    net.set_line(line)
+    x = Inputs(torch.tensor([[[1.0], [2.0], [4.0], [3.0]]]), torch.ones(1, 4, 1))
+    # Lags minus the last value 3: -2, -1, 1, 0; then the intercept and the last value again.
+    by_line = torch.tensor([-1.0 - 1.0 + 0.25 + 3, -2.0 - 0.5 + 3])
+    torch.testing.assert_close(net(x)[0, :, 0], by_line)
+    with torch.no_grad():
+        net.mix.bias.copy_(torch.tensor([0.25, 0.5]))
+    last, season = torch.tensor([3.0, 3.0]), torch.tensor([2.0, 4.0])
+    torch.testing.assert_close(net(x)[0, :, 0], 0.25 * by_line + 0.25 * last + 0.5 * season)
+    assert "line" in net.state_dict()

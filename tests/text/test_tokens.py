@@ -23,6 +23,15 @@ def test_text_goes_to_numbers_and_back(level):
     assert [again.encode(t) for t in TEXTS] == [tokenizer.encode(t) for t in TEXTS]
 
 
+def test_symbols_are_what_stands_between_blanks():
+    tunes = "E2 ^F/2 | G4 |]\nC8 |]\n"
+    tokenizer = Tokenizer.learn([tunes], "symbol")
+    assert set(tokenizer.tokens[4:]) == {"E2", "^F/2", "|", "G4", "|]", "\n", "C8"}
+    assert tokenizer.decode(tokenizer.encode(tunes)) == tunes
+    again = Tokenizer.restore(tokenizer.state())
+    assert again.encode("C8 D8") == [tokenizer.id_of("C8"), UNK]
+
+
 def test_rare_and_new_words_are_unknown():
     tokenizer = Tokenizer.learn(TEXTS, "word", min_count=2)
     assert tokenizer.encode("pan perro zebra")[1:] == [UNK, UNK]

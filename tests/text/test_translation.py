@@ -101,3 +101,28 @@ def test_half_empty_pairs_are_counted(tmp_path):
     found = read_pairs(path)
     assert len(found) == 30
     assert found.skipped == {"one side empty": 2}
+
+
+def test_sureness_is_the_mean_probability_of_what_was_said(pairs):
+    model = create("translate", "seq2seq", epochs=1, steps=20, **SMALL).fit(pairs, FitAbout())
+    said = model.translate(["The dog.", "The zebra."], beam=2)
+    sure = model.sureness(["The dog.", "The zebra."], said)
+    ids, written = [*model.source.encode("The dog."), EOS], [BOS, *model.target.encode(said[0]), EOS]
+    p = 1.0
+    for k in range(1, len(written)):  # token by token
+        with torch.inference_mode():
+            logits = model.net(torch.tensor([ids]), torch.tensor([len(ids)]), torch.tensor([written[:k]]))[0, -1]
+        p *= float(torch.softmax(logits, dim=-1)[written[k]])
+    assert sure[0] == pytest.approx(p ** (1 / (len(written) - 1)), rel=1e-4)
+    assert model.source.encode("The zebra.").count(UNK) == 1
+    assert 0 < sure[1] <= 2 / 3
+
+
+@pytest.mark.parametrize(("model", "sure", "said"), [(None, "0.5", "how sure"), ("seq2seq", "1.5", "from 0 to 1")])
+def test_an_answer_that_cannot_be_given_is_one_line(tmp_path, capsys, model, sure, said):
+    out = tmp_path / "run"
+    words = ["text", "fit", "--task", "translate", "--data", "dataset:phrases", "--quiet", "--out", str(out)]
+    assert main([*words, *(f"models.seq2seq.{k}={v}" for k, v in {**SMALL, "steps": 10}.items())]) == 0
+    more = ["--model", model] if model else []
+    assert main(["text", "answer", str(out), "The dog.", "--sure", sure, *more]) == 2
+    assert said in capsys.readouterr().err

@@ -48,6 +48,10 @@ class DeepAr(NetworkForecaster):
         """See ``NetworkForecaster``."""
         return True
 
+    @property
+    def _at_once(self) -> bool:
+        return False
+
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
         return self.context_length or default_context(frame, horizon), 1
 

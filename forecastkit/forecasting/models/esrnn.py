@@ -46,6 +46,11 @@ class EsRnn(NetworkForecaster):
                 "dilations", "whole numbers of at least 1 are needed", "Write for instance dilations=[1,2,4]."
             )
 
+    @property
+    def _at_once(self) -> bool:
+        # It corrects its own smoothing already.
+        return False
+
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
         return season_segments(frame, horizon, context_length=self.context_length, segment=self.segment, least=4)
 

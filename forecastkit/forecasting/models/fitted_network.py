@@ -12,7 +12,7 @@ import numpy as np
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.windowed import CHUNK, forecasts
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.windows import Batch, Windows
+from forecastkit.forecasting.windows import Batch, Windows, gather
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.models.network import NetworkForecaster
@@ -180,6 +180,16 @@ class FittedNetwork:
             frame, cutoffs, self.encoder, forward, shape, context_length=self.task.context_length, horizon=self.horizon,
             scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, spreads=spreads,
             elapsed=self.task.elapsed, chunk=chunk,
+        )  # fmt: skip
+
+    def contexts(self, frame: SeriesFrame, windows: Windows) -> Batch:
+        """What the network is given after some windows: scaled contexts, and what is known over the horizon."""
+        spreads = np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
+        return gather(
+            frame.store, windows, self.task.context_length, 0, scaling=self.forecaster.scaling,
+            scale_rows=self.task.scale_rows, spreads=spreads,
+            covariates=None if self.encoder.is_empty else self.encoder.encode(frame, self.horizon), ahead=self.horizon,
+            elapsed=self.task.elapsed,
         )  # fmt: skip
 
     def update(self, frame: SeriesFrame) -> FittedNetwork:

@@ -17,6 +17,7 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.ridge import line_over_lags
 from forecastkit.forecasting.models.training import Training
 from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
@@ -39,6 +40,8 @@ class NetworkForecaster:
         residual: the naive rule that is corrected: ``auto`` (all that the context holds: last value, last season, for
             hours and less also last week; it starts as the best on training rows and learns to mix), ``last``,
             ``season``, or ``none``.
+        ridge: a ridge regression over the context's lags is fitted first, held fixed, and corrected as the first of the
+            rules, in networks that forecast all steps at once: what is linear need not be learned step by step.
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
             twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
         identity: each series has learned numbers of its own, that the network reads as static features.
@@ -72,6 +75,7 @@ class NetworkForecaster:
 
     context_length: int | None = None
     residual: Literal["auto", "last", "season", "none"] = "auto"
+    ridge: bool = False
     clock: bool | None = None
     identity: bool = False
     head: Literal["point", "quantile", "normal", "student_t", "mixture", "negative_binomial"] = "point"
@@ -122,6 +126,10 @@ class NetworkForecaster:
         for name, (low, high) in self.RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise self._wrong(name, f"a number from {low:g} to {high:g} is needed")
+        if self.ridge and not self._at_once:
+            raise self._wrong(
+                "ridge", "only a network that forecasts all steps at once, at the context's end, corrects a regression"
+            )
         if self.head == "negative_binomial" and self.scaling == "log":
             raise self._wrong("head", "counts have no logarithm at 0", "Use scaling=instance.")
 
@@ -145,6 +153,11 @@ class NetworkForecaster:
     def is_large(self) -> bool:
         """Whether more than one thread pays."""
         return False
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether all steps are forecast at once, and trained at the context's end alone."""
+        return True
 
     def head_of(self) -> Any:
         """The head of its networks."""
@@ -174,6 +187,7 @@ class NetworkForecaster:
         return Residual(
             core, task.horizon, bases=task.bases, n_params=n_params, n_known=task.n_known_features, n_time=task.n_time,
             hidden=hidden, reach=min(MOST_REACH, task.season_length // 2, task.context_length), dropout=dropout,
+            n_lags=task.context_length if self.ridge else 0,
         )  # fmt: skip
 
     def _supervises_all(self, task: NetTask) -> bool:
@@ -185,7 +199,8 @@ class NetworkForecaster:
 
     def _corrects(self, task: NetTask) -> str:
         """What it begins as, in words."""
-        return ", ".join("last value" if m == 1 else f"value {m} steps ago" for m in task.bases) or "none"
+        words = ["ridge regression"] if self.ridge else []
+        return ", ".join([*words, *("last value" if m == 1 else f"value {m} steps ago" for m in task.bases)]) or "none"
 
     def _rules(self, bases: tuple[int, ...]) -> tuple[int, ...]:
         """The naive rules that the network takes of those that fit."""
@@ -193,11 +208,17 @@ class NetworkForecaster:
 
     # What is common to all.
 
-    def net_of(self, task: NetTask) -> Any:
-        """The whole network, with learned numbers for categories where there are any."""
+    def net_of(self, task: NetTask, line: np.ndarray | None = None) -> Any:
+        """The whole network, with learned numbers for categories where there are any.
+
+        Args:
+            line: see ``line_over_lags``; None = none, or one that is still to be loaded.
+        """
         from forecastkit.nn.inputs import WithCategories
 
         core = self._core(task, self.head_of().n_params)
+        if line is not None:
+            core.set_line(line)
         if task.past_tables or task.known_tables or task.static_tables:
             return WithCategories(core, task.past_tables, task.known_tables, task.static_tables)
         return core
@@ -228,7 +249,8 @@ class NetworkForecaster:
             item_scales(frame) if self.scale_loss and self.scaling != "none" else None,
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
-        training = Training(self, source, task, train, valid, about).paced()
+        line = line_over_lags(source, train, task.bases) if self.ridge else None
+        training = Training(self, source, task, train, valid, about, line).paced()
         net, trained, said = training.run()
         note = "; ".join(filter(None, [note, said]))
         info = {

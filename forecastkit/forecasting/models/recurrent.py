@@ -73,6 +73,10 @@ class RecurrentForecaster(NetworkForecaster):
         return self.hidden * self.batch_size >= LARGE
 
     @property
+    def _at_once(self) -> bool:
+        return self.strategy == "direct" and self.supervise == "last"
+
+    @property
     def draws_paths(self) -> bool:
         """See ``NetworkForecaster``."""
         return self.strategy == "recursive" and self.supervise == "all" and self.head != "point"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,13 @@ from forecastkit.forecasting.models.features import by_step, shared
 from forecastkit.forecasting.models.windowed import evenly, forecasts, item_scales, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.windows import Batch, Windows, gather
+from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
 from forecastkit.nn.rules import rule_rows
 
-__all__ = ["Ridge"]
+if TYPE_CHECKING:
+    from forecastkit.forecasting.datamodule import WindowSource
+
+__all__ = ["Ridge", "line_over_lags"]
 
 MOST_WINDOWS = 50_000
 MOST_WITH_HOLES = 10_000
@@ -29,6 +32,8 @@ CHUNK = 2048
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 """Tried on the tail of the training rows where none is given."""
 USUAL_ALPHA = 10.0
+LATE = 0.15
+"""Share of the training rows whose windows choose the penalty of a line that a network corrects."""
 MOST_WEIGHT = 20.0
 
 
@@ -219,6 +224,37 @@ def _loss(parts: list[tuple[np.ndarray, ...]], common: np.ndarray, own: np.ndarr
         apart = y - x @ common.T - np.einsum("bhf,hf->bh", g, own)
         loss, weight = loss + float((w * apart**2).sum()), weight + float(w.sum())
     return loss / max(weight, 1e-12)
+
+
+def line_over_lags(source: WindowSource, train: WindowSet, rules: tuple[int, ...]) -> np.ndarray:
+    """[H, T + 1] coefficients of a window's scaled lags minus the last one, and an intercept: what a network may correct.
+
+    The penalty, and the rule that it draws towards, are the best on the later windows of the training ones; then all are used.
+    """
+    length, horizon = source.context_length, source.horizon
+    windows = _full(evenly(train, MOST_WINDOWS if source.store.is_full else MOST_WITH_HOLES), length)
+    at = windows.row + source.store.starts[windows.item]
+    late = at > at.max() - max(1, int(LATE * (at.max() - at.min())))
+    early = at <= at.max() - int(LATE * (at.max() - at.min())) - horizon
+
+    def parts(some: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        places = np.flatnonzero(some)
+        for start in range(0, len(places), CHUNK):
+            batch = source.batch(windows.take(places[start : start + CHUNK]))
+            y = batch.inputs.past[:, :, 0].numpy().astype(np.float64)
+            x = np.concatenate([y - y[:, -1:], np.ones((len(y), 1))], axis=1)
+            weight = batch.target_observed.numpy() * batch.weight.numpy() ** 2
+            yield x, np.zeros((len(y), horizon, 0)), batch.target.numpy() - y[:, -1:], weight
+
+    def sums(some: np.ndarray) -> _Sums:
+        return reduce(_Sums.plus, (_Sums.of(*part, alike=source.store.is_full) for part in parts(some)))
+
+    tried = [(a, rule_rows(length, horizon, m)) for m in rules or (1,) for a in ALPHAS]
+    best = (USUAL_ALPHA, tried[0][1])
+    if early.any():
+        first, later = sums(early), list(parts(late))
+        best = tried[int(np.argmin([_loss(later, *first.solved(*t)) for t in tried]))]
+    return sums(np.ones(len(windows), bool)).solved(*best)[0]
 
 
 class _Sums(NamedTuple):

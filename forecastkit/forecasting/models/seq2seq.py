@@ -47,6 +47,10 @@ class Seq2Seq(NetworkForecaster):
     }  # fmt: skip
     RANGES: ClassVar[dict[str, tuple[float, float]]] = {**NetworkForecaster.RANGES, "dropout": (0.0, 0.95)}
 
+    @property
+    def _at_once(self) -> bool:
+        return False
+
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
         return season_segments(frame, horizon, context_length=self.context_length, segment=self.segment)
 

@@ -33,6 +33,7 @@ class Training:
         source: a ``WindowSource``.
         train, valid: windows.
         about: with a deadline, the number of steps that fit before it is measured first, and then fixed.
+        line: a regression that the network corrects, see ``line_over_lags``.
     """
 
     forecaster: NetworkForecaster
@@ -41,6 +42,7 @@ class Training:
     train: WindowSet
     valid: WindowSet
     about: FitContext
+    line: np.ndarray | None = None
 
     def paced(self) -> Training:
         """With a deadline: the same with the number of steps that fit before it; a training that is gone on with has its own."""
@@ -70,7 +72,7 @@ class Training:
         most = own.max_steps if len(self.valid) else min(own.max_steps, FEW_STEPS)
         every = min(own.val_every, most)
         with runtime.seeded(self.about.seed):
-            module, data = self._module(own.net_of(self.task), own.lr, most), self._data(every, 5)
+            module, data = self._module(own.net_of(self.task, self.line), own.lr, most), self._data(every, 5)
             left = deadline - time.monotonic()
             return steps_in_time(module, data, left, most=most, steps_per_epoch=every)
 
@@ -129,7 +131,10 @@ class Training:
 
         own = self.forecaster
         with runtime.seeded(self.about.seed):
-            module, data = self._module(own.net_of(self.task), own.lr, own.max_steps), self._data(own.val_every, 5)
+            module, data = (
+                self._module(own.net_of(self.task, self.line), own.lr, own.max_steps),
+                self._data(own.val_every, 5),
+            )
             return chosen_rate(range_test(module, data), own.lr)
 
     def _once(self, lr: float, batch_size: int) -> tuple[Any, Any]:
@@ -142,7 +147,7 @@ class Training:
         short = most if len(self.valid) else min(most, FEW_STEPS)
         n_steps = about.n_steps if about.n_steps is not None else short
         with runtime.seeded(about.seed):
-            net = own.net_of(self.task)
+            net = own.net_of(self.task, self.line)
             if n_steps == 0:
                 return net, Trained(0, 0, math.nan, early_stopped=False)
             every = min(own.val_every, n_steps)

@@ -301,6 +301,24 @@ class _FittedSeq2Seq:
         found = beam_search(self.net, ids, beam=beam, most=2 * len(ids) + 8, penalty=self.model.length_penalty)
         return self.target.decode(found)
 
+    def sureness(self, sentences: Sequence[str], said: Sequence[str]) -> np.ndarray:
+        """[N] in 0 to 1, how sure the network is of what it said: the geometric mean of its probabilities of the tokens, times
+        the share of the sentence's tokens that it knows.
+        """
+        import torch
+
+        pairs = Pairs(tuple(sentences), tuple(said))
+        rows = _encoded(pairs, self.source, self.target, max(self.model.max_length, *(len(t) + 1 for t in said)))
+        out = np.zeros(len(rows))
+        with torch.inference_mode():
+            for k, row in enumerate(rows):
+                source, lengths, target = _pair_batch([row])
+                log_p = torch.log_softmax(self.net(source, lengths, target[:, :-1]).float(), dim=-1)
+                mean = log_p.gather(2, target[:, 1:, None]).mean()
+                known = np.mean([i != UNK for i in row[0][:-1]]) if len(row[0]) > 1 else 0.0
+                out[k] = float(mean.exp()) * float(known)
+        return out
+
     def attention(self, sentence: str, beam: int = 5) -> tuple[list[str], list[str], np.ndarray]:
         """(source tokens, written tokens, [written, source] how much each source token counted for each written one)."""
         import torch

@@ -1,0 +1,36 @@
+"""The pages of the gallery, done as they stand; each with a check that what it shows is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, ROOT, follow
+
+GALLERY = DOCS / "gallery"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder with the repository's configurations, as in a checkout."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    return tmp_path
+
+
+def test_a_melody_keeps_time(folder):
+    said = follow(GALLERY / "melody.md", folder)
+    tune = re.search(r"^E2 .*\|\]$", said, re.MULTILINE)
+    assert tune, "a tune that begins as asked and ends"
+    shares = dict(re.findall(r"^(lstm_lm|kneser_ney) ([\d.]+)$", said, re.MULTILINE))
+    assert float(shares["lstm_lm"]) > 0.8
+    assert float(shares["lstm_lm"]) > float(shares["kneser_ney"])
+
+
+def test_an_assistant_answers_or_says_that_it_does_not_know(folder):
+    said = follow(GALLERY / "assistant.md", folder).splitlines()
+    answers = [line.split("  ", 1)[1] for line in said if re.match(r"\d\.\d\d  ", line)]
+    assert answers[:2] == ["The pool is behind the station.", "The library costs nothing."]
+    assert answers[2:4] == ["I do not know."] * 2
+    assert answers[4].startswith("The ")
