@@ -110,6 +110,25 @@ def main() -> None:
         rows["seconds"] = rows["seconds"].astype(float).map("{:.2f}".format)
         rows["peak_mib"] = rows["peak_mib"].astype(float).map("{:.0f}".format)
         parts.append(table(rows[keep]))
+    rows = newest("serve.csv", ["asked_per_second", "processes"])
+    if rows is not None:
+        parts.append(
+            "\n## Serving\n`python benchmarks/serve.py`: requests at a fixed rate for one series, each with thirty newer rows, every "
+            "answer compared with `predict`; load = processes that wanted a core when it began, besides.\n"
+        )
+        keep = [
+            "asked_per_second",
+            "answered_per_second",
+            "requests",
+            "wrong",
+            "refused",
+            "median_ms",
+            "p99_ms",
+            "processes",
+            "cores",
+            "load",
+        ]
+        parts.append(table(rows[keep]))
     rows = newest("m4_hourly.csv", ["model", "options", "seed", "part"])
     if rows is not None:
         parts.append(
