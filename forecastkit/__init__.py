@@ -19,6 +19,7 @@ _PUBLIC = {
     "load": "forecastkit.api:load",
     "evaluate": "forecastkit.api:evaluate",
     "score": "forecastkit.api:score",
+    "update": "forecastkit.api:update",
     "what_if": "forecastkit.api:what_if",
     "Result": "forecastkit.api:Result",
     "EvalPlan": "forecastkit.forecasting.splits:EvalPlan",

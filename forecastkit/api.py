@@ -33,6 +33,7 @@ __all__ = [
     "load",
     "predict",
     "score",
+    "update",
     "what_if",
 ]
 
@@ -79,6 +80,16 @@ class Result:
     def leaderboard(self) -> pd.DataFrame:
         """One row a model, scores of report folds."""
         return self._run.table("leaderboard.csv")
+
+    def leaderboard_table(self, form: str = "md", *, lang: str = "en") -> str:
+        """The leaderboard as text for a page or a paper: ``md``, ``latex`` or ``csv``.
+
+        Raises:
+            ConfigError: another format.
+        """
+        from forecastkit.report.leaderboards import leaderboard_table
+
+        return leaderboard_table(self.leaderboard, self.verdict, form, lang=lang)
 
     @cached_property
     def forecast(self) -> pd.DataFrame:
@@ -227,6 +238,28 @@ def fit(
         reading["future"], future = str(future), None
     values = _values(models, reading, {"horizon": horizon, "seed": seed, "seeds": seeds})
     return _execute(data, config, values, overrides, out, final=True, future=future)
+
+
+def update(run: str | Path, data: str | Path, *, out: str | Path | None = None) -> Result:
+    """Run a finished run again with its configuration on longer data: new folds, new models, a folder of its own.
+
+    Args:
+        run: the run that is updated; it stays as it is.
+        data: a path or source like the one of fit: the whole history, or the rows that came since.
+        out: run folder; None = ``runs/<name>-<time>``.
+
+    Returns:
+        the new run; its ``update.json`` says how the verdict changed.
+
+    Raises:
+        ForecastkitError: no finished run, or nothing newer.
+    """
+    from forecastkit.run.updating import update as updated
+
+    done = updated(run, str(data), out=None if out is None else Path(out))
+    if done.outcome.interrupted:
+        raise KeyboardInterrupt
+    return Result(done.outcome.folder.path)
 
 
 def _covariates(

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from forecastkit import plugins
 from forecastkit.errors import ConfigError, UnknownNameError, near
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ __all__ = [
     "create",
     "create_model",
     "describe",
+    "is_foreign",
     "is_name",
     "list_models",
     "names_in",
     "options_of",
+    "refused_plugins",
 ]
 
 
@@ -38,14 +41,22 @@ class Entry:
         path: ``module:Class``; the class is a frozen dataclass whose fields are the options.
         doc: what it is, in a line.
         fixed: options that the name stands for.
+        plugin: where it comes from, if not from here.
     """
 
     path: str
     doc: str
     fixed: dict[str, Any] = field(default_factory=dict)
+    plugin: plugins.Plugin | None = None
 
     def load(self) -> Any:
-        """The class."""
+        """The class.
+
+        Raises:
+            ConfigError: it belongs to another package, and is no forecaster.
+        """
+        if self.plugin is not None:
+            return plugins.load(self.plugin)
         module, name = self.path.split(":")
         return getattr(importlib.import_module(module), name)
 
@@ -114,11 +125,47 @@ def is_name(name: object) -> bool:
 
 
 def list_models() -> list[str]:
-    """Names of all models, simple ones first."""
-    return list(MODELS)
+    """Names of this package's models, simple ones first, then those of other packages that can be used."""
+    refused = refused_plugins()
+    return [*MODELS, *(name for name in _plugins()[0] if name not in refused)]
+
+
+def refused_plugins() -> dict[str, str]:
+    """Models of other packages that cannot be used: name -> why. Imports the others."""
+    entries, refused = _plugins()
+    for name, entry in entries.items():
+        try:
+            entry.load()
+        except ConfigError as error:
+            refused[name] = str(error)
+    return refused
+
+
+def _plugins() -> tuple[dict[str, Entry], dict[str, str]]:
+    """(entries of other packages, those whose name is taken or none: name -> why)."""
+    entries: dict[str, Entry] = {}
+    refused: dict[str, str] = {}
+    for plugin in plugins.find():
+        name, owner = plugin.name, entries[plugin.name].plugin if plugin.name in entries else None
+        if name in MODELS or owner is not None:
+            whose = "forecastkit" if owner is None else owner.package
+            refused[f"{name} ({plugin.package})"] = f"{plugin.place}: the name belongs to {whose}."
+        elif not is_name(name):
+            refused[name] = f"{plugin.place}: a name has letters, digits, _ or -, at most 41, a letter first."
+        else:
+            entries[name] = Entry(plugin.path, f"from {plugin.package}", plugin=plugin)
+    return entries, refused
+
+
+def is_foreign(model: object) -> bool:
+    """Whether a model, or what it is wrapped around, comes from another package."""
+    inner = getattr(model, "inner", model) if type(model).__module__.startswith("forecastkit.") else model
+    return not type(inner).__module__.startswith("forecastkit.")
 
 
 def _entry(name: str, entries: Mapping[str, Entry]) -> Entry:
+    if name not in entries and entries is MODELS:
+        entries = {**MODELS, **_plugins()[0]}
     if name not in entries:
         raise UnknownNameError(place="model", value=repr(name), rule="no such model", remedy=near(name, entries))
     return entries[name]
@@ -162,7 +209,15 @@ def create(entries: Mapping[str, Entry], name: str, options: Mapping[str, Any], 
                 place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted({*fields, *more}))
             )
         values[key] = _converted(name, key, value, types[key])
-    return kind(**entry.fixed, **values)
+    if entry.plugin is None:
+        return kind(**entry.fixed, **values)
+    try:
+        return kind(**values)
+    except ConfigError:
+        raise
+    except Exception as error:  # a foreign constructor may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise ConfigError(place=entry.plugin.place, value=said, rule="refuses its options") from None
 
 
 def _converted(name: str, key: str, value: Any, kind: Any) -> Any:
@@ -191,7 +246,12 @@ def options_of(model: Forecaster) -> dict[str, Any]:
 
 
 def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str, Any]:
-    """Name, family, one line, and options with their defaults. Imports the model's module."""
+    """Name, family, one line, and options with their defaults. Imports the model's module.
+
+    Raises:
+        UnknownNameError: no such model.
+        ConfigError: it belongs to another package, and is no forecaster.
+    """
     entry = _entry(name, MODELS if entries is None else entries)
     kind = entry.load()
     defaults = {
@@ -200,4 +260,7 @@ def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str,
         if f.name not in entry.fixed
     }
     every = EVERY if entries is None else {}
-    return {"name": name, "family": kind.family, "doc": entry.doc, "options": {**defaults, **every}}
+    doc = entry.doc
+    if entry.plugin is not None:
+        doc = "; ".join(filter(None, [(kind.__doc__ or "").strip().split("\n")[0].rstrip("."), doc]))
+    return {"name": name, "family": str(kind.family), "doc": doc, "options": {**defaults, **every}}

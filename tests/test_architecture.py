@@ -15,6 +15,7 @@ BORDER = ("forecastkit.forecasting.schema", "forecastkit.forecasting.calendar", 
 ORDER = [
     {"errors"},
     {
+        "plugins",
         "registry",
         "strict_yaml",
         "presets",

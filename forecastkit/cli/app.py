@@ -18,6 +18,7 @@ from forecastkit.cli.options import (
     OutOption,
     OverridesArgument,
     QuietOption,
+    RunArgument,
     SeedOption,
     VerdictOption,
     given,
@@ -57,6 +58,9 @@ ModelsOption = Annotated[
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
+UpdateOption = Annotated[
+    Path | None, typer.Option("--update", help="Run a finished run again with its configuration, on the newer --data.")
+]
 PresetOption = Annotated[
     str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
 ]
@@ -112,6 +116,7 @@ def fit(
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
+    update: UpdateOption = None,
     lang: LangOption = None,
     cost: CostOption = None,
     fee: FeeOption = None,
@@ -123,7 +128,7 @@ def fit(
     debug: DebugOption = False,
 ) -> int:
     """Read, train, compare with baselines, forecast, and write a report."""
-    from forecastkit.cli.fitting import run_fit
+    from forecastkit.cli.fitting import check_update, run_fit, run_update
 
     values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
     values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
@@ -132,6 +137,10 @@ def fit(
     values["data"] = {**reading, **given({"path": data, "future": future})}
     if models is not None:
         values["models"] = model_names(models)
+    if update is not None:
+        others = {**values, "data": dict(reading), "future": future, "config": config, "resume": resume}
+        check_update(update, data, others, overrides or [])
+        return run_update(update, str(data), out=out, quiet=quiet, as_json=as_json)
     return run_fit(config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json)
 
 
@@ -234,6 +243,28 @@ def export(
     from forecastkit.cli.shipping import run_export
 
     run_export(run, kind=kind, out=out, model=model, length=length)
+
+
+@app.command()
+def serve(
+    run: Annotated[Path, typer.Argument(help="Run folder of forecasts or of classes of texts.")],
+    host: Annotated[
+        str, typer.Option("--host", help="Address; others than this machine's own are open to all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 = any that is free.", min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option("--workers", help="Processes.", min=1, max=64)] = 1,
+    most_bytes: Annotated[int, typer.Option("--max-bytes", help="Of a request.", min=1)] = 1_000_000,
+    most_rows: Annotated[
+        int, typer.Option("--max-rows", help="Of a request: history, future, or texts.", min=1)
+    ] = 10_000,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to an answer.", min=0.01)] = 10.0,
+    debug: DebugOption = False,
+) -> None:
+    """Answer over HTTP what predict answers, until Ctrl-C."""
+    from forecastkit.cli.shipping import run_serve
+
+    limits = {"bytes": most_bytes, "rows": most_rows, "seconds": timeout}
+    run_serve(run, host=host, port=port, workers=workers, limits=limits)
 
 
 @app.command()
@@ -368,6 +399,20 @@ def compare(
     from forecastkit.cli.comparing import run_compare
 
     run_compare(runs, as_json=as_json, lang=lang)
+
+
+@app.command()
+def leaderboard(
+    run: RunArgument,
+    form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write [default: standard output].")] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or es.")] = "en",
+    debug: DebugOption = False,
+) -> None:
+    """Print the leaderboard of a run as a table for a page or a paper."""
+    from forecastkit.cli.comparing import run_leaderboard
+
+    run_leaderboard(run, form=form, out=out, lang=lang)
 
 
 @app.command()

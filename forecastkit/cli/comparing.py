@@ -1,4 +1,4 @@
-"""``compare``: two runs side by side."""
+"""``compare`` and ``leaderboard``: runs side by side, and the models of one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from forecastkit.errors import ConfigError
+from forecastkit.errors import ConfigError, DataError
 
-__all__ = ["run_compare"]
+__all__ = ["run_compare", "run_leaderboard"]
 
 BOTH_NEEDED = 2
 
@@ -34,3 +34,25 @@ def run_compare(runs: list[Path], *, as_json: bool, lang: str) -> None:
     color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for line in comparison_lines(found, width=shutil.get_terminal_size().columns, color=color, lang=lang):
         print(line)
+
+
+def run_leaderboard(run: Path, *, form: str, out: Path | None, lang: str) -> None:
+    """Print or write the leaderboard of a run of any task.
+
+    Raises:
+        ConfigError: no such format.
+        ModelFileError: not a run, or not finished.
+        DataError: ``out`` cannot be written.
+    """
+    from forecastkit import artifacts
+    from forecastkit.report.leaderboards import leaderboard_table
+    from forecastkit.run.folder import RunFolder
+
+    folder = RunFolder.open(run)
+    table = leaderboard_table(folder.table("leaderboard.csv"), folder.json("verdict.json"), form, lang=lang)
+    if out is None:
+        print(table, end="")
+        return
+    if out.is_dir():
+        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a file.")
+    artifacts.write_text(out, table)

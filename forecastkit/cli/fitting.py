@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from forecastkit.ranks import rank
 if TYPE_CHECKING:
     from forecastkit.run.execute import Outcome
 
-__all__ = ["run_fit", "run_predict", "run_report"]
+__all__ = ["check_update", "run_fit", "run_predict", "run_report", "run_update"]
 
 INTERRUPTED = 130
 
@@ -56,6 +57,58 @@ def run_fit(
         print(json.dumps(outcome.folder.json("verdict.json"), indent=2, ensure_ascii=False))
         return 0
     _print_answer(outcome, quiet=quiet, lang=settings.lang)
+    return 0
+
+
+def check_update(run: Path, data: str | None, values: Mapping[str, Any], overrides: list[str]) -> None:
+    """An update takes data alone; every setting is that of the run.
+
+    Raises:
+        ConfigError: no data, or a setting.
+    """
+    if data is None:
+        raise ConfigError(
+            place=f"--update {run}",
+            rule="needs newer data",
+            remedy=f"Use forecastkit fit --update {run} --data newer.csv.",
+        )
+    given = [key for key, value in values.items() if value not in (None, {}, ())] + overrides
+    if given:
+        raise ConfigError(
+            place=f"--update {run}",
+            value=", ".join(given),
+            rule="the settings are those of the run",
+            remedy="Leave them out, or fit anew.",
+        )
+
+
+def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: bool) -> int:
+    """Carry out ``fit --update`` and say what became of the verdict; returns the exit status."""
+    from forecastkit.cli.options import command_line
+    from forecastkit.cli.progress import Terminal, field
+    from forecastkit.run.execute import Observer
+    from forecastkit.run.updating import update
+
+    watch: Observer = Observer() if quiet or as_json else Terminal()
+    try:
+        updated = update(run, data, out=out, observer=watch, command=command_line())
+    finally:
+        if isinstance(watch, Terminal):
+            watch.close()
+    outcome = updated.outcome
+    if outcome.interrupted:
+        print(
+            f"forecastkit: interrupted. Go on with: forecastkit fit --resume {outcome.folder.path}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    if as_json:
+        print(json.dumps(updated.change, indent=2, ensure_ascii=False))
+        return 0
+    lang = outcome.prepared.config.lang
+    _print_answer(outcome, quiet=quiet, lang=lang)
+    width = min(shutil.get_terminal_size().columns, 120)
+    print(field("Update" if lang == "en" else "Cambio", updated.change["sentence"][lang], width))
     return 0
 
 

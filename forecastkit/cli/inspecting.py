@@ -28,6 +28,8 @@ def list_models(*, as_json: bool) -> None:
         return
     for d in described:
         print(f"{d['name']:<16} {d['family']:<12} {d['doc']}")
+    for reason in registry.refused_plugins().values():
+        print(f"not usable: {reason}")
     print("\nOptions of a model: forecastkit models --json; set one with models.NAME.OPTION=VALUE.")
 
 

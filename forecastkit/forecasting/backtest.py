@@ -19,11 +19,14 @@ from forecastkit.forecasting.protocol import FitContext, Fitted, Forecaster
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
 from forecastkit.forecasting.scores import positions
 from forecastkit.forecasting.splits import EvalPlan, Fold
+from forecastkit.registry import is_foreign
 
 __all__ = ["ModelBacktest", "backtest_model", "cut", "forecast_frame", "forecast_from_ends"]
 
 MIN_ROWS_LOCAL = 10
 """A per-series model meets an item first at the cutoff where it has this many observed rows."""
+LIBRARIES = (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError, MemoryError)
+"""What libraries raise; a model of another package may raise anything."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,9 @@ def backtest_model(
         return replace(
             result, points=np.full_like(points, np.nan), error=str(error), seconds_fit=seconds_fit, info=info
         )
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError, MemoryError) as error:
+    except Exception as error:
+        if not isinstance(error, LIBRARIES) and not is_foreign(forecaster):
+            raise
         if context.machines.count > 1 and isinstance(error, RuntimeError | MemoryError):
             # The ranks have lost each other, and cannot train the next model together.
             raise
@@ -243,7 +248,10 @@ def _cohorts(
 def _predict(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray:
     """Points [n_folds, n_items, horizon] at cutoffs ``at`` [n_folds, n_items]."""
     unique, which = _unique_cutoffs(at)
-    return fitted.predict_at(frame, unique)[which]
+    points = fitted.predict_at(frame, unique)
+    if points.shape[:2] != (len(unique), at.shape[1]):
+        raise ValueError(f"forecasts of {at.shape[1]} series after {len(unique)} cutoffs are of shape {points.shape}")
+    return points[which]
 
 
 def _own_quantiles(fitted: Fitted, frame: SeriesFrame, at: np.ndarray) -> np.ndarray | None:
