@@ -104,10 +104,11 @@ def main() -> None:
     rows = newest("reading_speed.csv", ["file", "reader"])
     if rows is not None:
         parts.append(
-            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted).\n"
+            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted); processor seconds of "
+            "all threads.\n"
         )
-        keep = [c for c in ("file", "reader", "rows", "seconds", "peak_mib") if c in rows]
-        rows["seconds"] = rows["seconds"].astype(float).map("{:.2f}".format)
+        keep = [c for c in ("file", "reader", "rows", "cpu_seconds", "peak_mib") if c in rows]
+        rows["cpu_seconds"] = pd.to_numeric(rows["cpu_seconds"]).map("{:.2f}".format).replace("nan", "")
         rows["peak_mib"] = rows["peak_mib"].astype(float).map("{:.0f}".format)
         parts.append(table(rows[keep]))
     rows = newest("serve.csv", ["asked_per_second", "processes"])
