@@ -123,9 +123,10 @@ def _recommendations(newest: Newest, table: Callable[[pd.DataFrame], str]) -> li
     return [
         "\n## What a default run recommends\n`python benchmarks/recommendations.py`: *use* was chosen on select folds, *best* is what "
         "had the lowest MASE on report folds afterwards; *word* is that of the test against the best naive rule. Over all sets the "
-        f"leaderboards call {rows['better'].astype(int).sum()} models better than the naive rule, {wrong} of them without p < 0.05. Where several models are within one standard error on select folds the simplest is used: "
-        "on ETTh1, Melbourne temperatures and births that costs about a tenth of the error, and on sunspots, with three select folds, the choice "
-        "was wrong.\n",
+        f"leaderboards call {rows['better'].astype(int).sum()} models better than the naive rule, {wrong} of them without p < 0.05. "
+        "Where several models are within one standard error on select folds the simplest is used: "
+        "on ETTh1, Melbourne temperatures and births that costs 7 to 10 % of the error; on sunspots, with three select folds, the choice did "
+        "worse than AutoARIMA (1.01 against 0.85).\n",
         table(rows[keep]),
     ]
 
