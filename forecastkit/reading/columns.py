@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -90,14 +92,19 @@ def _kind(cells: pa.Array, most: int) -> str:
     texts = [t for t in cells.take(pa.array(range(0, len(cells), step))).to_pylist() if t and not is_missing(t)]
     if not texts:
         return "empty" if cells.null_count == len(cells) or all(is_missing(t) for t in cells.to_pylist()) else "text"
-    enough = 0.7 * len(texts)
-    if sum(t.strip().lower() in ("true", "false") for t in texts) >= enough:
+    # Names of series come again and again: each text is looked at once.
+    counts, enough = Counter(texts), 0.7 * len(texts)
+
+    def most_are(kind: Callable[[str], bool]) -> bool:
+        return sum(n for text, n in counts.items() if kind(text)) >= enough
+
+    if most_are(lambda t: t.strip().lower() in ("true", "false")):
         return "bool"
-    if sum(parse_number(t) is not None or parse_number(t, ",") is not None for t in texts) >= enough:
+    if most_are(lambda t: parse_number(t) is not None or parse_number(t, ",") is not None):
         return "number"
-    if sum(map(is_clock, texts)) >= enough:
+    if most_are(is_clock):
         return "clock"
-    return "time" if sum(map(is_timelike, texts)) >= enough else "text"
+    return "time" if most_are(is_timelike) else "text"
 
 
 def choose_roles(table: Table, options: ReadOptions) -> Roles:
