@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from page_accuracy import accuracy_sections
 from page_labels import sections as labels_sections
+from page_scale import scale_sections
 
 HERE = Path(__file__).resolve().parent
 RESULTS, OUT = HERE / "results", HERE.parent / "docs" / "figures.md"
@@ -119,6 +120,7 @@ def main() -> None:
         parts.append(table(rows[["model", "part", "owa", "smape", "mase", "seconds"]]))
     parts += accuracy_sections(newest, table)
     parts += labels_sections(newest, table)
+    parts += scale_sections(newest, table)
     parts += texts()
     parts.append(
         "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "

@@ -246,6 +246,28 @@ def export(
 
 
 @app.command()
+def serve(
+    run: Annotated[Path, typer.Argument(help="Run folder of forecasts or of classes of texts.")],
+    host: Annotated[
+        str, typer.Option("--host", help="Address; others than this machine's own are open to all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 = any that is free.", min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option("--workers", help="Processes.", min=1, max=64)] = 1,
+    most_bytes: Annotated[int, typer.Option("--max-bytes", help="Of a request.", min=1)] = 1_000_000,
+    most_rows: Annotated[
+        int, typer.Option("--max-rows", help="Of a request: history, future, or texts.", min=1)
+    ] = 10_000,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to an answer.", min=0.01)] = 10.0,
+    debug: DebugOption = False,
+) -> None:
+    """Answer over HTTP what predict answers, until Ctrl-C."""
+    from forecastkit.cli.shipping import run_serve
+
+    limits = {"bytes": most_bytes, "rows": most_rows, "seconds": timeout}
+    run_serve(run, host=host, port=port, workers=workers, limits=limits)
+
+
+@app.command()
 @with_reading
 def profile(
     file: Annotated[str, typer.Argument(help=DATA_HELP)],

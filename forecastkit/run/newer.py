@@ -15,17 +15,20 @@ from forecastkit.run.saved_model import SavedModel
 __all__ = ["read_future", "read_newer", "reading_of"]
 
 
-def read_newer(folder: RunFolder, model: SavedModel, data: Any, join: str | None = None) -> SeriesFrame:
+def read_newer(
+    folder: RunFolder, model: SavedModel, data: Any, join: str | None = None, *, options: ReadOptions | None = None
+) -> SeriesFrame:
     """A short file is enough: columns and frequency come from the run.
 
     Args:
         join: where the scores of the run are now; None = where they were.
+        options: of ``reading_of``, where they are at hand.
 
     Raises:
         DataError: it lacks the columns of the run's file, or cannot be read.
         ConfigError: scores for a run that has none.
     """
-    options = reading_of(folder, model)
+    options = options or reading_of(folder, model)
     if join is not None:
         if not options.join:
             raise ConfigError(
@@ -35,8 +38,11 @@ def read_newer(folder: RunFolder, model: SavedModel, data: Any, join: str | None
     return read(data, options).frame
 
 
-def read_future(folder: RunFolder, model: SavedModel, future: Any) -> SavedModel:
+def read_future(folder: RunFolder, model: SavedModel, future: Any, options: ReadOptions | None = None) -> SavedModel:
     """The model with known covariates of the time to come.
+
+    Args:
+        options: as for ``read_newer``.
 
     Raises:
         DataError: it lacks the columns of the run's file, or its times do not follow the history.
@@ -46,7 +52,7 @@ def read_future(folder: RunFolder, model: SavedModel, future: Any) -> SavedModel
             place="--future", rule="this run has no known covariates", remedy="Fit again with --known COLUMN."
         )
     profile = Profile(**{**folder.json("profile.json"), "notes": ()})
-    frame = with_future(model.frame, future, reading_of(folder, model), profile)
+    frame = with_future(model.frame, future, options or reading_of(folder, model), profile)
     return replace(model, frame=frame)
 
 
