@@ -180,6 +180,7 @@ def daily(prices: pd.DataFrame, statements: pd.DataFrame, score: np.ndarray) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--no-write", action="store_true")
+    parser.add_argument("--part", choices=("events", "daily"), help="one part only")
     args = parser.parse_args()
     statements, prices, phrasebank = data()
     started = time.perf_counter()
@@ -187,7 +188,8 @@ def main() -> None:
     print(
         f"tone of {len(score)} statements: {score.mean():.3f} on average, spread {score.std():.3f}, {time.perf_counter() - started:.0f} s"
     )
-    rows = events(statements, score) + daily(prices, statements, score)
+    rows = [] if args.part == "daily" else events(statements, score)
+    rows += [] if args.part == "events" else daily(prices, statements, score)
     for part in ("events", "daily"):
         own = [r for r in rows if r["part"] == part]
         for r, p in zip(own, holm([r["p_value"] if r["p_value"] is not None else 1.0 for r in own])):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from page_accuracy import accuracy_sections
 from page_labels import sections as labels_sections
+from page_scale import scale_sections
 
 HERE = Path(__file__).resolve().parent
 RESULTS, OUT = HERE / "results", HERE.parent / "docs" / "figures.md"
@@ -103,10 +104,11 @@ def main() -> None:
     rows = newest("reading_speed.csv", ["file", "reader"])
     if rows is not None:
         parts.append(
-            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted).\n"
+            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted); processor seconds of "
+            "all threads.\n"
         )
-        keep = [c for c in ("file", "reader", "rows", "seconds", "peak_mib") if c in rows]
-        rows["seconds"] = rows["seconds"].astype(float).map("{:.2f}".format)
+        keep = [c for c in ("file", "reader", "rows", "cpu_seconds", "peak_mib") if c in rows]
+        rows["cpu_seconds"] = pd.to_numeric(rows["cpu_seconds"]).map("{:.2f}".format).replace("nan", "")
         rows["peak_mib"] = rows["peak_mib"].astype(float).map("{:.0f}".format)
         parts.append(table(rows[keep]))
     rows = newest("serve.csv", ["asked_per_second", "processes"])
@@ -138,6 +140,7 @@ def main() -> None:
         parts.append(table(rows[["model", "part", "owa", "smape", "mase", "seconds"]]))
     parts += accuracy_sections(newest, table)
     parts += labels_sections(newest, table)
+    parts += scale_sections(newest, table)
     parts += texts()
     parts.append(
         "\n## The test behind the verdict\n`python benchmarks/significance_simulation.py`; rows in "

@@ -21,6 +21,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "models": {
             "lstm": {},
             "gru": {},
+            "gru_log": {"model": "gru", "scaling": "log"},
+            "segrnn": {},
         },
     },
 }

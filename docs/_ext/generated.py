@@ -15,6 +15,7 @@ import option_tables
 
 HERE = Path(__file__).resolve().parent
 PLACE = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^):\s]+)\)")
 LINK = re.compile(r"\[([^\]]+)\]\(\.\./([^)#\s]+)\)")
 
 
@@ -49,6 +50,8 @@ def filled(text: str, docs: Path) -> str:
     Links out of docs/ lead somewhere in a checkout alone; here they say the path.
     """
     text = PLACE.sub(lambda found: PARTS[found[1]](docs), text)
+    # A picture that a benchmark has still to draw is named, so that the site can be built meanwhile.
+    text = PICTURE.sub(lambda found: found[0] if (docs / found[2]).exists() else f"*{found[1]}* (not drawn yet)", text)
     return LINK.sub(lambda found: f"`{found[2]}`" if found[1] in found[2] else f"{found[1]} (`{found[2]}`)", text)
 
 

@@ -142,7 +142,10 @@ def ecg_predict(
 @classify_app.command("fit")
 def classify_fit(
     overrides: OverridesArgument = None,
-    data: Annotated[str | None, typer.Option("--data", help="CSV or Parquet file, one row a visit.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="CSV or Parquet file, one row a visit; or a folder of WAV files with labels.csv."),
+    ] = None,
     item: Annotated[
         str | None, typer.Option("--item", help="Column that tells sequences apart; without it each row is one.")
     ] = None,
@@ -194,7 +197,7 @@ def classify_fit(
 def classify_predict(
     run: RunArgument,
     data: Annotated[
-        Path | None, typer.Option("--data", help="A table like the one of fit; labels are not needed.")
+        Path | None, typer.Option("--data", help="A table, or sounds, like those of fit; labels are not needed.")
     ] = None,
     model: ModelOption = None,
     out: TableOption = None,

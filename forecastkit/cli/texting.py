@@ -37,7 +37,7 @@ def fit(
         str | None,
         typer.Option(
             "--data",
-            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions.",
+            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions, :captions.",
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,

@@ -95,6 +95,11 @@ def run_table(
     """
     options = options_of(settings, classes=names_in(settings.get("classes")), command=command)
     path, label, group = Path(settings["data"]), settings.get("label"), settings.get("group")
+    if path.is_dir():
+        from forecastkit.classification.sounds import read_sounds
+
+        _refuse(settings, ("item", "time", "ahead", "event"), "a folder of sounds")
+        return _fitted(read_sounds(path, label=label, group=group), options, out, watch)
     if settings.get("item") is None:
         _refuse(settings, ("time", "ahead", "event"), "a table with a row a sequence; name the item with --item")
         return _fitted(read_windows(path, label=label, group=group), options, out, watch)
@@ -176,11 +181,17 @@ def predict_table(run: RunFolder, path: Path, *, model: str | None = None) -> tu
     def read(plan: dict[str, Any]) -> Any:
         if plan.get("kind") == "wide":
             return read_new_windows(path, plan)
+        if plan.get("kind") == "sounds":
+            from forecastkit.classification.sounds import read_new_sounds
+
+            return read_new_sounds(path, plan)
         if plan.get("kind") != "long":
             raise ModelFileError(place=str(run.path), rule="this run has no plan for tables", remedy="Run fit again.")
         from forecastkit.classification.visits import read_new_visits
 
         return read_new_visits(path, plan)
 
-    work = predict_anomalies if task_of(run) == "sequences" + SUFFIX else predict
-    return work(run, "sequences", read, model=model)
+    task = task_of(run)
+    kind = "sounds" if task.startswith("sounds") else "sequences"
+    work = predict_anomalies if task == kind + SUFFIX else predict
+    return work(run, kind, read, model=model)

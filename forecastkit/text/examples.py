@@ -14,6 +14,7 @@ EXAMPLES = {
     "phrases": "phrases.tsv",
     "melodies": "melodies.txt",
     "questions": "questions.tsv",
+    "captions": "captions.tsv",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import yaml
 from forecastkit.cli import main
 from tests.classification.test_rhythm import lead
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "classify").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs" / "classify").glob("*.yaml"))
 SMALL = {"max_steps": 5, "hidden": 4}
 
 
@@ -36,7 +39,13 @@ def test_it_runs(path, records, rhythms, visits, tmp_path):
     small = [f"models.{name}.{key}={value}" for name in content["models"] for key, value in SMALL.items()]
     if content.get("task") != "anomaly":
         small += ["models.boosting.n_trees=4", "split=folds"]
-    if "data" in content:
+    if path.stem == "digits":
+        sounds = tmp_path / "digits"
+        make = [sys.executable, str(ROOT / "docs" / "gallery" / "make_digits.py"), str(sounds), "--times", "1"]
+        subprocess.run(make, check=True)
+        small.remove("split=folds")
+        words = ["classify", "fit", f"data={sounds}"]
+    elif "data" in content:
         words = ["classify", "fit", f"data={visits}"]
     else:
         words = ["ecg", "fit", f"records={rhythms if content.get('task') == 'rhythm' else records}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.docs.pages import DOCS, ROOT, follow
@@ -34,3 +35,22 @@ def test_an_assistant_answers_or_says_that_it_does_not_know(folder):
     assert answers[:2] == ["The pool is behind the station.", "The library costs nothing."]
     assert answers[2:4] == ["I do not know."] * 2
     assert answers[4].startswith("The ")
+
+
+@pytest.mark.slow
+def test_digits_of_a_speaker_never_heard_are_told(folder):
+    follow(GALLERY / "digits.md", folder)
+    board = pd.read_csv(folder / "runs" / "digits" / "leaderboard.csv").set_index("model")
+    assert board.loc["gru", "macro_f1"] > max(0.9, board.loc["logistic", "macro_f1"])
+    said = pd.read_csv(folder / "said.csv")
+    spoken = said["file"].str.split("_").str[0]
+    assert len(said) == 10
+    assert (said["class"] == spoken).mean() >= 0.8
+
+
+@pytest.mark.slow
+def test_a_picture_is_put_into_words(folder):
+    said = follow(GALLERY / "captions.md", folder)
+    assert re.search(r"^It rises, with a peak early\.$", said, re.MULTILINE)
+    board = pd.read_csv(folder / "runs" / "captions" / "leaderboard.csv").set_index("model")
+    assert board.loc["seq2seq", "bleu"] > 60
