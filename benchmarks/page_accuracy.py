@@ -24,7 +24,7 @@ def _shares(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
     keep = ["model", "other", "part", "series", "share_mase", "low", "high", "share_smape"]
     return [
         "\n## On how many series of M4 Hourly is a plain network better?\n`python benchmarks/m4_hourly.py --test --folds 0 --shares --models "
-        "lstm,auto_ets,theta,seasonal_naive`: share of series on which *model* has the smaller MASE, with its 95 % interval (Wilson), and "
+        "lstm,auto_ets,theta,seasonal_naive,auto_arima`: share of series on which *model* has the smaller MASE, with its 95 % interval (Wilson), and "
         "the smaller sMAPE. ETS, theta (dynamic, optimised) and ARIMA are statsforecast's, after the season was taken out (ARIMA: a seasonal difference).\n",
         table(rows[keep]),
     ]
