@@ -236,6 +236,7 @@ def draw_gradients() -> None:
         axis.axhline(1 / 6, color="#888888", lw=1, ls=":")
         axis.set_title(title)
         axis.set_xticks(ADDING, [str(n) for n in ADDING])
+        axis.xaxis.minorticks_off()
         axis.set_xlabel("length of the sequence")
     write(figure, "gradients")
     rows["clip"] = rows["clip"].map({1.0: "clipped", 0.0: "not clipped"})

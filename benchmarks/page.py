@@ -121,11 +121,31 @@ def main() -> None:
     rows = newest("reading_speed.csv", ["file", "reader"])
     if rows is not None:
         parts.append(
-            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted).\n"
+            "\n## Reading\n`python benchmarks/reading_speed.py`; ten million rows (wide: 2,000 x 5,000 columns, one wanted); processor seconds of "
+            "all threads.\n"
         )
-        keep = [c for c in ("file", "reader", "rows", "seconds", "peak_mib") if c in rows]
-        rows["seconds"] = rows["seconds"].astype(float).map("{:.2f}".format)
+        keep = [c for c in ("file", "reader", "rows", "cpu_seconds", "peak_mib") if c in rows]
+        rows["cpu_seconds"] = pd.to_numeric(rows["cpu_seconds"]).map("{:.2f}".format).replace("nan", "")
         rows["peak_mib"] = rows["peak_mib"].astype(float).map("{:.0f}".format)
+        parts.append(table(rows[keep]))
+    rows = newest("serve.csv", ["asked_per_second", "processes"])
+    if rows is not None:
+        parts.append(
+            "\n## Serving\n`python benchmarks/serve.py`: requests at a fixed rate for one series, each with thirty newer rows, every "
+            "answer compared with `predict`; load = processes that wanted a core when it began, besides.\n"
+        )
+        keep = [
+            "asked_per_second",
+            "answered_per_second",
+            "requests",
+            "wrong",
+            "refused",
+            "median_ms",
+            "p99_ms",
+            "processes",
+            "cores",
+            "load",
+        ]
         parts.append(table(rows[keep]))
     rows = newest("m4_hourly.csv", ["model", "options", "seed", "part"])
     if rows is not None:

@@ -4,7 +4,8 @@ python benchmarks/serve.py [--rate 100] [--seconds 30] [--workers 2]
 
 A run with one series of 400 days and a small LSTM is made, and served by as many processes. Requests come at a fixed rate
 whether or not those before them were answered; each has thirty newer rows, of one of twenty kinds. Every answer is compared with
-what `predict` says of the same rows. Client and server share the machine.
+what `predict` says of the same rows. Client and server share the machine; `load` is how many other processes wanted a core when it
+began.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
+    load_before = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder))
         asked = questions(run)
@@ -154,7 +156,7 @@ def main() -> None:
         "date": dt.date.today().isoformat(), "asked_per_second": given.rate, "answered_per_second": round(len(took) / passed, 1),
         "requests": len(took), "wrong": wrong, "refused": refused, "median_ms": round(1e3 * float(np.median(took)), 1),
         "p99_ms": round(1e3 * float(np.quantile(took, 0.99)), 1), "processes": given.workers, "cores": os.cpu_count(),
-        "machine": platform.machine(),
+        "load": load_before, "machine": platform.machine(),
     }  # fmt: skip
     print(row)
     new = not RESULTS.exists()

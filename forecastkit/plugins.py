@@ -19,7 +19,7 @@ from forecastkit.errors import ConfigError
 __all__ = ["GROUP", "Plugin", "find", "load"]
 
 GROUP = "forecastkit.models"
-FAMILIES = ("baseline", "statistical", "network")
+FAMILIES = ("baseline", "statistical", "regression", "network")
 NEEDED = ("point", "complexity", "family", "capabilities", "fit", "restore")
 
 

@@ -23,7 +23,7 @@ def _imported(code: str, folder=None) -> tuple[set[str], int]:
         "print(json.dumps([sorted({name.split('.')[0] for name in sys.modules}), len(sys.modules)]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code + tail], capture_output=True, text=True, timeout=300, cwd=folder, check=False
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, timeout=900, cwd=folder, check=False
     )
     assert done.returncode == 0, done.stderr
     names, count = json.loads(done.stdout.splitlines()[-1])

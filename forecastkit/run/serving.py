@@ -5,6 +5,7 @@ The model is loaded once and never changed, so that requests cannot see each oth
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -76,6 +77,9 @@ class ForecastService:
         self.saved = SavedModel.load(folder / "model")
         self.name = self.saved.name
         self.options = reading_of(folder, self.saved)
+        with contextlib.suppress(ForecastkitError):
+            # What is imported by a first forecast is there for the first request.
+            self.forecast([], [], None)
 
     def facts(self) -> dict[str, Any]:
         """For ``/model``."""

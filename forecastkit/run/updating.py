@@ -170,11 +170,14 @@ def _sentence(before: Mapping[str, Any], after: Mapping[str, Any], lang: str) ->
 
     def said(side: Mapping[str, Any]) -> str:
         error = "" if side["mase"] is None else f", MASE {number(side['mase'], lang)}"
+        naive, shown = side["use"] == side["reference"], side["shown"]
         if es:
-            shown = "demostrado" if side["shown"] else "sin demostrar"
-            return f"{side['use']} hasta {side['end']} ({shown} frente a {side['reference']}{error})"
-        shown = "shown" if side["shown"] else "not shown"
-        return f"{side['use']} up to {side['end']} ({shown} to beat {side['reference']}{error})"
+            word = "ninguno demuestra ser mejor" if naive else "demostrado" if shown else "sin demostrar"
+            against = "" if naive else f" frente a {side['reference']}"
+            return f"{side['use']} hasta {side['end']} ({word}{against}{error})"
+        word = "nothing is shown to beat it" if naive else "shown to beat" if shown else "not shown to beat"
+        against = "" if naive else f" {side['reference']}"
+        return f"{side['use']} up to {side['end']} ({word}{against}{error})"
 
     same = before["use"] == after["use"] and before["shown"] == after["shown"]
     if es:

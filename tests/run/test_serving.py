@@ -160,12 +160,9 @@ def test_openapi_is_what_it_does(service):
     checks = [
         not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance, negative_data_rejection,
     ]  # fmt: skip
-    schema = schemathesis.openapi.from_asgi("/openapi.json", serving.create_app(service))
-
-    @schema.parametrize()
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    def check(case):
-        case.call_and_validate(checks=checks)
+    # A busy machine is no fault.
+    app = serving.create_app(service, serving.Limits(seconds=300))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
     seen = []
     for operation in schema.get_all_operations():
@@ -175,7 +172,7 @@ def test_openapi_is_what_it_does(service):
         @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
         @_given(one)
         def run(case):
-            case.call_and_validate(checks=checks)
+            case.call_and_validate(checks=checks, timeout=300)
 
         run()
     assert sorted(seen) == ["/forecast", "/health", "/model"]

@@ -121,3 +121,18 @@ def test_an_unfinished_run_and_another_task_are_refused(run, files, tmp_path, ca
     said = capsys.readouterr().err
     assert "not finished" in said
     assert "a ecg run" in said
+
+
+def test_the_sentence_says_what_changed():
+    from forecastkit.run.updating import _sentence
+
+    naive = {"use": "naive", "reference": "naive", "shown": False, "mase": 1.0, "end": "2024-01-01"}
+    lstm = {"use": "lstm", "reference": "naive", "shown": True, "mase": 0.5, "end": "2024-02-01"}
+    assert _sentence(naive, lstm, "en") == (
+        "The verdict has changed: naive up to 2024-01-01 (nothing is shown to beat it, MASE 1.00) before, "
+        "lstm up to 2024-02-01 (shown to beat naive, MASE 0.500) now. The test folds are others."
+    )
+    assert _sentence(naive, {**naive, "end": "2024-02-01"}, "en").startswith("The verdict is the same: naive up to")
+    assert _sentence(naive, lstm, "es").startswith(
+        "El veredicto ha cambiado: antes naive hasta 2024-01-01 (ninguno demuestra"
+    )

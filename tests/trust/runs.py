@@ -44,7 +44,7 @@ def start(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
 def finish(words: list[str], folder: Path) -> None:
     """Run it to its end; an error shows what it said."""
     process = start(words, folder)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == 0, said.decode()
 
 
@@ -54,18 +54,18 @@ def kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
     alive = process.poll() is None
     if alive:
         process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=900)
     return alive
 
 
-def kill_when(process: subprocess.Popen[bytes], log: Path, words: str, *, most: float = 120) -> bool:
+def kill_when(process: subprocess.Popen[bytes], log: Path, words: str, *, most: float = 900) -> bool:
     """Kill as soon as ``words`` are in the run's log."""
     end = time.monotonic() + most
     while process.poll() is None and time.monotonic() < end:
         if log.exists() and words in log.read_text(errors="replace"):
             return kill_after(process, 0.05)
         time.sleep(0.01)
-    process.communicate(timeout=60)
+    process.communicate(timeout=900)
     return False
 
 
