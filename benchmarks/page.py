@@ -6,6 +6,7 @@ python benchmarks/page.py
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from page_accuracy import accuracy_sections
@@ -82,6 +83,22 @@ def texts() -> list[str]:
     return parts
 
 
+def fomc_section(newest: Any, table: Any) -> list[str]:
+    """Whether the tone of statements helps to forecast an index."""
+    rows = newest("fomc.csv", ["part", "days", "model", "against"])
+    if rows is None:
+        return []
+    better = rows.loc[rows["verdict"] == "better", "model"].tolist()
+    said = f"Shown to be better: {', '.join(better)}." if better else "No: nothing here is shown to be better."
+    wanted = ["part", "days", "model", "against", "n", "mae", "mae_against", "p_value", "p_holm", "verdict"]
+    return [
+        "\n## Does the tone of the Federal Reserve help to forecast the Dow Jones?\n`python benchmarks/fomc.py`: 104 statements of "
+        "1994-2009, their tone as a past covariate that counts from the close of its day on, the next day forecast; mean absolute "
+        f"log return in per cent, p of the Diebold-Mariano test, Holm within each part. {said}\n",
+        table(rows[wanted]),
+    ]
+
+
 def main() -> None:
     parts = [HEAD]
     rows = newest("commands.csv", ["command"])
@@ -139,6 +156,7 @@ def main() -> None:
         )
         parts.append(table(rows[["model", "part", "owa", "smape", "mase", "seconds"]]))
     parts += accuracy_sections(newest, table)
+    parts += fomc_section(newest, table)
     parts += labels_sections(newest, table)
     parts += scale_sections(newest, table)
     parts += texts()
