@@ -84,7 +84,7 @@ def _check_tested(evaluation: Evaluation, name: str) -> None:
     if name in evaluation.seeds:
         return
     if name == ENSEMBLE:
-        raise FitError(place=f"model {name}", rule="there are no two models with select folds to join")
+        raise FitError(place=f"model {name}", rule="there are no two models with select folds and a weight to join")
     reason = evaluation.leaderboard.set_index("model").loc[name, "reason"]
     raise FitError(
         place=f"model {name}", value=str(reason), rule="it failed in the backtest and cannot be the final model"
