@@ -257,4 +257,4 @@ class TestRun:
             "evaluation.n_select=0",
         ]
         assert main(words) == 2
-        assert "there are no two models with select folds to join" in capsys.readouterr().err
+        assert "there are no two models with select folds and a weight to join" in capsys.readouterr().err
