@@ -97,3 +97,23 @@ def test_looking_at_data_and_runs_needs_neither(folder):
     for words in (("profile", "d.csv"), ("models",), ("datasets",)):
         heavy, _ = _imported(_command(*words), folder)
         assert not heavy & (NETWORK | STATISTICS), words
+
+
+def test_a_network_forecasts_without_its_trainer(folder):
+    words = (
+        "fit",
+        "--data",
+        "d.csv",
+        "--horizon",
+        "3",
+        "--models",
+        "gru",
+        "--quiet",
+        "--out",
+        "kept",
+        "baselines=naive",
+    )
+    _imported(_command(*words, "models.gru.hidden=4", "models.gru.max_steps=10", "final=gru"), folder)
+    heavy, _ = _imported(_command("predict", "kept", "--out", "next.csv"), folder)
+    assert "torch" in heavy
+    assert not heavy & (STATISTICS | {"pytorch_lightning"})

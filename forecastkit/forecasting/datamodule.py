@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from forecastkit.forecasting.covariates import Encoded
-from forecastkit.forecasting.scaling import InstanceScale
+from forecastkit.forecasting.scaling import units_of
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, WindowSet, gather
 from forecastkit.nn.heads import Units
 from forecastkit.nn.inputs import Inputs, as_inputs
 
-__all__ = ["ForecastDataModule", "TensorBatch", "WindowSource", "units_of"]
+__all__ = ["ForecastDataModule", "TensorBatch", "WindowSource"]
 
 VALID_BATCH = 512
 MOST_SHUFFLED = 1 << 22
@@ -82,12 +82,6 @@ class WindowSource:
             torch.from_numpy(weight)[:, None],
             units_of(b.scale),
         )
-
-
-def units_of(scale: InstanceScale) -> Units:
-    """[B, 1] float32 each."""
-    parts = (torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor))
-    return Units(*parts)
 
 
 class _Sampled:

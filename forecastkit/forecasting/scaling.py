@@ -6,10 +6,14 @@ Shapes: B windows, T context rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["InstanceScale"]
+if TYPE_CHECKING:
+    from forecastkit.nn.heads import Units
+
+__all__ = ["InstanceScale", "units_of"]
 
 ROUNDING = 1e-12
 """A spread below this share of the level is rounding: the context counts as constant."""
@@ -97,3 +101,13 @@ class InstanceScale:
             return out
         log = self.log.reshape(shape)
         return np.where(log, np.exp(np.where(log, np.minimum(out, MOST_EXPONENT), 0.0)), out)
+
+
+def units_of(scale: InstanceScale) -> Units:
+    """Levels and spreads [B, 1] as float32 tensors."""
+    import torch
+
+    from forecastkit.nn.heads import Units
+
+    parts = (torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor))
+    return Units(*parts)

@@ -163,7 +163,7 @@ class FittedNetwork:
         """[n_cutoffs, n_items, *shape] in target units; ``read`` gives scaled values of (inputs, units, windows)."""
         import torch
 
-        from forecastkit.forecasting.datamodule import units_of
+        from forecastkit.forecasting.scaling import units_of
         from forecastkit.nn.heads import Units
         from forecastkit.nn.inputs import as_inputs
 
