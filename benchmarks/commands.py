@@ -9,7 +9,6 @@ Peak memory is the maximum resident set of the process and its children (Linux a
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import platform
@@ -17,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from rows import append
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -82,13 +83,7 @@ def main() -> None:
                     platform.machine(),
                 ]
             )
-    out = HERE / "results" / "commands.csv"
-    fresh = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(["date", "command", "seconds", "peak_mib", "cores", "machine"])
-        writer.writerows(rows)
+    append("commands.csv", ["date", "command", "seconds", "peak_mib", "cores", "machine"], rows)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ the better of ``boosting`` and ``by_hand`` with the same covariates; models are 
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import time
@@ -32,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rows import append
 
 HERE = Path(__file__).resolve().parent
 SETS = {
@@ -214,15 +214,27 @@ def main() -> None:
             )  # fmt: skip
     if args.no_write:
         return
-    out = HERE / "results" / "covariates.csv"
-    fresh = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(
-                ["date", "data", "model", "covariates", "options", "seeds", "part", "mae", "rmse", "mape", "p", "p_trees", "days", "seconds", "reading"]
-            )  # fmt: skip
-        writer.writerows(rows)
+    append(
+        "covariates.csv",
+        [
+            "date",
+            "data",
+            "model",
+            "covariates",
+            "options",
+            "seeds",
+            "part",
+            "mae",
+            "rmse",
+            "mape",
+            "p",
+            "p_trees",
+            "days",
+            "seconds",
+            "reading",
+        ],
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, append, run_of
+from rows import append
+from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, run_of
 
-OUT = Path(__file__).resolve().parent / "results" / "coverage.csv"
+OUT = "coverage.csv"
 COLUMNS = [
     "date", "set", "model", "method", "source", "n_folds", "n_items", "coverage_80", "lo_80", "hi_80", "word_80", "coverage_95",
     "lo_95", "hi_95", "word_95", "wql", "width_80", "width_95", "mase",

@@ -12,12 +12,13 @@ patients to five folds and starts the networks.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import platform
 import tempfile
 from pathlib import Path
+
+from rows import append_named
 
 HERE = Path(__file__).resolve().parent
 RARE = "Atrial fibrillation"
@@ -49,13 +50,7 @@ def main() -> None:
             row |= {"use": verdict["use"], "word": verdict["word"]}
             rows.append({**row, "date": dt.date.today().isoformat(), "python": platform.python_version()})
             print(row)
-    path = HERE / "results" / "ecg_ludb_rhythm.csv"
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+    append_named("ecg_ludb_rhythm.csv", rows)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ ecg_patients.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import platform
@@ -32,21 +31,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from rows import append_named
 
 HERE = Path(__file__).resolve().parent
 RECORDS = ("100", "106", "108", "114", "116")
 """All but 102, which is paced."""
 STAMP: dict[str, Any] = {"date": dt.date.today().isoformat(), "python": platform.python_version()}
-
-
-def append(name: str, rows: list[dict[str, Any]]) -> None:
-    path = HERE / "results" / name
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
 
 
 def rounded(value: Any, digits: int = 5) -> Any:
@@ -80,7 +70,7 @@ def add_groups(groups: pd.DataFrame, seed: int, options: list[str]) -> None:
         {**{k: rounded(r[k]) for k in kept}, "seed": seed, "options": " ".join(options), **STAMP}
         for _, r in groups.iterrows()
     ]
-    append("ecg_mitbih_groups.csv", rows)
+    append_named("ecg_mitbih_groups.csv", rows)
 
 
 def beats(folder: Path, models: str, seeds: Sequence[int], options: list[str]) -> None:
@@ -109,7 +99,7 @@ def beats(folder: Path, models: str, seeds: Sequence[int], options: list[str]) -
             "word": verdict["word"],
             "seconds_30_minutes": round(spent, 2),
         }
-        append("ecg_mitbih.csv", [{**r, **more, **STAMP} for r in rows])
+        append_named("ecg_mitbih.csv", [{**r, **more, **STAMP} for r in rows])
         add_groups(groups, seed, options)
         print(board[["model", "f1", "f1_select", "sensitivity", "ppv"]].to_string(index=False))
 
@@ -143,7 +133,7 @@ def peaks(folder: Path) -> None:
             row |= {"sensitivity": round(hit / (hit + missed), 5), "ppv": round(hit / (hit + invented), 5)}
             rows.append({**row, "seconds": round(spent, 2), **STAMP})
             print(row)
-    append("ecg_r_peaks.csv", rows)
+    append_named("ecg_r_peaks.csv", rows)
 
 
 def anomalies(folder: Path, models: str, seeds: Sequence[int]) -> None:
@@ -157,7 +147,7 @@ def anomalies(folder: Path, models: str, seeds: Sequence[int]) -> None:
             print(" ".join(run.json("verdict.json")["sentence"]["en"]))
         kept = ["model", "false_alarms", "found", "roc_auc", "seconds"]
         rows += [{**{k: rounded(r[k]) for k in kept}, "seed": seed, **STAMP} for _, r in board.iterrows()]
-    append("ecg_anomalies.csv", rows)
+    append_named("ecg_anomalies.csv", rows)
 
 
 def patients(folder: Path) -> None:
@@ -179,7 +169,7 @@ def patients(folder: Path) -> None:
                 total += confusion(test.labels, said, 2)
             rows.append({"patients": n, "model": name, "f1": round(f1_of(total, 1), 4), **STAMP})
             print(rows[-1])
-    append("ecg_patients.csv", rows)
+    append_named("ecg_patients.csv", rows)
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ after fitting on the rest of it. All channels are series of one global model.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rows import append
 
 HERE = Path(__file__).resolve().parent
 H, TRAIN, VALID, TEST = 96, 8640, 11520, 14400
@@ -152,13 +152,7 @@ def main() -> None:
             rows.append([*head, name, " ".join(common), said, which, *found])
     if args.no_write:
         return
-    out = HERE / "results" / "etth1.csv"
-    fresh = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(["date", "channels", "model", "options", "seed", "part", "mse", "mae", "seconds"])
-        writer.writerows(rows)
+    append("etth1.csv", ["date", "channels", "model", "options", "seed", "part", "mse", "mae", "seconds"], rows)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rows import append
 
 HERE = Path(__file__).resolve().parent
 HORIZON, SEASON = 48, 24
@@ -177,16 +178,6 @@ def shares(
         numbers = [won[1] / n, won[0] / n, interval.low, interval.high]
         rows.append([dt.date.today().isoformat(), first, other, part, n, *(f"{v:.3f}" for v in numbers)])
     return rows
-
-
-def append(name: str, columns: list[str], rows: list[list[object]]) -> None:
-    out = HERE / "results" / name
-    fresh = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(columns)
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ competition's test is read by --test alone, after the forecast was made. Seconds
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from m4_hourly import HORIZON, SEASON, scored, series
+from rows import append
 
 HERE = Path(__file__).resolve().parent
 TRAIN = "m4_hourly_train.csv"
@@ -116,13 +116,7 @@ def main() -> None:
                 row[10] = f"{share:.3f}"
     if args.no_write:
         return
-    out = HERE / "results" / "m4_presets.csv"
-    fresh = not out.exists()
-    with out.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    append("m4_presets.csv", COLUMNS, rows)
 
 
 def share_won(evaluation, final: str) -> dict[str, float]:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import coverage
 import numpy as np
-from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, append, run_of
+from rows import append
+from sets import CLASSIC, EMBEDDED, LARGE, STOCKS, run_of
 
-OUT = Path(__file__).resolve().parent / "results" / "recommendations.csv"
+OUT = "recommendations.csv"
 COLUMNS = [
     "date", "set", "n_folds", "n_select", "use", "family", "mase", "word", "p_value", "reference", "best", "best_mase",
     "best_statistical", "statistical_mase", "best_network", "network_mase", "better", "wrongly_better", "seconds",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import tempfile
 import time
@@ -61,13 +60,3 @@ def run_of(name: str) -> tuple[Any, float]:
     if outcome.evaluation is None:
         raise SystemExit(f"{name}: no evaluation")
     return outcome, time.perf_counter() - started
-
-
-def append(path: Path, columns: list[str], rows: list[list[object]]) -> None:
-    """Rows at the end of a file of results."""
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(columns)
-        writer.writerows(rows)

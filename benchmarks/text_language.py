@@ -13,7 +13,6 @@ Words: the 20,000 most frequent that come at least twice in the training part; b
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import math
 import os
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from rows import append
 
 from forecastkit import artifacts
 from forecastkit.run.texts_language import unwrapped
@@ -106,13 +106,7 @@ def main() -> None:
     if len(losses) == 2:
         blocks = [np.array([x.mean() for x in np.array_split(v, len(report) // 200)]) for v in losses.values()]
         print(paired_bootstrap(blocks[1], blocks[0]))
-    path = HERE / "results" / "text_language.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(HEADS)
-        writer.writerows(rows)
+    append("text_language.csv", HEADS, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ seed deals them and starts the networks. Appends rows to results/visits_pbc.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import platform
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rows import append_named
 
 HERE = Path(__file__).resolve().parent
 AHEAD = 1.0
@@ -62,13 +62,7 @@ def main() -> None:
             row |= {"use": verdict["use"], "word": verdict["word"]}
             rows.append({**row, "date": dt.date.today().isoformat(), "python": platform.python_version()})
             print(row)
-    path = HERE / "results" / "visits_pbc.csv"
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerows(rows)
+    append_named("visits_pbc.csv", rows)
 
 
 if __name__ == "__main__":
