@@ -15,7 +15,7 @@ Data, in the folder that $FORECASTKIT_DATA names:
 ``known`` has the actual temperature and holidays of the day ahead (perfect foresight, better than any weather forecast),
 ``past`` the temperature up to midnight alone and the holidays ahead, ``none`` the demand alone. A network is the mean of its
 ``--seeds``; options are for networks. ``by_hand`` is scikit-learn's gradient boosting with features that were thought of for this
-demand, learned from midnights alone. ``p`` is that of the Diebold-Mariano test against the better naive rule, ``p_trees`` against
+demand, learned from midnights alone; ``harmonic`` a regression on waves and bent temperature, as thought of. ``p`` is that of the Diebold-Mariano test against the better naive rule, ``p_trees`` against
 the better of ``boosting`` and ``by_hand`` with the same covariates; models are compared with those named before them.
 """
 
@@ -56,6 +56,7 @@ SETS = {
 }
 NAIVE = ("naive", "seasonal_naive", "week")
 TREES = {"boosting": {"relearn": True}, "by_hand": {}}
+BY_HAND = ("by_hand", "harmonic")
 
 
 def load(name: str, which: str) -> Any:
@@ -89,8 +90,8 @@ def forecasts(
     from forecastkit import registry, runtime
     from forecastkit.forecasting.protocol import FitContext
 
-    if name == "by_hand":
-        return by_hand(frame, end, at, horizon), 0
+    if name in BY_HAND:
+        return {"by_hand": by_hand, "harmonic": harmonic}[name](frame, end, at, horizon), 0
     train = frame.upto(end)
     if name == "week":
         frame, train = (
@@ -142,6 +143,32 @@ def by_hand(frame: Any, end: int, at: np.ndarray, horizon: int) -> np.ndarray:
     return np.asarray(points).reshape(len(at), horizon)
 
 
+def harmonic(frame: Any, end: int, at: np.ndarray, horizon: int) -> np.ndarray:
+    """(points [F, H]) of a regression on waves of day, week and year, bent temperature by hour, and holidays; the mean error of
+    the day before is carried on with the weight that the years of fitting give it (Hyndman and Athanasopoulos 2021, ch. 10)."""
+    y, index = frame.store.series(0), pd.DatetimeIndex(frame.calendar.instants)
+    hour, day = (index.hour + index.minute / 60).to_numpy(), index.dayofyear.to_numpy()
+    week = index.dayofweek.to_numpy() * 24 + hour
+
+    def waves(at: np.ndarray, period: float, n: int) -> list[np.ndarray]:
+        return [f(2 * np.pi * k * at / period) for k in range(1, n + 1) for f in (np.sin, np.cos)]
+
+    heat = frame.data["Temperature"].to_numpy(float)
+    before = pd.Series(heat).rolling(48, min_periods=1).mean().to_numpy()
+    bent = [heat, np.clip(heat - 18, 0, None), np.clip(heat - 28, 0, None), before, np.clip(before - 20, 0, None)]
+    holiday = frame.data["Holiday"].to_numpy(float)
+    daily = [np.ones(len(y)), *waves(hour, 24, 3)]
+    columns = [*waves(hour, 24, 12), *waves(week, 168, 40), *waves(day, 365.25, 4), np.ones(len(y))]
+    x = np.stack([*columns, *(b * d for b in bent for d in daily), *(holiday * d for d in daily)], axis=1)
+    weights, *_ = np.linalg.lstsq(x[: end + 1], y[: end + 1], rcond=None)
+    error = y - x @ weights
+    level = pd.Series(error).rolling(48).mean().to_numpy()
+    past = np.arange(47, end - horizon, 48)
+    ahead = np.stack([error[c + 1 : c + 1 + horizon].mean() for c in past])
+    carried = float(level[past] @ ahead / (level[past] @ level[past]))
+    return np.stack([(x @ weights)[c + 1 : c + 1 + horizon] + carried * level[c] for c in at])
+
+
 def p_value(loss: np.ndarray, reference: np.ndarray) -> float:
     """Two-sided, one mean loss difference an origin."""
     from forecastkit.forecasting import significance
@@ -176,11 +203,11 @@ def main() -> None:
         end = int(at[0])
         answer = np.stack([y[c + 1 : c + 1 + horizon] for c in at])
         for name in names:
-            if (name in NAIVE and which != args.covariates.split(",")[0]) or (name == "by_hand" and which != "known"):
+            if (name in NAIVE and which != args.covariates.split(",")[0]) or (name in BY_HAND and which != "known"):
                 continue
             started = time.perf_counter()
             plain = name in NAIVE
-            own = {} if plain else TREES.get(name, options)
+            own = {} if plain or name in BY_HAND else TREES.get(name, options)
             points, size = forecasts(name, frame, end, at, horizon, own, args.seeds)
             seconds = time.perf_counter() - started
             error = np.abs(points - answer)
