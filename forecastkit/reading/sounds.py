@@ -33,7 +33,7 @@ def read_wav(path: Path) -> tuple[np.ndarray, int]:
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # blocks of metadata that nobody needs
             rate, values = wavfile.read(path)
     except FileNotFoundError:
-        raise DataError(place=str(path), rule="no such file") from None
+        raise DataError(place=str(path), rule="no such file", remedy="Check the path.") from None
     except (ValueError, OSError, EOFError, IndexError, OverflowError, MemoryError, KeyError, TypeError) as error:
         why = " ".join(str(error).split())[:100]
         raise DataError(
@@ -45,12 +45,19 @@ def read_wav(path: Path) -> tuple[np.ndarray, int]:
         raise DataError(place=str(path), rule="cut short", remedy="Save it again as WAV.") from None
     if rate < 2 * HIGHEST:
         raise DataError(
-            place=str(path), value=f"{rate} samples a second", rule=f"at least {2 * HIGHEST:.0f} are needed"
-        )
+            place=str(path), value=f"{rate} samples a second", rule=f"at least {2 * HIGHEST:.0f} are needed",
+            remedy="Record it again, or leave it out.",
+        )  # fmt: skip
     if not len(values) or len(values) < WINDOW * rate:
-        raise DataError(place=str(path), value=f"{len(values)} samples", rule="too short for one frame of a spectrum")
+        raise DataError(
+            place=str(path), value=f"{len(values)} samples", rule="too short for one frame of a spectrum",
+            remedy="Leave it out.",
+        )  # fmt: skip
     if len(values) > MOST_SECONDS * rate:
-        raise DataError(place=str(path), value=f"{len(values) / rate:.0f} s", rule=f"at most {MOST_SECONDS:.0f} s")
+        raise DataError(
+            place=str(path), value=f"{len(values) / rate:.0f} s", rule=f"at most {MOST_SECONDS:.0f} s",
+            remedy="Cut it into shorter files.",
+        )  # fmt: skip
     signal = values.astype(np.float64)
     if values.dtype == np.uint8:
         signal = (signal - 128) / 128
@@ -59,7 +66,7 @@ def read_wav(path: Path) -> tuple[np.ndarray, int]:
     if signal.ndim == 2:
         signal = signal.mean(axis=1)
     if not np.isfinite(signal).all():
-        raise DataError(place=str(path), rule="it holds values that are no numbers")
+        raise DataError(place=str(path), rule="it holds values that are no numbers", remedy="Save it again as WAV.")
     return signal, int(rate)
 
 
