@@ -39,6 +39,8 @@ class RecurrentLanguageModel:
         window: steps that a gradient goes back.
         epochs: passes over the text at most; minutes: of training at most, 0 = no limit.
         steps: exactly so many, whatever the clock says; 0 = by epochs and minutes.
+        drawn: tokens that a step of training draws, beside its answers, in place of a vocabulary larger than that; 0 = none.
+            Scores are always of the whole vocabulary.
         bidirectional: refused, with the reason.
         average: decay of the running mean of the weights.
         validate: steps between validations.
@@ -63,6 +65,7 @@ class RecurrentLanguageModel:
     epochs: int = 40
     minutes: float = 1.5
     steps: int = 0
+    drawn: int = 4096
     patience: int = 6
     average: float = 0.99
     validate: int = 200
@@ -84,9 +87,9 @@ class RecurrentLanguageModel:
         for name in ("dropout", "input_dropout", "weight_drop", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.threads, self.minutes) < 0:
+        if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.drawn, self.threads, self.minutes) < 0:
             raise ConfigError(
-                place=place, rule="lr is above 0; hidden, embedding, steps, threads and minutes are not negative"
+                place=place, rule="lr is above 0; hidden, embedding, steps, drawn, threads and minutes are not negative"
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(place=f"{place}.precision", value=repr(self.precision), rule="no such choice", remedy=near(self.precision, PRECISIONS))  # fmt: skip
@@ -118,24 +121,31 @@ class RecurrentLanguageModel:
         Raises:
             FitError: training diverged.
         """
-        from torch.nn import functional
+        import torch
 
+        from forecastkit.nn.losses import sampled_softmax
         from forecastkit.text.datamodule import StreamDataModule
         from forecastkit.training.module import OptimizerOptions
         from forecastkit.training.networks import Lesson, fit_net
 
         started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
+        # A token that never comes is drawn as well: the network must learn that it does not.
+        share = torch.from_numpy(np.bincount(ids, minlength=len(tokenizer)) + 1.0)
+        share /= share.sum()
+        drawn = self.drawn if len(tokenizer) > self.drawn else 0
         states: dict[bool, Any] = {}
 
         def objective(net: Any, batch: Any) -> tuple[Any, ...]:
-            before = None if batch.fresh else states.get(net.training)
-            logits, state = net(batch.ids, before)
+            out, state = net.read(batch.ids, None if batch.fresh else states.get(net.training))
             # The gradient ends here; what was read does not.
             states[net.training] = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-            logits, answer = logits.float().flatten(0, 1), batch.following.flatten()
-            loss = functional.cross_entropy(logits, answer, reduction="sum")
-            n = logits.new_tensor(float(len(answer)))
+            out, answer = out.flatten(0, 1), batch.following.flatten()
+            n = share.new_tensor(float(len(answer))).float()
+            if net.training and drawn:
+                return sampled_softmax(out, net.head, answer, share, drawn), n
+            logits = net.head(out).float()
+            loss = torch.nn.functional.cross_entropy(logits, answer, reduction="sum")
             return (loss, n) if net.training else (loss, n, (logits.argmax(dim=-1) == answer).sum(), n)
 
         batch = max(1, min(self.batch_size, len(ids) // (4 * self.window)))
