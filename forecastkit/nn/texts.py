@@ -14,8 +14,6 @@ from forecastkit.nn.recurrent import RecurrentEncoder, State
 
 __all__ = ["Embedding", "LanguageNet", "NeighbourNet", "TextNet", "locked_dropout", "to_front"]
 
-POOLINGS = ("attention", "last", "both")
-
 
 def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """Dropout with one mask for all steps of a sequence [B, T, N] (Gal and Ghahramani 2016, arXiv:1512.05287)."""
