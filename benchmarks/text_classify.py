@@ -13,7 +13,6 @@ chosen on folds inside the first fold's own training part: the row "part 1" is o
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import itertools
 import os
@@ -22,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from rows import append
 
 from forecastkit.probabilities import class_scores, confusion
 from forecastkit.text import metrics
 from forecastkit.text.evaluation import evaluate
 from forecastkit.text.schema import read_pairs, read_texts
 
-HERE = Path(__file__).resolve().parent
+HEADS = ["date", "data", "folds", "part", "n", "model", "options", "accuracy", "macro_f1", "f1_last_class", "auc", "ece", "p_mcnemar", "seconds"]  # fmt: skip
 OTHERS = ("sentiment/amazon_review_snippets.csv", "sentiment/movie_review_snippets.csv", "spam/sms_spam_train.csv")
 FILES = {"phrasebank": "sentiment/financial_phrasebank_train.csv", "spam": "spam/sms_spam_train.csv"}
 
@@ -66,28 +66,23 @@ def main() -> None:
     e = evaluate(table, models, n_folds=args.folds, select=0.0, seed=args.seed, unlabelled=more)
     first = np.arange(len(e.folds[0].report))
     parts = [("all", np.arange(len(e.labels))), ("part 1", first)]
-    path = HERE / "results" / "text_classify.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(["date", "data", "folds", "part", "n", "model", "options", "accuracy", "macro_f1", "f1_last_class", "auc", "ece", "p_mcnemar", "seconds"])  # fmt: skip
-        for (part, at), (name, m) in itertools.product(parts, e.models.items()):
-            if m.reason:
-                print(name, m.reason)
-                continue
-            y, p, reference = e.labels[at], m.p[at], e.models["tfidf"].p[at]
-            s = metrics.scores(y, p)
-            last = class_scores(confusion(y, p.argmax(axis=1), p.shape[1]))[-1]["f1"]
-            test = metrics.mcnemar(p.argmax(axis=1) == y, reference.argmax(axis=1) == y)
-            said = (
-                " ".join([*args.options, *(["--unlabelled"] if args.unlabelled else [])])
-                if name.startswith(args.model)
-                else ""
-            )
-            row = [dt.date.today(), args.data, args.folds, part, len(y), name, said, *(f"{v:.4f}" for v in (s["accuracy"], s["macro_f1"], last, s["auc"], s["ece"])), f"{test.p_value:.2g}", f"{m.seconds:.0f}"]  # fmt: skip
-            writer.writerow(row)
-            print(*row[3:], flush=True)
+    rows = []
+    for (part, at), (name, m) in itertools.product(parts, e.models.items()):
+        if m.reason:
+            print(name, m.reason)
+            continue
+        y, p, reference = e.labels[at], m.p[at], e.models["tfidf"].p[at]
+        s = metrics.scores(y, p)
+        last = class_scores(confusion(y, p.argmax(axis=1), p.shape[1]))[-1]["f1"]
+        test = metrics.mcnemar(p.argmax(axis=1) == y, reference.argmax(axis=1) == y)
+        said = (
+            " ".join([*args.options, *(["--unlabelled"] if args.unlabelled else [])])
+            if name.startswith(args.model)
+            else ""
+        )
+        rows.append([dt.date.today(), args.data, args.folds, part, len(y), name, said, *(f"{v:.4f}" for v in (s["accuracy"], s["macro_f1"], last, s["auc"], s["ece"])), f"{test.p_value:.2g}", f"{m.seconds:.0f}"])  # fmt: skip
+        print(*rows[-1][3:], flush=True)
+    append("text_classify.csv", HEADS, rows)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

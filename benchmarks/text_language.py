@@ -34,9 +34,6 @@ from forecastkit.text.schema import read_book, read_pairs
 from forecastkit.text.splits import book_parts
 from forecastkit.text.tokenizer import Tokenizer
 
-HERE = Path(__file__).resolve().parent
-
-
 HEADS = ["date", "what", "model", "options", "vocabulary", "report_tokens", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]  # fmt: skip
 
 
