@@ -266,6 +266,22 @@ def test_language_networks_learn_score_and_come_back(name):
     np.testing.assert_allclose(restore("language-model", name, arrays, meta).next(ids[:50]), p, atol=1e-6)
 
 
+def test_a_language_network_drops_more_of_many_words_and_draws_among_them():
+    model = create("language-model", "lstm_lm", weight_drop=0.0, window=30)
+    words, signs = model.sized(5000), model.sized(100)
+    assert words.dropout > signs.dropout > 0
+    assert (words.weight_drop, signs.window) == (0.0, 30)
+    text = " ".join(np.random.default_rng(0).permutation([a + b for a in "abcdef" for b in "ghijklmnop"] * 20))
+    tokenizer = Tokenizer.learn([text], "word")
+    ids = np.array(tokenizer.encode(text))
+    about, own = FitAbout(n_steps=150), {"hidden": 8, "embedding": 8, "threads": 1, "lr": 0.01, "dropout": 0.0}
+    whole, drawn = (create("language-model", "lstm_lm", drawn=n, **own).fit(ids, tokenizer, about) for n in (0, 20))
+    a, b = (fitted.nll(ids[:100], ids[100:400]).mean() for fitted in (whole, drawn))
+    # Words at random: nothing can be learnt but that there are sixty of them, and no padding among them.
+    assert a == pytest.approx(np.log(60), abs=0.15)
+    assert b == pytest.approx(a, abs=0.1)
+
+
 def test_a_language_network_never_sees_what_comes():
     torch.manual_seed(0)
     net = LanguageNet(20, 8, "lstm", 12).eval()

@@ -22,6 +22,12 @@ WARM_UP = 150
 """Tokens that are read unscored before each piece of a text."""
 LONG = 10
 """Minutes of training from which a large network pays."""
+MANY = 1000
+"""Tokens from which a vocabulary is one of words."""
+WORDS = {"batch_size": 32, "window": 64, "dropout": 0.5, "input_dropout": 0.4, "weight_drop": 0.3}
+"""Usual options for words and their pieces: of each there are few examples, so that much is dropped."""
+SIGNS = {"batch_size": 64, "window": 120, "dropout": 0.3, "input_dropout": 0.1, "weight_drop": 0.2}
+"""Usual options for characters and symbols."""
 LARGE = 128 * 32
 """Units times texts a step from which matrix products are worth sharing among threads, and bfloat16."""
 
@@ -34,9 +40,9 @@ class RecurrentLanguageModel:
         cell: ``gru`` or ``lstm``.
         hidden, embedding: 0 = by level, size of the text and minutes.
         dropout, input_dropout: one mask for all steps, after the last layer and before the first.
-        weight_drop: of recurrent weights (AWD-LSTM).
+        weight_drop: of recurrent weights (AWD-LSTM); all three: -1 = by the vocabulary, more of it for words than for characters.
         tie: the head is the embedding; words and pieces alone.
-        window: steps that a gradient goes back.
+        window: steps that a gradient goes back; batch_size: pieces of the text side by side; 0 = by the vocabulary.
         epochs: passes over the text at most; minutes: of training at most, 0 = no limit.
         steps: exactly so many, whatever the clock says; 0 = by epochs and minutes.
         drawn: tokens that a step of training draws, beside its answers, in place of a vocabulary larger than that; 0 = none.
@@ -53,15 +59,15 @@ class RecurrentLanguageModel:
     hidden: int = 0
     embedding: int = 0
     layers: int = 1
-    dropout: float = 0.3
-    input_dropout: float = 0.1
-    weight_drop: float = 0.2
+    dropout: float = -1.0
+    input_dropout: float = -1.0
+    weight_drop: float = -1.0
     tie: bool = True
     bidirectional: bool = False
     lr: float = 4e-3
     weight_decay: float = 0.0
-    batch_size: int = 64
-    window: int = 120
+    batch_size: int = 0
+    window: int = 0
     epochs: int = 40
     minutes: float = 1.5
     steps: int = 0
@@ -82,10 +88,11 @@ class RecurrentLanguageModel:
                 remedy="Leave it out.",
             )  # fmt: skip
         for name in ("layers", "batch_size", "window", "epochs", "validate"):
-            if not 1 <= getattr(self, name) <= 100_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
+            fewest = 0 if name in WORDS else 1
+            if not fewest <= getattr(self, name) <= 100_000:
+                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule=f"from {fewest} to 100000")  # fmt: skip
         for name in ("dropout", "input_dropout", "weight_drop", "average"):
-            if not 0 <= getattr(self, name) < 1:
+            if not 0 <= getattr(self, name) < 1 and not (name in WORDS and getattr(self, name) == -1):
                 raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
         if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.drawn, self.threads, self.minutes) < 0:
             raise ConfigError(
@@ -113,6 +120,12 @@ class RecurrentLanguageModel:
         embedding = self.embedding or (64 if level == "char" else min(hidden, 256))
         return hidden, embedding
 
+    def sized(self, n_tokens: int) -> RecurrentLanguageModel:
+        """Itself, with the usual options of such a vocabulary where none was chosen."""
+        usual = WORDS if n_tokens > MANY else SIGNS
+        left = {name: v for name, v in usual.items() if getattr(self, name) == (0 if isinstance(v, int) else -1)}
+        return dataclasses.replace(self, **left)  # type: ignore[arg-type]
+
     def fit(
         self, ids: np.ndarray, tokenizer: Tokenizer, about: FitAbout, valid: np.ndarray | None = None
     ) -> _FittedLanguageModel:
@@ -121,6 +134,11 @@ class RecurrentLanguageModel:
         Raises:
             FitError: training diverged.
         """
+        return self.sized(len(tokenizer))._learn(ids, tokenizer, about, valid)
+
+    def _learn(
+        self, ids: np.ndarray, tokenizer: Tokenizer, about: FitAbout, valid: np.ndarray | None
+    ) -> _FittedLanguageModel:
         import torch
 
         from forecastkit.nn.losses import sampled_softmax
