@@ -1,7 +1,7 @@
 """Encoder and decoder with attention: a sentence read as a whole, another one written word by word.
 
 Shapes: B batch, S source steps, T target steps, E embedding, N states, V vocabulary. A source is ids [B, S], or frames
-[B, T, n_source] of which two make a step.
+[B, S, n_source].
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from forecastkit.nn.frames import FrameReader
 from forecastkit.nn.recurrent import RecurrentEncoder
 
 __all__ = ["Attention", "Seq2SeqNet"]
@@ -59,7 +58,7 @@ class Seq2SeqNet(nn.Module):
         dropout: float = 0.0, weight_drop: float = 0.0, word_dropout: float = 0.0, frames: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.source_words = FrameReader(n_source, size) if frames else nn.Embedding(n_source, size, padding_idx=0)
+        self.source_words = nn.Linear(n_source, size) if frames else nn.Embedding(n_source, size, padding_idx=0)
         self.target_words = nn.Embedding(n_target, size, padding_idx=0)
         for words in (self.source_words, self.target_words):
             if isinstance(words, nn.Embedding):
@@ -80,11 +79,7 @@ class Seq2SeqNet(nn.Module):
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(states [B, S, N], keys [B, S, N], seen [B, S], first state of each layer of the decoder [L, B, N])."""
-        if isinstance(self.source_words, FrameReader):
-            x, lengths = self.source_words(source, lengths)
-        else:
-            x = self.source_words(source)
-        x = self.dropout(x)
+        x = self.dropout(self.source_words(source))
         if self.training and self.word_dropout > 0:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.word_dropout)[..., None]
         states, last = self.encoder.read(x, lengths)

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forecastkit.nn.frames import FrameReader
 from forecastkit.nn.recurrent import RecurrentEncoder
 
 __all__ = ["BLANK", "CtcNet", "best_path", "ctc_loss", "prefix_beam", "steps_needed"]
@@ -24,13 +23,14 @@ BLANK = 0
 
 
 class CtcNet(nn.Module):
-    """A reader of frames, a bidirectional encoder, and at each step a token or the blank.
+    """A convolution that halves the frames, a bidirectional encoder, and at each step a token or the blank.
 
     Args:
         n_inputs: C.
         n_tokens: V, the blank among them.
         hidden: states of both directions together.
-        noise, band_dropout: see ``FrameReader``.
+        noise: deviation of what is added to the frames in training.
+        band_dropout: share of the numbers of a frame that are hidden in training, the same ones over a whole sequence.
     """
 
     def __init__(
@@ -38,14 +38,20 @@ class CtcNet(nn.Module):
         noise: float = 0.0, band_dropout: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.reader = FrameReader(n_inputs, hidden, noise=noise, band_dropout=band_dropout)
+        self.halve = nn.Conv1d(n_inputs, hidden, kernel_size=5, stride=2, padding=2)
         self.encoder = RecurrentEncoder(cell, hidden, hidden // 2, layers=layers, dropout=dropout, bidirectional=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.noise, self.band_dropout = nn.Dropout(dropout), noise, band_dropout
         self.head = nn.Linear(hidden, n_tokens)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(log-probabilities [B, S, V], steps [B]) of x [B, T, C], of which the first ``lengths`` [B] frames are real."""
-        x, steps = self.reader(x, lengths)
+        if self.training:
+            x = x + self.noise * torch.randn_like(x)
+            x = x * (torch.rand(x.shape[0], 1, x.shape[2], device=x.device) >= self.band_dropout)
+        # What lies after the end is 0, as beyond the edge of a sequence without padding.
+        real = torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
+        x = functional.relu(self.halve((x * real[..., None]).transpose(1, 2))).transpose(1, 2)
+        steps = (lengths + 1) // 2
         states, _ = self.encoder.read(self.dropout(x), steps)
         return torch.log_softmax(self.head(self.dropout(states)).float(), dim=-1), steps
 

@@ -350,15 +350,13 @@ class _FittedSeq2Seq:
             )
             out, _ = self.net.decoder(self.net.target_words(torch.tensor([written[:-1]])), self.net.start(first))
             weights = self.net.attention.weights(out, keys, seen)[0].numpy()
-        # A step of the encoder is two frames.
-        steps = range(1, 2 * weights.shape[1], 2)
-        names = [str(k) for k in steps] if self.source is None else [self.source.tokens[i] for i in source]
+        names = [str(k + 1) if self.source is None else self.source.tokens[i] for k, i in enumerate(source)]
         return names, [self.target.tokens[i] for i in written[1:]], weights
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
         arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
-        source = self.net.source_words.halve.in_channels if self.source is None else self.source.state()
+        source = self.net.source_words.in_features if self.source is None else self.source.state()
         meta = {"options": dataclasses.asdict(self.model), "source": source, "target": self.target.state()}
         return arrays, meta
 
