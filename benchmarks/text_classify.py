@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--unlabelled", action="store_true")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA to the folder that holds " + FILES[args.data])

@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("what", choices=["quijote-char", "quijote-word", "hoy"])
     parser.add_argument("options", nargs="*", help="KEY=VALUE of the network")
     parser.add_argument("--keep", type=Path, help="folder of the trained network")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA")

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
+from forecastkit.text.models.options import LARGE, check_options
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import Tokenizer
 
@@ -28,8 +29,6 @@ WORDS = {"batch_size": 32, "window": 64, "dropout": 0.5, "input_dropout": 0.4, "
 """Usual options for words and their pieces: of each there are few examples, so that much is dropped."""
 SIGNS = {"batch_size": 64, "window": 120, "dropout": 0.3, "input_dropout": 0.1, "weight_drop": 0.2}
 """Usual options for characters and symbols."""
-LARGE = 128 * 32
-"""Units times texts a step from which matrix products are worth sharing among threads, and bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -87,19 +86,16 @@ class RecurrentLanguageModel:
                 place=f"{place}.bidirectional", value="true", rule="a language model may not read backwards: the next word would be its own input",
                 remedy="Leave it out.",
             )  # fmt: skip
-        for name in ("layers", "batch_size", "window", "epochs", "validate"):
-            fewest = 0 if name in WORDS else 1
-            if not fewest <= getattr(self, name) <= 100_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule=f"from {fewest} to 100000")  # fmt: skip
-        for name in ("dropout", "input_dropout", "weight_drop", "average"):
-            if not 0 <= getattr(self, name) < 1 and not (name in WORDS and getattr(self, name) == -1):
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.drawn, self.threads, self.minutes) < 0:
-            raise ConfigError(
-                place=place, rule="lr is above 0; hidden, embedding, steps, drawn, threads and minutes are not negative"
-            )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(place=f"{place}.precision", value=repr(self.precision), rule="no such choice", remedy=near(self.precision, PRECISIONS))  # fmt: skip
+        # 0 and -1 are left to ``sized``.
+        by_size = [
+            name for name, value in WORDS.items() if getattr(self, name) == (0 if isinstance(value, int) else -1)
+        ]
+        check_options(
+            self, place, choices={"precision": PRECISIONS},
+            counts=[n for n in ("layers", "batch_size", "window", "epochs", "validate") if n not in by_size],
+            shares=[n for n in ("dropout", "input_dropout", "weight_drop", "average") if n not in by_size],
+            not_negative=("hidden", "embedding", "minutes", "steps", "drawn", "threads"),
+        )  # fmt: skip
 
     def net(self, n_tokens: int, hidden: int, embedding: int, level: str) -> Any:
         """An untrained network."""
@@ -144,7 +140,7 @@ class RecurrentLanguageModel:
         from forecastkit.nn.losses import sampled_softmax
         from forecastkit.text.datamodule import StreamDataModule
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net
+        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
         started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
@@ -188,25 +184,19 @@ class RecurrentLanguageModel:
             ),
             place=f"model {self.cell}_lm", seed=about.seed, progress=about.progress,
         )  # fmt: skip
-        info = {
-            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
-            "hidden": hidden, "embedding": embedding, "seconds": time.perf_counter() - started,
-            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
-        }  # fmt: skip
+        info = {**how_trained(net, trained, n_steps, started), "hidden": hidden, "embedding": embedding}
         curves = [{**row, "seed": about.seed} for row in trained.curves]
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLanguageModel:
         """See ``restore``."""
-        import torch
+        from forecastkit.nn.weights import with_weights
 
         model = cls(**meta["options"])
         tokenizer = Tokenizer.restore(meta["tokenizer"])
         sizes = (int(meta["hidden"]), int(meta["embedding"]))
-        net = model.net(len(tokenizer), *sizes, tokenizer.level)
-        net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
-        net.eval()
+        net = with_weights(model.net(len(tokenizer), *sizes, tokenizer.level), arrays)
         return _FittedLanguageModel(model, tokenizer, net, sizes, {}, [])
 
 
@@ -276,6 +266,7 @@ class _FittedLanguageModel:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
-        arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
+        from forecastkit.nn.weights import weights_of
+
         meta = {"options": dataclasses.asdict(self.model), "tokenizer": self.tokenizer.state()}
-        return arrays, {**meta, "hidden": self.sizes[0], "embedding": self.sizes[1]}
+        return weights_of(self.net), {**meta, "hidden": self.sizes[0], "embedding": self.sizes[1]}
