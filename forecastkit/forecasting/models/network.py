@@ -15,7 +15,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
-from forecastkit.forecasting.models.clock import gains_by_clock
+from forecastkit.forecasting.models.clock import reads_clock
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
 from forecastkit.forecasting.models.ridge import line_over_lags
@@ -44,7 +44,8 @@ class NetworkForecaster:
         ridge: a ridge regression over the context's lags is fitted first, held fixed, and corrected as the first of the
             rules, in networks that forecast all steps at once: what is linear need not be learned step by step.
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
-            twice; None = where a regression on training rows gains by them (``clock.gains_by_clock``).
+            twice; None = where a regression on training rows gains by them, and always where a network reads rows shorter than a
+            day one by one (``clock.reads_clock``).
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -236,7 +237,7 @@ class NetworkForecaster:
         about = context or FitContext()
         length, segment = self._shape(frame, horizon)
         train, valid, note = training_windows(frame, horizon, length, about, label=self.label)
-        clock = self.clock if self.clock is not None else gains_by_clock(frame, horizon, length, about)
+        clock = self.clock if self.clock is not None else reads_clock(frame, horizon, length, segment, about)
         encoder = CovariateEncoder.fit(frame, clock=clock, identity=self.identity)
         bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
