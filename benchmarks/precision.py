@@ -12,7 +12,6 @@ pair of data and network is more than 2 % above.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import statistics
@@ -21,10 +20,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rows import append
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-RESULTS = HERE / "results" / "precision.csv"
+sys.path.insert(0, str(HERE.parent))
+COLUMNS = ["date", "data", "network", "seed", "precision", "mase", "steps", "cpu_seconds"]
 HORIZON = 48
 NETWORKS = {
     "LSTM 128x2, batch 256": {"cell": "lstm", "hidden": 128, "layers": 2, "batch_size": 256},
@@ -94,6 +94,8 @@ def main() -> None:
                     facts = [seed, precision, f"{errors[precision]:.5f}", fitted.info["n_steps"], f"{seconds:.1f}"]
                     rows.append([dt.date.today().isoformat(), data, name, *facts])
                     print(*rows[-1][1:], flush=True)
+                    if not args.no_write:
+                        append("precision.csv", COLUMNS, rows[-1:])
                 ratios.setdefault((data, name), []).append((errors["bf16"], errors["32"]))
     means = {k: [statistics.mean(v) for v in zip(*pairs)] for k, pairs in ratios.items()}
     above = {k: bf16 / full - 1 for k, (bf16, full) in means.items()}
@@ -101,12 +103,6 @@ def main() -> None:
         print(f"{data}, {name}: bfloat16 is {100 * share:+.2f} % of float32's error")
     allowed = statistics.mean(above.values()) <= 0.01 and max(above.values()) <= 0.02
     print(f"all: {100 * statistics.mean(above.values()):+.2f} %; {'allowed' if allowed else 'not allowed'}")
-    if args.no_write:
-        return
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["date", "data", "network", "seed", "precision", "mase", "steps", "cpu_seconds"])
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

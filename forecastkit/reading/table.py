@@ -20,7 +20,7 @@ from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
-__all__ = ["ArrowTable", "CsvTable", "Table", "open_table"]
+__all__ = ["ArrowTable", "CsvTable", "Table", "give_back", "open_table"]
 
 HEAD_ROWS = 2000
 CHUNK_ROWS = 1 << 16
@@ -123,6 +123,11 @@ class ArrowTable:
     def where(self, row: int) -> str:
         """Counted from the first row (1), or the line of a sheet."""
         return f"{self.name}, {self.word} {row + self.first_row}"
+
+
+def give_back() -> None:
+    """Memory of columns that nobody holds any more goes back to the system: Arrow keeps it, several times a panel's size."""
+    pa.default_memory_pool().release_unused()
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -314,8 +314,8 @@ class NetworkForecaster:
         """What is trained: (network, batch) -> sums of losses and weights."""
         if not self._supervises_all(task):
             return self.last_objective()
-        head, length = self.head_of(), task.context_length
-        start = length // 2
+        head, length, step = self.head_of(), task.context_length, task.segment
+        start = -(-(length // 2) // step) * step
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             import torch
@@ -325,10 +325,13 @@ class NetworkForecaster:
             n = raw.shape[-2]
             y = torch.cat([x.past[:, :, 0], batch.target], dim=1)[:, : length + n]
             seen = torch.cat([x.observed[:, :, 0] * batch.target_observed.amax(1, True), batch.target_observed], dim=1)
-            target = y[:, start + 1 :].unfold(1, n, 1)
-            weight = seen[:, start + 1 : length + n].unfold(1, n, 1)
+            target = y[:, start + step :].unfold(1, n, step)
+            weight = seen[:, start + step : length + n].unfold(1, n, step)
             units = type(batch.units)(*(v[:, None] for v in batch.units))
-            return (head.loss(raw, target, units) * weight).sum(), weight.sum()
+            losses = head.loss(raw, target, units) * weight
+            if head.power and step > 1:
+                losses = losses * batch.weight[:, None] ** head.power
+            return losses.sum(), weight.sum()
 
         return objective
 

@@ -82,7 +82,7 @@ class RecurrentForecaster(NetworkForecaster):
         return self.strategy == "recursive" and self.supervise == "all" and self.head != "point"
 
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
-        segment = self.segment if self.strategy == "direct" and self.supervise == "last" else 1
+        segment = self.segment or (None if self.supervise == "last" else 1) if self.strategy == "direct" else 1
         return season_segments(frame, horizon, context_length=self.context_length, segment=segment)
 
     def _scale_rows(self, length: int, segment: int, horizon: int) -> int | None:
@@ -92,7 +92,7 @@ class RecurrentForecaster(NetworkForecaster):
         return bases if self.strategy == "direct" else bases[:1]
 
     def _supervises_all(self, task: NetTask) -> bool:
-        if self.supervise == "last" or self.bidirectional or task.segment > 1:
+        if self.supervise == "last" or self.bidirectional:
             return False
         return self.strategy == "recursive" or not task.n_known_features
 
