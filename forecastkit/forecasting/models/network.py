@@ -67,7 +67,9 @@ class NetworkForecaster:
             up to twice the time, and pays where the last months say most.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
-        device, precision: see ``runtime``.
+        device: see ``runtime``.
+        precision: of the matrix products in training: ``32``, ``bf16``, or ``auto``: bfloat16 where the machine has it
+            and the network is large enough to gain; forecasts are always made in float32.
 
     Raises:
         ConfigError: a value breaks its rule.
@@ -252,7 +254,8 @@ class NetworkForecaster:
         line = line_over_lags(source, train, task.bases) if self.ridge else None
         training = Training(self, source, task, train, valid, about, line).paced()
         net, trained, said = training.run()
-        note = "; ".join(filter(None, [note, said]))
+        half = str(training.dtype).endswith("bfloat16")
+        note = "; ".join(filter(None, [note, said, "trained in bfloat16" if half else ""]))
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
@@ -263,6 +266,7 @@ class NetworkForecaster:
             "n_windows": len(train),
             "context_length": length,
             "segment": segment,
+            "precision": "bf16" if half else "32",
             "corrects": self._corrects(task),
             "seconds": time.perf_counter() - started,
             "note": note,
@@ -303,7 +307,8 @@ class NetworkForecaster:
         head = self.head_of()
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
-            losses = head.loss(forecast(net, batch), batch.target, batch.units) * batch.target_observed
+            # Matrix products may be in bfloat16, errors never are.
+            losses = head.loss(forecast(net, batch).float(), batch.target, batch.units) * batch.target_observed
             if head.power:
                 losses = losses * batch.weight**head.power
             return losses.sum(), batch.target_observed.sum()
@@ -321,7 +326,7 @@ class NetworkForecaster:
             import torch
 
             x = batch.inputs
-            raw = net.every_step(x, start)
+            raw = net.every_step(x, start).float()
             n = raw.shape[-2]
             y = torch.cat([x.past[:, :, 0], batch.target], dim=1)[:, : length + n]
             seen = torch.cat([x.observed[:, :, 0] * batch.target_observed.amax(1, True), batch.target_observed], dim=1)
