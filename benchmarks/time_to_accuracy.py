@@ -43,7 +43,7 @@ PICTURE = HERE.parent / "docs" / "figures" / "time_to_accuracy.svg"
 CURVE, TABLE = "time_to_accuracy_curve.csv", "time_to_accuracy.csv"
 COLUMNS = ["date", "library", "setting", "seed", "threads", "steps", "seconds", "cpu_seconds", "mase", "import_seconds"]
 EVERY, PEER_STEPS = 25, 1000
-WEEKS = 2
+WEEKS = 1
 """Seeds of the longer context, which takes the longest."""
 POINTS = (0, 5, 10, 20, 40, 80, 160, 320, 640, 1280)
 PEER, OURS = "neuralforecast", "forecastkit"
@@ -103,7 +103,12 @@ def peer(setting: str, seed: int, threads: int) -> dict[str, Any]:
             taken.append((trainer.global_step, now - started - paused, copy))
             paused[:] += clocks() - now
 
-    quiet = {"enable_progress_bar": False, "logger": False, "enable_checkpointing": False, "enable_model_summary": False}
+    quiet = {
+        "enable_progress_bar": False,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+    }
     model = LSTM(
         h=HORIZON, max_steps=PEER_STEPS, random_seed=seed, accelerator="cpu", callbacks=[Copies()], **quiet,
         **SETTINGS[PEER][setting],
@@ -247,7 +252,9 @@ def draw() -> None:
         for k, (_, run) in enumerate(own.groupby("seed")):
             run = run.sort_values("steps")
             label = f"{library}, {setting}" if k == 0 else None
-            axis.plot(run["cpu_seconds"], run["mase"], color=colours[library, setting], lw=1, marker=".", ms=3, label=label)
+            axis.plot(
+                run["cpu_seconds"], run["mase"], color=colours[library, setting], lw=1, marker=".", ms=3, label=label
+            )
     axis.set(xscale="log", ylim=(0.75, 2.0), xlabel="processor seconds of training", ylabel="MASE, 48 steps kept aside")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8)

@@ -76,7 +76,7 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
         reading = read_mapped(found)
     else:
         reading = _read_table(found)
-    give_back()
+    give_back(len(reading.frame))
     return reading
 
 

@@ -320,7 +320,7 @@ class NetworkForecaster:
         if not self._supervises_all(task):
             return self.last_objective()
         head, length, step = self.head_of(), task.context_length, task.segment
-        start = -(-(length // 2) // step) * step
+        start = min(-(-(length // 2) // step) * step, length - step)
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             import torch
