@@ -34,8 +34,8 @@ def _accuracy(newest: Newest, table: Table) -> list[str]:
         return []
     shown = rows.rename(columns={"peer": "neuralforecast", "setting": "forecastkit"})
     return [
-        "\n## Time to an accuracy\n`python benchmarks/time_to_accuracy.py --peer-python peers/bin/python`: seconds of training, two "
-        "threads, until an LSTM forecasts the last 48 hours *inside* the training part of M4 Hourly with a given error (mean MASE of 414 "
+        "\n## Time to an accuracy\n`python benchmarks/time_to_accuracy.py --peer-python peers/bin/python`: processor seconds of training, one "
+        "thread, until an LSTM forecasts the last 48 hours *inside* the training part of M4 Hourly with a given error (mean MASE of 414 "
         "series, which neither side sees; the test is not read). Medians over seeds; ratio = neuralforecast's seconds / ours, with the "
         "lowest and highest. *default*: what each library does when nothing is set; *week*: its context is a week; *every*: each season "
         "of the context's second half is supervised too (`supervise=all segment=24`); *no rules*: without the naive rules that our "

@@ -92,7 +92,7 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         raise DataError(place=table.name, rule="a header and no rows", remedy="Give a file with rows.")
     notes: list[Note] = list(table.notes)
     times = times_of(table, roles, loaded, n, options)
-    for name in roles.time:
+    for name in set(roles.time) - {*roles.items, *roles.targets}:
         del loaded[name]
     give_back()
     notes += times.notes
