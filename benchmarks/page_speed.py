@@ -21,8 +21,8 @@ def _peers(newest: Newest, table: Table) -> list[str]:
     if rows is None:
         return []
     return [
-        "\n## Beside other libraries\n`python benchmarks/peers.py --peer-python peers/bin/python`: the same network and data, one thread, in "
-        "turns; ratio = the library's time / ours with its lowest and highest, above 1 it is slower. neuralforecast's backtest begins "
+        "\n## Beside other libraries\n`python benchmarks/peers.py --peer-python peers/bin/python`: the same network and data, processor time "
+        "of one thread, in turns; ratio = the library's time / ours with its lowest and highest, above 1 it is slower. neuralforecast's backtest begins "
         "with a fit of five steps, which it cannot leave out.\n",
         table(rows[["figure", "library", "value", "ratio", "low", "high"]]),
     ]

@@ -69,7 +69,7 @@ def clocks() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def peer(setting: str, seed: int, threads: int) -> dict[str, Any]:
+def peer(setting: str, seed: int, threads: int, steps: int) -> dict[str, Any]:
     """A training of neuralforecast's LSTM in this process."""
     # numba asks for a package that has the name of the script coverage.py.
     sys.path = [p for p in sys.path if Path(p or ".").resolve() != HERE]
@@ -111,7 +111,7 @@ def peer(setting: str, seed: int, threads: int) -> dict[str, Any]:
         "enable_model_summary": False,
     }
     model = LSTM(
-        h=HORIZON, max_steps=PEER_STEPS, random_seed=seed, accelerator="cpu", callbacks=[Copies()], **quiet,
+        h=HORIZON, max_steps=steps, random_seed=seed, accelerator="cpu", callbacks=[Copies()], **quiet,
         **SETTINGS[PEER][setting],
     )  # fmt: skip
     forecaster = NeuralForecast([model], freq=1)
@@ -125,7 +125,7 @@ def peer(setting: str, seed: int, threads: int) -> dict[str, Any]:
     return {"imports": imports, "curve": curve}
 
 
-def ours(setting: str, seed: int, threads: int) -> dict[str, Any]:
+def ours(setting: str, seed: int, threads: int, steps: int) -> dict[str, Any]:
     """Trainings of ``lstm`` in this process, one a point."""
     sys.path.insert(0, str(HERE.parent))
     began = time.perf_counter()
@@ -145,7 +145,7 @@ def ours(setting: str, seed: int, threads: int) -> dict[str, Any]:
     at = np.array([len(frame.calendar) - 1])
     model = RecurrentForecaster(cell="lstm", **SETTINGS[OURS][setting])
     curve = []
-    for n in POINTS:
+    for n in (n for n in POINTS if n <= steps):
         started = clocks()
         fitted = model.fit(frame, horizon=HORIZON, context=FitContext(seed=seed, n_steps=n))
         seconds = clocks() - started
@@ -155,9 +155,11 @@ def ours(setting: str, seed: int, threads: int) -> dict[str, Any]:
     return {"imports": imports, "curve": curve}
 
 
-def measured(library: str, setting: str, seed: int, threads: int, python: str) -> None:
+def measured(library: str, setting: str, seed: int, options: argparse.Namespace) -> None:
     """One run in a process of its own; its points go to the rows."""
-    command = [python, __file__, "--work", library, setting, str(seed), str(threads)]
+    threads, steps = options.threads, options.peer_steps if library == PEER else POINTS[-1]
+    python = options.peer_python if library == PEER else sys.executable
+    command = [python, __file__, "--work", library, setting, *map(str, (seed, threads, steps))]
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | limits)
     if done.returncode:
@@ -268,8 +270,9 @@ def main() -> None:
     parser.add_argument("--peer-python", default=sys.executable, help="of an environment with peers.txt")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peer-steps", type=int, default=PEER_STEPS)
     parser.add_argument("--draw", action="store_true", help="measure nothing")
-    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         library, setting, *numbers = options.work
@@ -279,10 +282,10 @@ def main() -> None:
         for seed in range(1, options.seeds + 1):
             for setting in SETTINGS[OURS]:
                 if setting in SETTINGS[PEER]:
-                    measured(PEER, setting, seed, options.threads, options.peer_python)
-                measured(OURS, setting, seed, options.threads, sys.executable)
+                    measured(PEER, setting, seed, options)
+                measured(OURS, setting, seed, options)
         for seed in range(1, WEEKS + 1):
-            measured(PEER, "week", seed, options.threads, options.peer_python)
+            measured(PEER, "week", seed, options)
     rows = table()
     import pandas as pd
 
