@@ -9,7 +9,8 @@ series there. The competition's test is not read. A point is the error of the we
 and the seconds from the call of ``fit`` to those weights. Scoring is not counted, and neither side validates meanwhile. Imports
 are counted apart.
 
-* neuralforecast: one training of its own 1,000 steps a seed. Its weights are copied every 25 steps, the clock standing still, and
+* neuralforecast: one training of its own 1,000 steps a seed, or its first ``--peer-steps`` (its learning rate does not change, so
+  that they are the same). Its weights are copied every 25 steps, the clock standing still, and
   scored by its own ``predict`` afterwards. ``default``: nothing but ``h``; ``week``: a week of context and padded starts, as
   in the measurements that this project began with.
 * forecastkit: ``lstm``, a whole ``fit`` for each point, with its number of steps given; so each point pays for setting up anew.
@@ -199,6 +200,7 @@ def table() -> list[dict[str, Any]]:
             "its lowest": best,
             **{f"{level:g}": dict.fromkeys(seeds, level) for level in LEVELS},
         }
+        most = min((int(runs[PEER, theirs, s]["steps"].max()) for s in seeds), default=0)
         for own in SETTINGS[OURS]:
             for name, level in levels.items():
                 pairs = [
@@ -208,7 +210,8 @@ def table() -> list[dict[str, Any]]:
                 ]
                 if pairs:
                     mean = statistics.mean(level.values())
-                    out.append({"peer": theirs, "setting": own, "level": name, "mase": f"{mean:.3f}", **summed(pairs)})
+                    facts = {"peer": theirs, "peer_most": most, "setting": own, "level": name, "mase": f"{mean:.3f}"}
+                    out.append(facts | summed(pairs))
     return out
 
 
