@@ -15,7 +15,18 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
+from forecastkit.run.texts import (
+    Progress,
+    Say,
+    TextOutcome,
+    _resolved,
+    _yaml,
+    longer,
+    noted,
+    part_name,
+    run_of_task,
+    versions,
+)
 from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
@@ -133,7 +144,7 @@ def fit_translator(
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"].get(name, ""),
+            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"][name] if name in c["reasons"] else str(c["fitted"][name].info.get("note", "")),
             **c["scores"].get(name, {}), "select_chrf": c["chosen"].get(name), "seconds": c["seconds"][name],
             "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
         }
@@ -253,7 +264,7 @@ def _page(
         for name, at in (("worst", [i for i in worst[:12] if c["unit"][use][i] < ALL_RIGHT]), ("some", some))
     }
     sections = [
-        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
         Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))])
         if triples["worst"]
