@@ -141,3 +141,12 @@ def test_logarithms_invert_and_do_not_overflow():
     far = scale.inverse(np.full((3, 1), 1e6))
     assert far[0, 0] == far[2, 0] == np.exp(700.0)
     assert far[1, 0] == pytest.approx(1e6 * scale.spread[1] + scale.centre[1])
+
+
+def test_values_between_nought_and_one_have_logarithms():
+    values = np.array([[0.25, 0.5, 1.0]])
+    scale = InstanceScale.fit(values, np.ones((1, 3), bool), log=True)
+    assert scale.log.tolist() == [True]
+    np.testing.assert_allclose(scale.centre, [-np.log(2)])
+    np.testing.assert_allclose(scale.spread, [np.log(2) * np.sqrt(2 / 3)])
+    np.testing.assert_allclose(scale.inverse(scale.transform(values)), values)
