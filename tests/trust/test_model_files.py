@@ -417,3 +417,38 @@ def test_ids_like_formulas_are_scored_under_their_own_name(fresh_folder):
     assert "\n=a" not in Path("run/forecast.csv").read_text()
     found = api.score("run", "later.csv")
     assert set(found.rows["item_id"]) == set(names)
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "a list": lambda content: b"[1, 2]\n",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("name", [
+    "run.yaml", "leaderboard.csv", "forecast.csv", "backtest.parquet", "scores.csv", "verdict.json", "profile.json",
+])  # fmt: skip
+def test_an_edited_run_folder_is_one_line_or_no_matter(name, how, finished_run, small_csv, fresh_folder, capsys):
+    shutil.copytree(finished_run, "run")
+    content = Path("run", name).read_bytes()
+    Path("run", name).write_bytes(DAMAGE[how](content))
+    asked = [
+        ["predict", "run"], ["report", "run"], ["leaderboard", "run"], ["score", "run", "--actuals", str(small_csv)],
+        ["compare", str(finished_run), "run"], ["explain", "run"], ["fit", "--resume", "run"],
+    ]  # fmt: skip
+    for words in asked:
+        status, said = main(words), capsys.readouterr().err
+        assert status in (0, 1, 2)
+        assert status != 2 or said.count("\n") == 1, said
+    # What a command cannot do without is missed.
+    needs = {
+        "run.yaml": "predict",
+        "leaderboard.csv": "compare",
+        "forecast.csv": "score",
+        "verdict.json": "leaderboard",
+    }
+    if name in needs and not (name == "forecast.csv" and how == "half"):
+        (words,) = [w for w in asked if w[0] == needs[name]]
+        assert main(words) == 2
