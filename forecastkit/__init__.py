@@ -37,9 +37,11 @@ _PUBLIC = {
     "fit_text_classifier": "forecastkit.run.texts:fit_classifier",
     "fit_language_model": "forecastkit.run.texts_language:fit_language_model",
     "fit_translator": "forecastkit.run.texts_translate:fit_translator",
+    "fit_transcriber": "forecastkit.run.texts_transcribe:fit_transcriber",
     "TextScorer": "forecastkit.run.texts:TextScorer",
     "LanguageRun": "forecastkit.run.texts_language:LanguageRun",
     "TranslationRun": "forecastkit.run.texts_translate:TranslationRun",
+    "TranscriptionRun": "forecastkit.run.texts_transcribe:TranscriptionRun",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

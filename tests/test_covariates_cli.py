@@ -175,7 +175,7 @@ def test_an_unknown_country_is_named(files, tmp_path, capsys):
     (["--target", "sales", "--past", "sales"], "--past: 'sales'; is the target. Keep one of the two."),
     (["--known", "date"], "column 'date': the only column of times is given as a covariate. Leave it out"),
     (["--known", "promo", "--past", "promo", "--target", "sales"], "--known: 'promo'; is given with --past as well."),
-    (["--static", "promo", "--target", "sales"], "column 'promo': 1 and 0; a static covariate has one value"),
+    (["--static", "promo", "--target", "sales"], "column 'promo', series 'series': 1.0 and 0.0; a static covariate has one value"),
 ])  # fmt: skip
 def test_a_column_has_one_part(words, said, fresh_folder, capsys):
     rows = "".join(

@@ -6,7 +6,6 @@ python datasets/text/make.py
 from __future__ import annotations
 
 import csv
-import math
 import random
 from pathlib import Path
 
@@ -217,37 +216,6 @@ def _tune(rng: random.Random) -> str:
     return " | ".join([*bars, *bars[:3], last]) + " |]"
 
 
-ROWS, COLUMNS = "abcdefghi", 24
-
-
-def captions(rng: random.Random) -> list[tuple[str, str]]:
-    """Pictures of series, a letter a column (a: bottom, i: top), and what is to be seen in them."""
-    return [_caption(rng) for _ in range(900)]
-
-
-def _caption(rng: random.Random) -> tuple[str, str]:
-    trend, swings, jump = (
-        rng.choice([-1, 0, 1]),
-        rng.choice([0, 2, 4]),
-        rng.choice([None, "early", "in the middle", "late"]),
-    )
-    up = rng.choice([-1, 1])
-    at = {"early": 4, "in the middle": 12, "late": 20}.get(str(jump), 0) + rng.randint(-2, 2)
-    phase = rng.uniform(0, 2 * math.pi)
-    series = []
-    for t in range(COLUMNS):
-        y = 3.0 * trend * t / COLUMNS + (0.7 * math.sin(2 * math.pi * swings * t / COLUMNS + phase) if swings else 0.0)
-        series.append(y + rng.gauss(0, 0.1) + (2.5 * up if jump and abs(t - at) < 1 else 0.0))
-    low, high = min(series) - 0.01, max(series) + 0.01
-    if trend == 0 and not swings and not jump:
-        low, high = -2.0, 2.0  # a level line is not blown up to noise
-    drawn = " ".join(ROWS[int((y - low) / (high - low) * len(ROWS))] for y in series)
-    said = {-1: "It falls", 0: "It stays level", 1: "It rises"}[trend]
-    said += f" and swings {'twice' if swings == 2 else 'four times'}" if swings else ""
-    said += f", with a {'peak' if up > 0 else 'dip'} {jump}" if jump else ""
-    return drawn, f"{said}."
-
-
 def main() -> None:
     rng = random.Random(7)
     with (HERE / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
@@ -259,8 +227,6 @@ def main() -> None:
     asked = questions()
     random.Random(5).shuffle(asked)
     (HERE / "questions.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in asked), encoding="utf-8")
-    drawn = captions(random.Random(3))
-    (HERE / "captions.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in drawn), encoding="utf-8")
     (HERE / "phrases.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in phrases()), encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from forecastkit.classification.schema import Sequences
 from forecastkit.classification.tables import MOST_CLASSES, load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.errors import DataError
-from forecastkit.reading.sounds import N_BANDS, STEP, log_mel, read_wav
+from forecastkit.reading.sounds import N_BANDS, STEP, log_mel, part_means, read_wav
 
 __all__ = ["LABELS", "read_new_sounds", "read_sounds"]
 
@@ -103,6 +103,4 @@ def _sequences(paths: list[Path], classes: tuple[str, ...], labels: list[int], o
 
 def _features(frames: np.ndarray) -> np.ndarray:
     """[PARTS * bands + 1] mean spectrum of each part, and how long it is."""
-    edges = np.linspace(0, len(frames), PARTS + 1).astype(int)
-    parts = [frames[a : max(b, a + 1)].mean(axis=0) for a, b in zip(edges, edges[1:])]
-    return np.r_[np.concatenate(parts), len(frames) * STEP].astype(np.float32)
+    return np.r_[part_means(frames, PARTS), len(frames) * STEP].astype(np.float32)

@@ -25,19 +25,21 @@ from forecastkit.errors import ConfigError
 __all__ = ["text_app"]
 
 text_app = typer.Typer(
-    help="Texts: sentiment, spam, language models, translation.", no_args_is_help=True, rich_markup_mode=None
+    help="Texts: sentiment, spam, language models, translation, speech.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @text_app.command()
 def fit(
     overrides: OverridesArgument = None,
-    task: Annotated[str | None, typer.Option("--task", help="classify, language-model or translate.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="classify, language-model, translate or transcribe.")
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             "--data",
-            help="CSV, running text, or pairs with a tab; or dataset:reviews, :tales, :phrases, :melodies, :questions, :captions.",
+            help="CSV, running text, pairs with a tab, or a folder of WAV or PNG files; or dataset:reviews, :tales, :phrases, :melodies, :questions.",
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="Column of texts; found if not given.")] = None,
@@ -48,6 +50,9 @@ def fit(
     ] = None,
     folds: Annotated[
         int | None, typer.Option("--folds", help="Classify: 1 to 5 parts report in turn [default: 1].")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", help="Transcribe: column of the speaker, who stays on one side of a split.")
     ] = None,
     unlabelled: Annotated[str | None, typer.Option("--unlabelled", help="Running text for pretrain=svd or lm.")] = None,
     config: ConfigOption = None,
@@ -62,7 +67,7 @@ def fit(
     from forecastkit.run.texts_settings import text_settings
 
     values: dict[str, Any] = {
-        "task": task, "data": data, "text": text, "label": label, "level": level, "folds": folds, "unlabelled": unlabelled,
+        "task": task, "data": data, "text": text, "label": label, "level": level, "folds": folds, "group": group, "unlabelled": unlabelled,
         "models": model_names(models), "seed": seed, "lang": lang,
     }  # fmt: skip
     settings = text_settings(config, values, overrides or [])
@@ -83,6 +88,9 @@ _COLUMNS: dict[str, list[tuple[str, dict[str, str], int]]] = {
         ("top1", {"en": "first", "es": "primera"}, 3), ("top5", {"en": "in five", "es": "entre 5"}, 3),
     ],
     "translate": [("bleu", {"en": "BLEU", "es": "BLEU"}, 3), ("chrf", {"en": "chrF", "es": "chrF"}, 3)],
+    "transcribe": [
+        ("cer", {"en": "CER", "es": "CER"}, 3), ("wer", {"en": "WER", "es": "WER"}, 3), ("exact", {"en": "all right", "es": "todo bien"}, 3),
+    ],
 }  # fmt: skip
 """Of the leaderboard: column, its heading, significant digits."""
 
@@ -146,6 +154,10 @@ def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
         from forecastkit.run.texts_language import fit_language_model
 
         return fit_language_model(settings["data"], level=settings.get("level", "word"), **common)
+    if task == "transcribe":
+        from forecastkit.run.texts_transcribe import fit_transcriber
+
+        return fit_transcriber(settings["data"], text=settings.get("text"), group=settings.get("group"), **common)
     from forecastkit.run.texts_translate import fit_translator
 
     return fit_translator(settings["data"], **common)
@@ -240,6 +252,35 @@ def translate(
 
     for line in TranslationRun(run).translate(sentences, beam=beam):
         print(line)
+
+
+@text_app.command()
+def transcribe(
+    run: RunArgument,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="WAV or PNG files, or folders of them.")],
+    beam: Annotated[
+        int, typer.Option("--beam", help="Width of the beam search; 1 = the likeliest at each step.", min=1, max=100)
+    ] = 8,
+    model: Annotated[str | None, typer.Option("--model", help="A saved model other than the recommended one.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="CSV to write.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Write down what is said in sounds, or what is to be seen in pictures."""
+    from forecastkit import artifacts
+    from forecastkit.run.texts_transcribe import TranscriptionRun
+
+    reader = TranscriptionRun(run, model)
+    paths = [p for f in files for p in (reader.inside(f) if f.is_dir() else [f])]
+    said = reader.transcribe(paths, beam=beam)
+    if out is None:
+        wide = max(len(p.name) for p in paths)
+        for path, text in zip(paths, said):
+            print(f"{path.name:<{wide}}  {text}")
+        return
+    import pandas as pd
+
+    artifacts.write_csv(out, pd.DataFrame({"file": [p.name for p in paths], "text": said}))
+    print(f"Written       {out}")
 
 
 @text_app.command()

@@ -1,6 +1,7 @@
 """Encoder and decoder with attention: a sentence read as a whole, another one written word by word.
 
-Shapes: B batch, S source steps, T target steps, E embedding, N states, V vocabulary.
+Shapes: B batch, S source steps, T target steps, E embedding, N states, V vocabulary. A source is ids [B, S], or frames
+[B, S, n_source].
 """
 
 from __future__ import annotations
@@ -46,17 +47,22 @@ class Seq2SeqNet(nn.Module):
     """A bidirectional encoder; a decoder whose states ask the source before they name a word.
 
     The attention comes after the recurrent layers (Luong), so that training runs over all steps at once.
+
+    Args:
+        n_source: words of the source, or numbers of each of its steps where it is ``frames``.
+        frames: the source is no words but rows of numbers.
     """
 
     def __init__(
         self, n_source: int, n_target: int, size: int, hidden: int, *, cell: str = "gru", kind: str = "luong", layers: int = 1,
-        dropout: float = 0.0, weight_drop: float = 0.0, word_dropout: float = 0.0,
+        dropout: float = 0.0, weight_drop: float = 0.0, word_dropout: float = 0.0, frames: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.source_words = nn.Embedding(n_source, size, padding_idx=0)
+        self.source_words = nn.Linear(n_source, size) if frames else nn.Embedding(n_source, size, padding_idx=0)
         self.target_words = nn.Embedding(n_target, size, padding_idx=0)
         for words in (self.source_words, self.target_words):
-            nn.init.normal_(words.weight, std=0.1)
+            if isinstance(words, nn.Embedding):
+                nn.init.normal_(words.weight, std=0.1)
         self.encoder = RecurrentEncoder(
             cell, size, hidden // 2, layers=layers, dropout=dropout, bidirectional=True, weight_drop=weight_drop
         )
@@ -75,10 +81,10 @@ class Seq2SeqNet(nn.Module):
         """(states [B, S, N], keys [B, S, N], seen [B, S], first state of each layer of the decoder [L, B, N])."""
         x = self.dropout(self.source_words(source))
         if self.training and self.word_dropout > 0:
-            x = x * (torch.rand(source.shape, device=x.device) >= self.word_dropout)[..., None]
+            x = x * (torch.rand(x.shape[:2], device=x.device) >= self.word_dropout)[..., None]
         states, last = self.encoder.read(x, lengths)
         first = torch.tanh(self.bridge(torch.cat([last[::2], last[1::2]], dim=-1)))
-        seen = torch.arange(source.shape[1], device=source.device)[None] < lengths[:, None]
+        seen = torch.arange(x.shape[1], device=x.device)[None] < lengths[:, None]
         return states, self.attention.key(states), seen, first
 
     def start(self, first: Tensor) -> Tensor | tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecastkit.errors import DataError
 
-__all__ = ["N_BANDS", "STEP", "log_mel", "read_wav"]
+__all__ = ["N_BANDS", "STEP", "log_mel", "part_means", "read_wav"]
 
 N_BANDS = 20
 WINDOW, STEP = 0.032, 0.016
@@ -87,6 +87,12 @@ def log_mel(signal: np.ndarray, rate: int, *, n_bands: int = N_BANDS) -> np.ndar
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
     energy = np.log(power @ _bands(size, rate, n_bands).T + FLOOR)
     return (energy - energy.mean(axis=0)).astype(np.float32)
+
+
+def part_means(frames: np.ndarray, n_parts: int) -> np.ndarray:
+    """[n_parts * C] the mean of each of ``n_parts`` equal parts of frames [T, C], one after the other."""
+    edges = np.linspace(0, len(frames), n_parts + 1).astype(int)
+    return np.concatenate([frames[a : max(b, a + 1)].mean(axis=0) for a, b in zip(edges, edges[1:])])
 
 
 def _bands(size: int, rate: int, n_bands: int) -> np.ndarray:

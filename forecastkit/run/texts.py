@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, ModelFileError
+from forecastkit.errors import ConfigError, FitError, ModelFileError
 from forecastkit.run.folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextOutcome", "TextScorer", "fit_classifier", "longer", "part_name", "run_of_task", "versions"]
+__all__ = [
+    "TextOutcome", "TextScorer", "fit_classifier", "fit_each", "longer", "part_name", "run_of_task", "saved_name", "versions",
+]  # fmt: skip
 
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"gru": {}}
 MOST_MISTAKES = 40
@@ -57,6 +59,39 @@ def longer(name: str, fitted: Any) -> dict[str, str]:
         "en": f"{name} was still learning when its {fitted.model.minutes:g} minutes ended: {word} trains longer.",
         "es": f"{name} aún aprendía al acabar sus {fitted.model.minutes:g} minutos: {word} entrena más tiempo.",
     }
+
+
+def fit_each(
+    made: Mapping[str, Any], fit: Callable[[Any], Any], progress: Progress
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """(fitted model of each name that could be fitted, {reasons, seconds, cpu: seconds of all cores} by name)."""
+    fitted: dict[str, Any] = {}
+    about: dict[str, dict[str, Any]] = {"reasons": {}, "seconds": {}, "cpu": {}}
+    for name, model in made.items():
+        progress(name, 0, 1)
+        begun, cpu = time.perf_counter(), time.process_time()
+        try:
+            fitted[name] = fit(model)
+        except FitError as error:
+            about["reasons"][name] = str(error)
+        finally:
+            about["seconds"][name], about["cpu"][name] = time.perf_counter() - begun, time.process_time() - cpu
+    return fitted, about
+
+
+def saved_name(folder: RunFolder, model: str | None) -> str:
+    """The model asked for, or the recommended one.
+
+    Raises:
+        ConfigError: it is not saved in the run.
+    """
+    name = model or str(folder.json("verdict.json").get("use", ""))
+    saved = sorted(p.name for p in (folder / "model").glob("*") if p.is_dir())
+    if name not in saved:
+        raise ConfigError(
+            place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
+        )
+    return name
 
 
 def versions() -> dict[str, str]:
@@ -294,6 +329,11 @@ _WORDS: dict[str, dict[str, Any]] = {
         "ece_said": "0 es lo mejor", "tested": "textos de prueba",
     },
 }  # fmt: skip
+
+
+def reason_of(name: str, reasons: Mapping[str, str], fitted: Mapping[str, Any]) -> str:
+    """Why a model failed, or what its training did otherwise than asked; empty = neither."""
+    return reasons[name] if name in reasons else str(fitted[name].info.get("note", ""))
 
 
 def noted(board: pd.DataFrame) -> str:

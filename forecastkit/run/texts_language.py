@@ -25,6 +25,7 @@ from forecastkit.run.texts import (
     longer,
     noted,
     part_name,
+    reason_of,
     run_of_task,
     versions,
 )
@@ -129,7 +130,7 @@ def fit_language_model(
     n_chars = len(parts["report"])
     rows = []
     for name in made:
-        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reasons[name] if name in reasons else str(fitted[name].info.get("note", ""))}  # fmt: skip
+        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reason_of(name, reasons, fitted)}  # fmt: skip
         if name in losses:
             nats = losses[name]
             top1, top5 = _top(fitted[name], np.r_[before[-CONTEXT:], ids["report"]], len(ids["report"]))

@@ -24,12 +24,12 @@ NEGATIVE = ("negative", "negativo", "neg", "bad", "malo", "bearish", "-1")
 def _columns(data: str | Path, text: str | None) -> tuple[pd.DataFrame, str]:
     import pandas as pd
 
-    from forecastkit.text.schema import TEXT_NAMES, _column, read_columns
+    from forecastkit.text.schema import TEXT_NAMES, column_of, read_columns
 
     names, rows, _ = read_columns(data)
     width = len(names)
     table = pd.DataFrame([(row + [""] * width)[:width] for row in rows], columns=names, dtype=object)
-    return table, names[_column(names, text, TEXT_NAMES, "text", str(data))]
+    return table, names[column_of(names, text, TEXT_NAMES, "text", str(data))]
 
 
 def predict_file(

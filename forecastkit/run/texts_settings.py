@@ -11,13 +11,17 @@ from forecastkit.errors import ConfigError, UnknownNameError, near
 
 __all__ = ["KEYS", "text_settings"]
 
-TASKS = ("classify", "language-model", "translate")
+TASKS = ("classify", "language-model", "translate", "transcribe")
 LANGUAGES = ("en", "es")
 KEYS: dict[str, type] = {
     "task": str, "data": str, "text": str, "label": str, "models": dict, "folds": int, "seed": int, "unlabelled": str,
-    "level": str, "lang": str,
+    "level": str, "group": str, "lang": str,
 }  # fmt: skip
-_OF_ONE_TASK = {"text": "classify", "label": "classify", "folds": "classify", "unlabelled": "classify", "level": "language-model"}  # fmt: skip
+_OWNERS = {
+    "text": ("classify", "transcribe"), "label": ("classify",), "folds": ("classify",), "unlabelled": ("classify",),
+    "level": ("language-model",), "group": ("transcribe",),
+}  # fmt: skip
+"""The tasks for which a setting means something, where it is not all of them."""
 
 
 def text_settings(
@@ -36,7 +40,7 @@ def text_settings(
         raise ConfigError(place="--data", rule="no data given", remedy="Give a file: --data reviews.csv, or dataset:reviews.")  # fmt: skip
     if lang not in LANGUAGES:
         raise ConfigError(place="--lang", value=repr(lang), rule="no such language", remedy=near(lang, LANGUAGES))
-    for key, owner in _OF_ONE_TASK.items():
-        if key in settings and owner != task:
+    for key, owners in _OWNERS.items():
+        if key in settings and task not in owners:
             raise ConfigError(place=f"--{key}", rule=f"means nothing for the task {task}", remedy="Leave it out.")
     return settings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, DataError, FitError
+from forecastkit.errors import ConfigError, DataError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts import (
     Progress,
@@ -21,10 +21,13 @@ from forecastkit.run.texts import (
     TextOutcome,
     _resolved,
     _yaml,
+    fit_each,
     longer,
     noted,
     part_name,
+    reason_of,
     run_of_task,
+    saved_name,
     versions,
 )
 from forecastkit.wording import decimal_comma
@@ -65,9 +68,6 @@ def compare_translators(
     train, valid, select, report = parts_by_key([key_of(s) for s in pairs.source], (0.82, 0.04, 0.04, 0.10), seed)
     # Files of pairs are often sorted by length: those that are scored are drawn from all.
     select, report = (np.random.default_rng(seed).permutation(part) for part in (select, report))
-    out: dict[str, Any] = {
-        k: {} for k in ("fitted", "reasons", "seconds", "cpu", "said", "scores", "chosen", "unit", "least")
-    }
     sources, references = _references(pairs, report)
     sources, references = sources[:MOST_REPORTED], references[:MOST_REPORTED]
     if not sources:
@@ -78,29 +78,28 @@ def compare_translators(
         )
     select_sources, select_references = _references(pairs, select)
     select_sources, select_references = select_sources[:300], select_references[:300]
-    for name, model in made.items():
-        progress(name, 0, 1)
-        begun, cpu = time.perf_counter(), time.process_time()
-        try:
-            fitted = model.fit(pairs.take(train), FitAbout(seed=seed), pairs.take(valid))
-        except FitError as error:
-            out["reasons"][name] = str(error)
-            continue
-        finally:
-            out["seconds"][name], out["cpu"][name] = time.perf_counter() - begun, time.process_time() - cpu
-        said = fitted.translate(sources, beam=beam)
-        out["fitted"][name], out["said"][name], out["scores"][name] = (
-            fitted,
-            said,
-            metrics.translation_scores(said, references),
-        )
-        chosen = fitted.translate(select_sources, beam=beam)
+    fitted, about = fit_each(
+        made, lambda model: model.fit(pairs.take(train), FitAbout(seed=seed), pairs.take(valid)), progress
+    )
+    out: dict[str, Any] = {k: {} for k in ("said", "scores", "chosen", "unit", "least")}
+    for name, model in fitted.items():
+        said = out["said"][name] = model.translate(sources, beam=beam)
+        out["scores"][name] = metrics.translation_scores(said, references)
+        chosen = model.translate(select_sources, beam=beam)
         out["chosen"][name] = metrics.translation_scores(chosen, select_references)["chrf"] if chosen else 0.0
-        if chosen and hasattr(fitted, "sureness"):
-            out["least"][name] = least_sure(fitted.sureness(select_sources, chosen), chosen, select_references)
+        if chosen and hasattr(model, "sureness"):
+            out["least"][name] = least_sure(model.sureness(select_sources, chosen), chosen, select_references)
         out["unit"][name] = metrics.sentence_chrf(said, references)
     parts = {"train": len(train), "valid": len(valid), "select": len(select), "report": len(report)}
-    return {**out, "made": made, "sources": sources, "references": references, "parts": parts}
+    return {
+        **out,
+        **about,
+        "fitted": fitted,
+        "made": made,
+        "sources": sources,
+        "references": references,
+        "parts": parts,
+    }
 
 
 def least_sure(sureness: np.ndarray, said: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -144,7 +143,7 @@ def fit_translator(
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"][name] if name in c["reasons"] else str(c["fitted"][name].info.get("note", "")),
+            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": reason_of(name, c["reasons"], c["fitted"]),
             **c["scores"].get(name, {}), "select_chrf": c["chosen"].get(name), "seconds": c["seconds"][name],
             "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
         }
@@ -316,12 +315,7 @@ class TranslationRun:
         from forecastkit.text.models import restore
 
         self.folder, self.facts = run_of_task(run, "translate")
-        name = model or str(self.folder.json("verdict.json").get("use", ""))
-        saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
-        if name not in saved:
-            raise ConfigError(
-                place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
-            )
+        name = saved_name(self.folder, model)
         arrays, meta = artifacts.load_model(self.folder / "model" / name)
         self.model = restore("translate", name, arrays, meta.get("state", {}))
         self.least_sure: float | None = meta.get("least_sure")

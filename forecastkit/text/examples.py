@@ -14,7 +14,6 @@ EXAMPLES = {
     "phrases": "phrases.tsv",
     "melodies": "melodies.txt",
     "questions": "questions.tsv",
-    "captions": "captions.tsv",
 }
 
 

@@ -17,6 +17,8 @@ from forecastkit.probabilities import calibration, confusion, macro_f1, roc_curv
 __all__ = [
     "McNemar",
     "bits",
+    "edits",
+    "error_rates",
     "mcnemar",
     "paired_bootstrap",
     "scores",
@@ -118,3 +120,39 @@ def sentence_chrf(said: Sequence[str], references: Sequence[Sequence[str]]) -> n
 
     metric = CHRF()
     return np.array([metric.sentence_score(s, own).score for s, own in zip(said, references)])
+
+
+def edits(a: Sequence[Any], b: Sequence[Any]) -> int:
+    """Insertions, deletions and replacements that make b of a: the distance of Levenshtein.
+
+    >>> edits("kitten", "sitting"), edits(["one", "two"], ["two"])
+    (3, 1)
+    """
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (x != y))
+    return row[-1]
+
+
+def error_rates(said: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """``cer`` and ``wer``: edits of characters and of words over their number in the references; ``exact``: share without any.
+
+    A rate is 0 at best and may be above 1; it is NaN without a reference.
+
+    >>> error_rates(["one too"], ["one two"])["cer"] == 1 / 7
+    True
+    """
+    characters = [(edits(s, r), len(r)) for s, r in zip(said, references)]
+    words = [(edits(s.split(), r.split()), len(r.split())) for s, r in zip(said, references)]
+    return {
+        "cer": _rate(characters),
+        "wer": _rate(words),
+        "exact": float(np.mean([s == r for s, r in zip(said, references)])) if len(references) else math.nan,
+    }
+
+
+def _rate(found: Sequence[tuple[int, int]]) -> float:
+    whole = sum(n for _, n in found)
+    return sum(k for k, _ in found) / whole if whole else math.nan

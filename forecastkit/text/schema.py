@@ -15,7 +15,7 @@ import numpy as np
 from forecastkit.errors import DataError, UnknownNameError, near
 from forecastkit.text.clean import LONGEST, clean, is_empty
 
-__all__ = ["Pairs", "TextTable", "read_book", "read_columns", "read_pairs", "read_texts"]
+__all__ = ["Pairs", "TextTable", "column_of", "read_book", "read_columns", "read_pairs", "read_texts"]
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "#n/a", "<na>", "-", "?"})
 """Labels that mean that there is none, in lower case."""
@@ -130,7 +130,13 @@ def _rows(text: str, sep: str, place: str, *, header: bool = True) -> tuple[list
     return names, rows, lines
 
 
-def _column(names: Sequence[str], asked: str | None, usual: Sequence[str], what: str, place: str) -> int:
+def column_of(names: Sequence[str], asked: str | None, usual: Sequence[str], what: str, place: str) -> int:
+    """Position of the column ``asked`` for, or else of the first name that is usual.
+
+    Raises:
+        UnknownNameError: no column of that name.
+        DataError: none of the usual names.
+    """
     lowered = [n.casefold() for n in names]
     if asked is not None:
         if asked in names:
@@ -159,8 +165,8 @@ def read_texts(
         UnknownNameError: no such column.
     """
     name, names, rows, lines = _table(source)
-    at_text = _column(names, text, TEXT_NAMES, "text", name)
-    at_label = _column(names, label, LABEL_NAMES, "label", name) if labelled else -1
+    at_text = column_of(names, text, TEXT_NAMES, "text", name)
+    at_label = column_of(names, label, LABEL_NAMES, "label", name) if labelled else -1
     kept, said, where = [], [], []
     skipped: Counter[str] = Counter()
     for row, line in zip(rows, lines):

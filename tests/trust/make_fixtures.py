@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.io import wavfile
 
 from forecastkit import artifacts
 from forecastkit.classification.wfdb_files import write_record
 from forecastkit.cli import main
 from tests.classification.conftest import make_ecg, make_visits
 from tests.classification.test_rhythm import lead
+from tests.text.test_transcription import RATE, sound
 from tests.trust.saved_models import FIXTURES, said_by
 
 NETWORK = {"hidden": 4, "max_steps": 20, "val_every": 10, "context_length": 14}
@@ -163,6 +165,25 @@ def _phrases() -> str:
     return "run"
 
 
+def _tones() -> str:
+    """Words of tones; two of them are asked about."""
+    rng = np.random.default_rng(1)
+    Path("tones").mkdir()
+    rows = []
+    for k in range(60):
+        text = "".join(rng.choice(["a", "b", "c"], 1 + k % 3))
+        x = (sound(text, 0.9 + 0.005 * (k % 20), rng) * 20000).astype(np.int16)
+        wavfile.write(f"tones/{k}.wav", RATE, x)
+        rows.append((f"{k}.wav", text))
+    for k in (0, 1):
+        shutil.copy(f"tones/{k}.wav", f"input{k}.wav")
+    pd.DataFrame(rows, columns=["file", "text"]).to_csv("tones/labels.csv", index=False)
+    words = ["models.gru_ctc.hidden=8", "models.gru_ctc.epochs=30", "models.gru_ctc.minutes=0.2"]
+    _run("text", "fit", "--task", "transcribe", "--data", "tones", "--models", "gru_ctc", *words)
+    shutil.rmtree("run/model/nearest", ignore_errors=True)  # it keeps every sound
+    return "run"
+
+
 def _lines(*lines: str) -> None:
     Path("input.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -193,6 +214,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "language_words": lambda: _tales("word"),
     "language_chars": lambda: _tales("char"),
     "translation": _phrases,
+    "transcription": _tones,
 }
 
 
@@ -208,7 +230,7 @@ def make(name: str, to: Path) -> None:
                 shutil.copytree(made, draft)
             else:
                 draft.mkdir()
-                for part in (*(made / k for k in KEPT), *Path().glob("input.*")):
+                for part in (*(made / k for k in KEPT), *Path().glob("input*")):
                     copy = shutil.copytree if part.is_dir() else shutil.copy
                     copy(part, draft / part.name)
                 if (made / "diagnostics.json").exists():

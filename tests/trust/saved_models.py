@@ -15,6 +15,7 @@ from forecastkit.run.folder import RunFolder
 from forecastkit.run.saved_model import SavedModel
 from forecastkit.run.texts import TextScorer
 from forecastkit.run.texts_language import LanguageRun
+from forecastkit.run.texts_transcribe import TranscriptionRun
 from forecastkit.run.texts_translate import TranslationRun
 
 __all__ = ["FIXTURES", "said_by"]
@@ -38,6 +39,10 @@ def _said(folder: Path, name: str) -> pd.DataFrame:
     if (folder / "input.txt").exists():
         lines = (folder / "input.txt").read_text(encoding="utf-8").splitlines()
         return TEXTS[task](folder, name, lines)
+    sounds = sorted(folder.glob("input*.wav"))
+    if sounds:
+        said = TranscriptionRun(folder, name).transcribe(sounds)
+        return pd.DataFrame({"file": [p.name for p in sounds], "said": said})
     (file,) = [p for p in folder.glob("input.*") if p.suffix in (".csv", ".hea")]
     ask = predict_ecg if file.suffix == ".hea" else predict_table
     return ask(run, file, model=name)[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
+from forecastkit.forecasting.models.clock import gains_by_clock
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
 from forecastkit.forecasting.models.ridge import line_over_lags
@@ -43,7 +44,7 @@ class NetworkForecaster:
         ridge: a ridge regression over the context's lags is fitted first, held fixed, and corrected as the first of the
             rules, in networks that forecast all steps at once: what is linear need not be learned step by step.
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
-            twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
+            twice; None = where a regression on training rows gains by them (``clock.gains_by_clock``).
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -235,7 +236,8 @@ class NetworkForecaster:
         about = context or FitContext()
         length, segment = self._shape(frame, horizon)
         train, valid, note = training_windows(frame, horizon, length, about, label=self.label)
-        encoder = CovariateEncoder.fit(frame, clock=self.clock, identity=self.identity)
+        clock = self.clock if self.clock is not None else gains_by_clock(frame, horizon, length, about)
+        encoder = CovariateEncoder.fit(frame, clock=clock, identity=self.identity)
         bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
             length, horizon, self._rules(bases), segment,
@@ -264,6 +266,7 @@ class NetworkForecaster:
             "context_length": length,
             "segment": segment,
             "corrects": self._corrects(task),
+            "clock": " ".join(encoder.time.cycles),
             "seconds": time.perf_counter() - started,
             "note": note,
         }

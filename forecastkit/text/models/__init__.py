@@ -10,13 +10,14 @@ import numpy as np
 from forecastkit.errors import ConfigError, ModelFileError, UnknownNameError, near
 from forecastkit.registry import Entry
 
-__all__ = ["CLASSIFIERS", "LANGUAGE_MODELS", "TASKS", "TRANSLATORS", "create", "restore"]
+__all__ = ["CLASSIFIERS", "LANGUAGE_MODELS", "TASKS", "TRANSCRIBERS", "TRANSLATORS", "create", "restore"]
 
 _BASE = "forecastkit.text.models.baselines"
 _NET = "forecastkit.text.models.recurrent:RecurrentTextClassifier"
 _NGRAM = "forecastkit.text.models.kneser_ney:KneserNey"
 _LANGUAGE = "forecastkit.text.models.language:RecurrentLanguageModel"
 _TRANSLATE = "forecastkit.text.models.translation"
+_TRANSCRIBE = "forecastkit.text.models.transcription"
 
 _WIDE: dict[str, Any] = {"committee": True, "wide": True}
 
@@ -47,10 +48,18 @@ TRANSLATORS: dict[str, Entry] = {
     "dictionary": Entry(f"{_TRANSLATE}:Dictionary", "each word by its likeliest translation"),
     "seq2seq": Entry(f"{_TRANSLATE}:Seq2Seq", "encoder and decoder with attention"),
 }
+TRANSCRIBERS: dict[str, Entry] = {
+    "usual": Entry(f"{_TRANSCRIBE}:Usual", "the text nearest to all others, whatever is heard or seen"),
+    "nearest": Entry(f"{_TRANSCRIBE}:Nearest", "the text of the sound or picture that is most alike"),
+    "gru_ctc": Entry(f"{_TRANSCRIBE}:Ctc", "gated recurrent units with a CTC loss", {"cell": "gru"}),
+    "lstm_ctc": Entry(f"{_TRANSCRIBE}:Ctc", "long short-term memory with a CTC loss", {"cell": "lstm"}),
+    "seq2seq": Entry(f"{_TRANSLATE}:Seq2Seq", "encoder of frames and decoder with attention"),
+}
 TASKS: dict[str, dict[str, Entry]] = {
     "classify": CLASSIFIERS,
     "language-model": LANGUAGE_MODELS,
     "translate": TRANSLATORS,
+    "transcribe": TRANSCRIBERS,
 }
 
 

@@ -13,9 +13,12 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, near
 from forecastkit.runtime import PRECISIONS
+from forecastkit.text.frames import FramePairs, pad_frames
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import Pairs
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad, split_words
+
+Source = Pairs | FramePairs
 
 __all__ = ["Copy", "Dictionary", "Seq2Seq", "beam_search"]
 
@@ -184,17 +187,17 @@ class Seq2Seq:
         if not self.lr > 0 or min(self.minutes, self.steps, self.threads) < 0:
             raise ConfigError(place=place, rule="lr is above 0; minutes, steps and threads are not negative")
 
-    def net(self, n_source: int, n_target: int) -> Any:
+    def net(self, n_source: int, n_target: int, *, frames: bool = False) -> Any:
         """An untrained network."""
         from forecastkit.nn.attention import Seq2SeqNet
 
         return Seq2SeqNet(
             n_source, n_target, self.embedding, self.hidden, cell=self.cell, kind=self.attention, layers=self.layers,
-            dropout=self.dropout, weight_drop=self.weight_drop, word_dropout=self.word_dropout,
+            dropout=self.dropout, weight_drop=self.weight_drop, word_dropout=self.word_dropout, frames=frames,
         )  # fmt: skip
 
-    def fit(self, pairs: Pairs, about: FitAbout, valid: Pairs | None = None) -> _FittedSeq2Seq:
-        """Learn; early stopping watches ``valid``.
+    def fit(self, pairs: Source, about: FitAbout, valid: Source | None = None) -> _FittedSeq2Seq:
+        """Learn; early stopping watches ``valid``. Sounds and pictures are read frame by frame.
 
         Raises:
             FitError: training diverged.
@@ -207,9 +210,12 @@ class Seq2Seq:
 
         started = time.perf_counter()
         min_count = self.min_count if len(pairs) >= 2000 else 1
-        a, b = (
-            Tokenizer.learn(side, self.level, size=self.vocabulary, min_count=min_count) for side in (pairs.source, pairs.target)
-        )  # fmt: skip
+        b = Tokenizer.learn(pairs.target, self.level, size=self.vocabulary, min_count=min_count)
+        if isinstance(pairs, Pairs):
+            a: Tokenizer | None = Tokenizer.learn(pairs.source, self.level, size=self.vocabulary, min_count=min_count)
+            n_source = len(a or ())
+        else:
+            a, n_source = None, pairs.source[0].shape[1]
         rows = _encoded(pairs, a, b, self.max_length)
 
         def make(at: np.ndarray, rows: Any = rows) -> Any:
@@ -245,7 +251,7 @@ class Seq2Seq:
         small = self.hidden * self.batch_size < LARGE
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(len(a), len(b)), data(), objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
+                self.net(n_source, len(b), frames=a is None), data(), objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
                 minutes=0.0 if exact else self.minutes, threads=1 if small else self.threads,
                 precision="32" if small and self.precision == "auto" else self.precision,
             ),
@@ -253,7 +259,7 @@ class Seq2Seq:
         )  # fmt: skip
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
-            "vocabulary": [len(a), len(b)], "seconds": time.perf_counter() - started,
+            "vocabulary": [n_source, len(b)], "seconds": time.perf_counter() - started,
             "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         return _FittedSeq2Seq(self, a, b, net, info, [{**row, "seed": about.seed} for row in trained.curves])
@@ -264,21 +270,28 @@ class Seq2Seq:
         import torch
 
         model = cls(**meta["options"])
-        a, b = (Tokenizer.restore(meta[side]) for side in ("source", "target"))
-        net = model.net(len(a), len(b))
+        a = Tokenizer.restore(meta["source"]) if isinstance(meta["source"], dict) else None
+        b = Tokenizer.restore(meta["target"])
+        net = model.net(int(meta["source"]) if a is None else len(a), len(b), frames=a is None)
         net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
         net.eval()
         return _FittedSeq2Seq(model, a, b, net, {}, [])
 
 
-def _encoded(pairs: Pairs, a: Tokenizer, b: Tokenizer, most: int) -> list[tuple[list[int], list[int]]]:
-    return [([*a.encode(s)[:most], EOS], [BOS, *b.encode(t)[:most], EOS]) for s, t in zip(pairs.source, pairs.target)]
+def _ids(source: Any, a: Tokenizer | None, most: int) -> Any:
+    """Ids of a sentence; frames as they are."""
+    return source if a is None else [*a.encode(source)[:most], EOS]
 
 
-def _pair_batch(rows: Sequence[tuple[list[int], list[int]]]) -> Any:
+def _encoded(pairs: Source, a: Tokenizer | None, b: Tokenizer, most: int) -> list[tuple[Any, list[int]]]:
+    return [(_ids(s, a, most), [BOS, *b.encode(t)[:most], EOS]) for s, t in zip(pairs.source, pairs.target)]
+
+
+def _pair_batch(rows: Sequence[tuple[Any, list[int]]]) -> Any:
     import torch
 
-    source, lengths = pad([r[0] for r in rows])
+    sources = [r[0] for r in rows]
+    source, lengths = pad(sources) if isinstance(sources[0], list) else pad_frames(sources)
     target, _ = pad([r[1] for r in rows])
     return torch.from_numpy(source), torch.from_numpy(lengths), torch.from_numpy(target)
 
@@ -286,22 +299,23 @@ def _pair_batch(rows: Sequence[tuple[list[int], list[int]]]) -> Any:
 @dataclass(eq=False)
 class _FittedSeq2Seq:
     model: Seq2Seq
-    source: Tokenizer
+    source: Tokenizer | None
     target: Tokenizer
     net: Any
     info: dict[str, Any]
     curves: list[dict[str, float]] = field(default_factory=list)
 
-    def translate(self, sentences: Sequence[str], *, beam: int = 5) -> list[str]:
+    def translate(self, sentences: Sequence[Any], *, beam: int = 5) -> list[str]:
         """The likeliest sentences that a beam of this width finds; an unknown word is never written."""
         from forecastkit import runtime
 
         with runtime.threads(1):
             return [self._one(s, beam) for s in sentences]
 
-    def _one(self, sentence: str, beam: int) -> str:
-        ids = [*self.source.encode(sentence)[: self.model.max_length], EOS]
-        found = beam_search(self.net, ids, beam=beam, most=2 * len(ids) + 8, penalty=self.model.length_penalty)
+    def _one(self, sentence: Any, beam: int) -> str:
+        ids = _ids(sentence, self.source, self.model.max_length)
+        most = self.model.max_length if self.source is None else 2 * len(ids) + 8
+        found = beam_search(self.net, ids, beam=beam, most=most, penalty=self.model.length_penalty)
         return self.target.decode(found)
 
     def sureness(self, sentences: Sequence[str], said: Sequence[str]) -> np.ndarray:
@@ -318,30 +332,41 @@ class _FittedSeq2Seq:
                 source, lengths, target = _pair_batch([row])
                 log_p = torch.log_softmax(self.net(source, lengths, target[:, :-1]).float(), dim=-1)
                 mean = log_p.gather(2, target[:, 1:, None]).mean()
-                known = np.mean([i != UNK for i in row[0][:-1]]) if len(row[0]) > 1 else 0.0
-                out[k] = float(mean.exp()) * float(known)
+                out[k] = float(mean.exp()) * self._known(row[0])
         return out
 
-    def attention(self, sentence: str, beam: int = 5) -> tuple[list[str], list[str], np.ndarray]:
+    def _known(self, source: Any) -> float:
+        """Share of the tokens of a sentence that are known; of frames there is nothing to know."""
+        if self.source is None:
+            return 1.0
+        return float(np.mean([i != UNK for i in source[:-1]])) if len(source) > 1 else 0.0
+
+    def attention(self, sentence: Any, beam: int = 5) -> tuple[list[str], list[str], np.ndarray]:
         """(source tokens, written tokens, [written, source] how much each source token counted for each written one)."""
         import torch
 
-        source = [*self.source.encode(sentence)[: self.model.max_length], EOS]
+        source = _ids(sentence, self.source, self.model.max_length)
         written = [BOS, *self.target.encode(self._one(sentence, beam)), EOS]
         with torch.inference_mode():
-            _, keys, seen, first = self.net.encode(torch.tensor([source]), torch.tensor([len(source)]))
+            _, keys, seen, first = self.net.encode(
+                torch.as_tensor(np.asarray(source))[None], torch.tensor([len(source)])
+            )
             out, _ = self.net.decoder(self.net.target_words(torch.tensor([written[:-1]])), self.net.start(first))
             weights = self.net.attention.weights(out, keys, seen)[0].numpy()
-        return [self.source.tokens[i] for i in source], [self.target.tokens[i] for i in written[1:]], weights
+        names = [str(k + 1) if self.source is None else self.source.tokens[i] for k, i in enumerate(source)]
+        return names, [self.target.tokens[i] for i in written[1:]], weights
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
         arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
-        meta = {"options": dataclasses.asdict(self.model), "source": self.source.state(), "target": self.target.state()}
+        source = self.net.source_words.in_features if self.source is None else self.source.state()
+        meta = {"options": dataclasses.asdict(self.model), "source": source, "target": self.target.state()}
         return arrays, meta
 
 
-def beam_search(net: Any, source: Sequence[int], *, beam: int, most: int, penalty: float = 0.8) -> list[int]:
+def beam_search(
+    net: Any, source: Sequence[int] | np.ndarray, *, beam: int, most: int, penalty: float = 0.8
+) -> list[int]:
     """Ids of the best sentence without start and end.
 
     Sentences are compared by log-probability over length to the power of ``penalty``.
@@ -349,7 +374,7 @@ def beam_search(net: Any, source: Sequence[int], *, beam: int, most: int, penalt
     import torch
 
     with torch.inference_mode():
-        states, keys, seen, first = net.encode(torch.tensor([list(source)]), torch.tensor([len(source)]))
+        states, keys, seen, first = net.encode(torch.as_tensor(np.asarray(source))[None], torch.tensor([len(source)]))
         state = net.start(first)
         tokens = torch.full((1, 1), BOS)
         scores = torch.zeros(1)
