@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts, runtime
-from forecastkit.errors import FitError
 from forecastkit.forecasting.models.fitted_network import NetTask
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.windows import WindowSet
@@ -100,41 +99,19 @@ class Training:
         Raises:
             FitError: it diverges again, or single windows are too much.
         """
-        from forecastkit.training.module import DivergedError
+        from forecastkit.training.retries import with_retries
 
-        own = self.forecaster
-        machines = self.about.machines
-        lr, batch_size = own.lr, own.batch_size
+        own, machines = self.forecaster, self.about.machines
+        lr, rate = own.lr, []
         if own.lr_range:
             lr = agreed(self._measured_rate() if rank(machines) == 0 else own.lr, machines)
-        rate = f"learning rate {lr:.2g} by a range test" if own.lr_range else ""
-        diverged, smaller = "", ""
-        while True:
-            try:
-                done = self._once(lr, batch_size)
-                return *done, "; ".join(filter(None, [rate, diverged, smaller]))
-            except DivergedError:
-                if diverged:
-                    raise FitError(
-                        place=f"model {own.label}",
-                        rule=f"training diverged, also at a learning rate of {lr:g}",
-                        remedy=f"Lower models.{own.label}.lr.",
-                    ) from None
-                lr /= 10
-                diverged = f"diverged at first, retried at learning rate {lr:g}"
-            except (MemoryError, RuntimeError) as error:
-                # Several ranks cannot lower their batches one by one.
-                if not runtime.is_out_of_memory(error) or machines.count > 1:
-                    raise
-                if batch_size == 1:
-                    raise FitError(
-                        place=f"model {own.label}",
-                        rule="out of memory, also with batches of one window",
-                        remedy=f"Lower models.{own.label}.hidden or context_length.",
-                    ) from None
-                # What the failed trial held is free once its error is.
-                batch_size //= 2
-                smaller = f"out of memory with batches of {own.batch_size}, trained with {batch_size}"
+            rate = [f"learning rate {lr:.2g} by a range test"]
+        # Several ranks cannot lower their batches one by one.
+        done, said = with_retries(
+            self._once, lr=lr, batch_size=own.batch_size, model=own.label, smaller="hidden or context_length",
+            may_shrink=machines.count == 1,
+        )  # fmt: skip
+        return *done, "; ".join([*rate, *said])
 
     def _measured_rate(self) -> float:
         from forecastkit.training.lr_range import chosen_rate, range_test
