@@ -20,7 +20,7 @@ class Networks:
     """Trained networks whose probabilities are averaged.
 
     Args:
-        info: best_step (median over seeds), n_parameters (of one), seconds.
+        info: best_step (median over seeds), n_parameters (of one), seconds, note (what was done otherwise).
         curves: rows of ``Trained.curves``, with the seed.
     """
 

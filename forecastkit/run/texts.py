@@ -21,6 +21,7 @@ from forecastkit.run.texts_shared import (
     as_yaml,
     facts_about,
     footer,
+    noted,
     part_name,
     resolved,
     run_of_task,
@@ -174,7 +175,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
     ]
     scores = metrics.scores(labels, p)
     sections = [
-        Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference), heads=w["models_heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference) + noted(board), heads=w["models_heads"], rows=rows, chosen=chosen)]),
         Section(w["confusion"].format(model=v.use), [confusion_block(matrix, classes, lang=lang), Block(heads=w["class_heads"], rows=of_class)]),
         Section(w["reliability"], [reliability_block(calibration(p.argmax(axis=1) == labels, p.max(axis=1))["bins"], lang=lang)]),
         _mistakes(e, v, w, lang),

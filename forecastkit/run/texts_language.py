@@ -24,6 +24,7 @@ from forecastkit.run.texts_shared import (
     fit_each,
     footer,
     no_network,
+    noted,
     part_name,
     resolved,
     run_of_task,
@@ -224,7 +225,7 @@ def _page(
         except DataError:
             break
     sections = [
-        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["samples"], [Block(said=w["samples_said"].format(start=shown(start, 80)), heads=w["sample_heads"], rows=samples, text_columns=(0, 1))]),
     ]  # fmt: skip
     learning = curves_section(curves, lang=lang)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Progress", "Say", "TextOutcome", "as_yaml", "board_of", "facts_about", "fit_each", "footer", "no_network", "part_name",
+    "Progress", "Say", "TextOutcome", "as_yaml", "board_of", "facts_about", "fit_each", "footer", "no_network", "noted", "part_name",
     "resolved", "run_of_task", "saved_name", "word_of", "write_run",
 ]  # fmt: skip
 
@@ -104,18 +104,27 @@ def versions() -> dict[str, str]:
 def board_of(
     made: Mapping[str, Any], fitted: Mapping[str, Any], about: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:  # fmt: skip
-    """A row a model with its scores; a failed one says why. ``about`` as of ``fit_each``."""
+    """A row a model with its scores; ``reason`` says why one failed, or what its training did otherwise than asked. ``about`` as of
+    ``fit_each``.
+    """
     import pandas as pd
 
     rows = [
         {
-            "model": name, "family": model.family, "status": "failed" if name in about["reasons"] else "ok", "reason": about["reasons"].get(name, ""),
+            "model": name, "family": model.family, "status": "failed" if name in about["reasons"] else "ok",
+            "reason": about["reasons"][name] if name in about["reasons"] else str(fitted[name].info.get("note", "")),
             **scores.get(name, {}), "seconds": about["seconds"][name],
             "n_parameters": fitted[name].info.get("n_parameters") if name in fitted else None,
         }
         for name, model in made.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def noted(board: pd.DataFrame) -> str:
+    """What trainings did otherwise than asked, as sentences to follow others; empty = nothing."""
+    done = board[board["status"] == "ok"]
+    return "".join(f" {name}: {said}." for name, said in zip(done["model"], done["reason"]) if said)
 
 
 def facts_about(made: Mapping[str, Any], seed: int, lang: str, started: float) -> dict[str, Any]:

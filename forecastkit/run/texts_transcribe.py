@@ -21,6 +21,7 @@ from forecastkit.run.texts_shared import (
     facts_about,
     fit_each,
     footer,
+    noted,
     part_name,
     run_of_task,
     saved_name,
@@ -245,7 +246,7 @@ def _page(
         for k, g in enumerate(c["groups"])
     ]
     sections = [
-        Section(w["models"], [Block(said=w["models_said"].format(new=percent(c["new"], lang)), heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"].format(new=percent(c["new"], lang)) + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=table(some), text_columns=(0, 1, 2)), *_steps(c, use, w)]),
         Section(w["worst"], [Block(heads=w["triple"], rows=worst, text_columns=(0, 1, 2)) if worst else Block(said=w["no_mistakes"])]),
     ]  # fmt: skip

@@ -23,6 +23,7 @@ from forecastkit.run.texts_shared import (
     fit_each,
     footer,
     no_network,
+    noted,
     part_name,
     resolved,
     run_of_task,
@@ -233,7 +234,7 @@ def _page(
         for name, at in (("worst", [i for i in worst[:12] if c["unit"][use][i] < ALL_RIGHT]), ("some", some))
     }
     sections = [
-        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
         Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))])
         if triples["worst"]

@@ -168,17 +168,20 @@ class RecurrentLanguageModel:
         fixed = bool(exact) or valid is None
         n_steps = exact or max(self.epochs * a_pass, SMALL_STEPS)
         per_epoch = min(self.validate, max(a_pass, 25))
-        data = StreamDataModule(
-            ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
-            steps_per_epoch=per_epoch, seed=about.seed,
-        )  # fmt: skip
+
+        def data() -> StreamDataModule:
+            return StreamDataModule(
+                ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
+                steps_per_epoch=per_epoch, seed=about.seed,
+            )  # fmt: skip
+
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
         )
         small = hidden * batch < LARGE
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, options, per_epoch, self.patience,
+                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data(), objective, options, per_epoch, self.patience,
                 minutes=0.0 if fixed else self.minutes, threads=1 if small else self.threads,
                 precision="32" if small and self.precision == "auto" else self.precision,
             ),

@@ -193,10 +193,14 @@ class Ctc:
             return ctc_loss(log_p, steps, tokens, n_tokens)
 
         sizes = np.array([len(r[0]) for r in rows])
-        data = TextDataModule(
-            lambda at: _batch([rows[i] for i in at]), sizes, valid_batches, batch_size=self.batch_size, seed=about.seed
-        )
-        per_epoch = data.steps_per_epoch
+
+        def data() -> TextDataModule:
+            def make(at: np.ndarray) -> Any:
+                return _batch([rows[i] for i in at])
+
+            return TextDataModule(make, sizes, valid_batches, batch_size=self.batch_size, seed=about.seed)
+
+        per_epoch = data().steps_per_epoch
         n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
@@ -204,7 +208,7 @@ class Ctc:
         n_inputs = pairs.source[0].shape[1]
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(n_inputs, len(tokenizer)), data, objective, options, per_epoch,
+                self.net(n_inputs, len(tokenizer)), data(), objective, options, per_epoch,
                 max(self.patience, -(-SMALL_PATIENCE // per_epoch)), minutes=0.0 if exact else self.minutes, threads=self.threads or 1,
             ),
             place=f"model {self.cell}_ctc", seed=about.seed, progress=about.progress,
