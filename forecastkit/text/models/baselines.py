@@ -135,7 +135,10 @@ class Svm:
 
     def __post_init__(self) -> None:
         if not self.c > 0 or not 1 <= self.words <= 5 or not 2 <= self.chars <= 8 or not 2 <= self.parts <= 20:
-            raise ConfigError(place="models.svm", rule="c is above 0, words 1 to 5, chars 2 to 8, parts 2 to 20")
+            given = f"c={self.c:g}, words={self.words}, chars={self.chars}, parts={self.parts}"
+            raise ConfigError(
+                place="models.svm", value=given, rule="c is above 0, words 1 to 5, chars 2 to 8, parts 2 to 20"
+            )
 
     def fit(self, table: TextTable, about: FitAbout) -> _FittedLinear:
         """See ``TextClassifier.fit``."""
