@@ -23,7 +23,6 @@ from forecastkit.run.texts_shared import (
     facts_about,
     fit_each,
     footer,
-    no_network,
     noted,
     part_name,
     resolved,
@@ -32,7 +31,7 @@ from forecastkit.run.texts_shared import (
     word_of,
     write_run,
 )
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, no_network
 
 if TYPE_CHECKING:
     import pandas as pd

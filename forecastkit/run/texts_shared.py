@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Progress", "Say", "TextOutcome", "as_yaml", "board_of", "facts_about", "fit_each", "footer", "no_network", "noted", "part_name",
+    "Progress", "Say", "TextOutcome", "as_yaml", "board_of", "facts_about", "fit_each", "footer", "noted", "part_name",
     "resolved", "run_of_task", "saved_name", "word_of", "write_run",
 ]  # fmt: skip
 
@@ -169,11 +169,6 @@ def word_of(found: Mapping[str, float], *, more_is_better: bool) -> str:
     if found["p_value"] >= ALPHA:
         return "indistinguishable"
     return "better" if (found["difference"] > 0) == more_is_better else "worse"
-
-
-def no_network(use: str) -> dict[str, list[str]]:
-    """The sentences of a verdict where no network ran."""
-    return {"en": [f"Use {use}. No network was compared."], "es": [f"Usa {use}. No se comparó ninguna red."]}
 
 
 def footer(facts: Mapping[str, Any]) -> str:

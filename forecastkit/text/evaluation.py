@@ -22,7 +22,7 @@ from forecastkit.text.models import create
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import Fold, folds_of
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, no_network
 
 __all__ = [
     "ALWAYS",
@@ -206,8 +206,7 @@ def verdict_of(e: Evaluation) -> Verdict:
     labels = e.labels
     reference = REFERENCE if REFERENCE in good else "majority"
     if not networks:
-        said = {"en": [f"Use {use}. No network was compared."], "es": [f"Usa {use}. No se comparó ninguna red."]}
-        return Verdict(use, reference, "", "indistinguishable", None, 0, 0, len(labels), said)
+        return Verdict(use, reference, "", "indistinguishable", None, 0, 0, len(labels), no_network(use))
     tested = max(networks, key=lambda n: f1[n])
     right = {n: good[n].p.argmax(axis=1) == labels for n in (tested, reference)}
     test = metrics.mcnemar(right[tested], right[reference])
