@@ -8,7 +8,7 @@ import pytest
 
 from forecastkit import registry
 from forecastkit.forecasting.calendar import STEP, Calendar
-from forecastkit.forecasting.models.clock import clock_gain, gains_by_clock
+from forecastkit.forecasting.models.clock import clock_gain, reads_clock
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
@@ -33,20 +33,28 @@ def test_a_year_that_the_context_does_not_hold_is_read():
     frame = frame_of(yearly(), "D")
     # What the regression saves: over 30 days the sine moves by up to 5, and 2 of noise stay.
     assert clock_gain(frame, 30, 60, ABOUT) > 0.1
-    assert gains_by_clock(frame, 30, 60, ABOUT)
+    assert reads_clock(frame, 30, 60, 7, ABOUT)
 
 
 @pytest.mark.parametrize("freq", ["h", "D", "B"])
 def test_a_walk_has_no_clock(freq):
     frame = frame_of(rng().normal(0, 1, 1400).cumsum(), freq)
-    assert not gains_by_clock(frame, 10, 60, ABOUT)
+    assert not reads_clock(frame, 10, 60, 7, ABOUT)
+
+
+def test_hours_that_are_read_one_by_one_come_with_the_clock():
+    walk = rng().normal(0, 1, 1400).cumsum()
+    assert reads_clock(frame_of(walk, "h"), 10, 60, 1, ABOUT)
+    assert reads_clock(frame_of(walk, "15min"), 10, 60, 1, ABOUT)
+    assert not reads_clock(frame_of(walk, "D"), 10, 60, 1, ABOUT)
+    assert not reads_clock(frame_of(walk, STEP), 10, 60, 1, ABOUT)
 
 
 def test_weekends_that_a_short_context_cannot_see():
     days = pd.date_range("2020-01-01", periods=24 * 140, freq="h")
     y = 5.0 * (days.dayofweek < 5) + np.sin(2 * np.pi * days.hour / 24) + rng().normal(0, 0.3, len(days))
     frame = frame_of(y, "h", season=24)
-    assert gains_by_clock(frame, 24, 72, ABOUT)
+    assert reads_clock(frame, 24, 72, 24, ABOUT)
     # Two weeks of context hold the same day of last week.
     assert clock_gain(frame, 24, 336, ABOUT) < clock_gain(frame, 24, 72, ABOUT)
 
@@ -89,7 +97,7 @@ def test_a_network_follows_it_unless_told():
             .info["clock"]
         )
 
-    gains = gains_by_clock(frame, 14, 28, about)
+    gains = reads_clock(frame, 14, 28, 7, about)
     assert cycles() == ("week" if gains else "")
     assert cycles(clock=True) == "week"
     assert cycles(clock=False) == ""

@@ -1,7 +1,8 @@
-"""Whether a network reads the clock: only where a regression over the lags gains by it on rows that it was not fitted on."""
+"""Whether a network reads the clock: where a regression over the lags gains by it on rows that it was not fitted on."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,10 @@ from forecastkit.forecasting.time_features import LENGTHS, TimeFeatures
 from forecastkit.forecasting.windows import Windows, gather
 from forecastkit.nn.rules import rule_rows
 
-__all__ = ["clock_gain", "gains_by_clock"]
+__all__ = ["clock_gain", "reads_clock"]
+
+SHORT = re.compile(r"^\d*(s|min|h)$")
+"""Steps shorter than a day."""
 
 WORTH = 0.015
 """Share of the error that the clock has to save."""
@@ -30,9 +34,18 @@ ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 _Step = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def gains_by_clock(frame: SeriesFrame, horizon: int, length: int, about: FitContext) -> bool:
-    """Whether hour, weekday and time of the year say more than the context does: see ``clock_gain``."""
-    return clock_gain(frame, horizon, length, about) > WORTH
+def reads_clock(frame: SeriesFrame, horizon: int, length: int, segment: int, about: FitContext) -> bool:
+    """Whether hour, weekday and time of the year are read by a network that was not told.
+
+    A network that reads row by row learns the hour far sooner from the clock than from its lags; one that reads seasons has the hour
+    in its place. Beyond the hour, the clock is read where it says more than the context does: see ``clock_gain``.
+
+    Args:
+        segment: rows that are read as one step.
+    """
+    return (segment == 1 and bool(SHORT.search(frame.calendar.freq))) or clock_gain(
+        frame, horizon, length, about
+    ) > WORTH
 
 
 def clock_gain(frame: SeriesFrame, horizon: int, length: int, about: FitContext) -> float:

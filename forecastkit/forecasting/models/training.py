@@ -80,6 +80,16 @@ class Training:
         """Steps over which a time limit laid the schedule; None = there was none."""
         return self.about.most_steps[0] if self.about.most_steps else None
 
+    @property
+    def dtype(self) -> Any:
+        """Of the matrix products in training: ``precision=auto`` is bfloat16 where that was checked and pays.
+
+        The check, ``benchmarks/precision.py``, was on large recurrent networks with a point as their output.
+        """
+        own = self.forecaster
+        choose = runtime.fast_dtype if own.is_large and own.head == "point" else runtime.dtype_of
+        return choose(own.precision, runtime.device(own.device))
+
     def run(self) -> tuple[Any, Any, str]:
         """(network, how it went, what was done otherwise, in words).
 
@@ -149,7 +159,7 @@ class Training:
         options = OptimizerOptions(own.optimizer, lr, own.weight_decay, own.schedule, own.clip, most, own.average)
         return TrainingModule(
             net.to(where), own.objective(self.task), own.last_objective(), options, deadline=about.deadline,
-            stop_at=about.stop_at[0] if about.stop_at else None, dtype=runtime.dtype_of(own.precision, where),
+            stop_at=about.stop_at[0] if about.stop_at else None, dtype=self.dtype,
         )  # fmt: skip
 
     def _data(self, every: int, chunk: int, batch_size: int | None = None) -> Any:
