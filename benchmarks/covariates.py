@@ -16,7 +16,7 @@ Data, in the folder that $FORECASTKIT_DATA names:
 ``past`` the temperature up to midnight alone and the holidays ahead, ``none`` the demand alone. A network is the mean of its
 ``--seeds``; options are for networks. ``by_hand`` is scikit-learn's gradient boosting with features that were thought of for this
 demand, learned from midnights alone; ``harmonic`` a regression on waves and bent temperature, as thought of. ``p`` is that of the Diebold-Mariano test against the better naive rule, ``p_trees`` against
-the better of ``boosting`` and ``by_hand`` with the same covariates; models are compared with those named before them.
+the better of ``boosting`` and ``by_hand`` with the same covariates, ``p_harmonic`` against ``harmonic``; models are compared with those named before them.
 """
 
 from __future__ import annotations
@@ -221,10 +221,12 @@ def main() -> None:
                 default=None,
             )
             beside = float("nan") if plain or name in TREES or trees is None else p_value(error, losses[trees])
+            waves = losses.get(("harmonic", which)) if name != "harmonic" and not plain else None
+            over_waves = float("nan") if waves is None else p_value(error, waves)
             said = "" if plain else which
             print(
                 f"{name:<15} {said:<6} {part:<11} MAE {np.nanmean(error):9.3f}  RMSE {np.sqrt(np.nanmean(error**2)):9.3f}  "
-                f"MAPE {mape:6.3f}  p {p:.2g}  trees {beside:.2g}  {len(at)} days  {seconds:7.1f} s  (read in {reading:.2f} s)",
+                f"MAPE {mape:6.3f}  p {p:.2g}  trees {beside:.2g}  harmonic {over_waves:.2g}  {len(at)} days  {seconds:7.1f} s  (read in {reading:.2f} s)",
                 flush=True,
             )
             numbers = [
@@ -237,7 +239,7 @@ def main() -> None:
             seeds = 1 if plain or not size else args.seeds
             rows.append(
                 [dt.date.today().isoformat(), args.data, name, said, " ".join(f"{k}={v}" for k, v in own.items()), seeds, part, *numbers,
-                 len(at), f"{seconds:.1f}", f"{reading:.2f}"]
+                 len(at), f"{seconds:.1f}", f"{reading:.2f}", f"{over_waves:.2g}"]
             )  # fmt: skip
     if args.no_write:
         return
@@ -259,6 +261,7 @@ def main() -> None:
             "days",
             "seconds",
             "reading",
+            "p_harmonic",
         ],
         rows,
     )

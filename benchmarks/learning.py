@@ -40,7 +40,7 @@ def frame_of(name: str, item: str | None = None):
 # --- cells: time, memory, error by context length
 
 LENGTHS = (24, 48, 96)
-STEPS, HIDDEN, BATCH = 300, 32, 64
+STEPS, HIDDEN, BATCH = 1500, 32, 64
 
 
 def cells() -> None:
@@ -89,9 +89,7 @@ def fitted_error(frame, cell: str, seed: int, horizon: int = 24, **options: Any)
     from forecastkit import registry
     from forecastkit.forecasting.protocol import FitContext
 
-    model = registry.create_model(
-        cell, segment=1, hidden=HIDDEN, batch_size=BATCH, max_steps=STEPS, residual="last", **options
-    )
+    model = registry.create_model(cell, segment=1, hidden=HIDDEN, batch_size=BATCH, max_steps=STEPS, **options)
     n = len(frame.calendar)
     end = n * 4 // 5
     fitted = model.fit(frame.upto(end), horizon=horizon, context=FitContext(seed=seed))

@@ -3,8 +3,10 @@
     python benchmarks/line_coverage.py                  # the whole suite, twenty minutes and more
     python benchmarks/line_coverage.py --missing        # and the lines that no test runs
     python benchmarks/line_coverage.py tests/reading    # some tests only; no rows
+    python benchmarks/line_coverage.py --data FILE      # rows from what `coverage combine` made of parts of the suite
 
-Only what runs in the test process itself is counted: commands that tests start as processes of their own are not.
+Tests that fail are run once more; if one fails again there are no rows. Only what runs in the test process itself is
+counted: commands that tests start as processes of their own are not.
 """
 
 from __future__ import annotations
@@ -29,11 +31,21 @@ def measured(tests: list[str], folder: Path) -> dict[str, dict]:
     """File of the package -> covered and missing lines."""
     environment = {**os.environ, "COVERAGE_FILE": str(folder / "data"), "PYTHONPATH": str(ROOT)}
     tool = [sys.executable, "-m", "coverage"]
-    run = [*tool, "run", "-m", "pytest", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(run, cwd=ROOT, env=environment, check=False)
+    pytest = ["-m", "pytest", "-q", "-o", f"cache_dir={folder / 'cache'}"]
+    done = subprocess.run([*tool, "run", *pytest, *tests], cwd=ROOT, env=environment, check=False)
     if done.returncode:
-        raise SystemExit("the tests fail; their coverage says nothing")
-    report = [*tool, "json", "-q", "-o", str(folder / "report.json")]
+        # On a busy machine a test that waits for a process may wait too long.
+        print("once more, what failed", flush=True)
+        again = [*tool, "run", "--append", *pytest, "--last-failed", *tests]
+        if subprocess.run(again, cwd=ROOT, env=environment, check=False).returncode:
+            raise SystemExit("the tests fail; their coverage says nothing")
+    return read(folder / "data", folder)
+
+
+def read(data: Path, folder: Path) -> dict[str, dict]:
+    """The same of what was measured before."""
+    report = [sys.executable, "-m", "coverage", "json", "-q", "-o", str(folder / "report.json")]
+    environment = {**os.environ, "COVERAGE_FILE": str(data.resolve())}
     subprocess.run(report, cwd=ROOT, env=environment, check=True)
     return dict(json.loads((folder / "report.json").read_text())["files"])
 
@@ -47,9 +59,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tests", nargs="*")
     parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--data", type=Path, help="measured before, of the whole suite")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        files = measured(options.tests, Path(folder))
+        place = Path(folder)
+        files = read(options.data, place) if options.data else measured(options.tests, place)
     lines: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for path, facts in sorted(files.items()):
         total, covered = facts["summary"]["num_statements"], facts["summary"]["covered_lines"]

@@ -12,6 +12,7 @@ import pandas as pd
 from page_accuracy import accuracy_sections
 from page_labels import sections as labels_sections
 from page_scale import scale_sections
+from page_speed import speed_sections
 
 HERE = Path(__file__).resolve().parent
 RESULTS, OUT = HERE / "results", HERE.parent / "docs" / "figures.md"
@@ -118,6 +119,7 @@ def main() -> None:
             "\n## Against bare PyTorch loops\n`python benchmarks/speed.py all`; ratio = ours / bare, 1 is as fast.\n"
         )
         parts.append(table(rows[["figure", "ours", "bare", "ratio"]].replace("nan", "")))
+    parts += speed_sections(newest, table)
     rows = newest("reading_speed.csv", ["file", "reader"])
     if rows is not None:
         parts.append(

@@ -21,13 +21,7 @@ def scale_sections(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list
         parts.append(table(rows[["what", "cpu_microseconds"]]))
     rows = newest("store_memory.csv", ["order", "store", "rows"])
     if rows is not None:
-        parts.append(
-            "\n## Memory of a panel\n`python benchmarks/store_memory.py --rows 10000000`, MiB above the libraries; *anonymous* is what the "
-            "system cannot take back while a network trains, batches included.\n"
-        )
-        parts.append(
-            table(rows[["order", "store", "rows", "raw_float32_mib", "read_mib", "anonymous_mib", "mapped_mib"]])
-        )
+        parts += _memory(rows, table)
     rows = newest("fuzz.csv", ["kind"])
     if rows is not None:
         parts.append(
@@ -48,3 +42,21 @@ def scale_sections(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list
         )
         parts.append(table(rows[["module", "tried", "killed", "share", "explained"]]))
     return parts
+
+
+def _memory(rows: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    sizes = rows[["raw_float32_mib", "anonymous_mib"]].astype(float).join(rows[["order", "store"]])
+    slopes = []
+    for (order, store), own in sizes.sort_values("raw_float32_mib").groupby(["order", "store"], sort=False):
+        if len(own) > 1:
+            first, last = own.iloc[0], own.iloc[-1]
+            slope = (last["anonymous_mib"] - first["anonymous_mib"]) / (
+                last["raw_float32_mib"] - first["raw_float32_mib"]
+            )
+            slopes.append(f"{slope:.2f} (`{store}`, by {order})")
+    return [
+        "\n## Memory of a panel\n`python benchmarks/store_memory.py --rows 10000000 50000000 100000000 --steps 50`, MiB above the libraries; "
+        "*anonymous* is what the system cannot take back while a network trains, batches included. From the smallest panel to the largest, "
+        f"it grows by so many times the raw float32 bytes: {', '.join(slopes)}. Values are held in float64.\n",
+        table(rows[["order", "store", "rows", "raw_float32_mib", "read_mib", "anonymous_mib", "mapped_mib"]]),
+    ]

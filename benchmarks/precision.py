@@ -1,6 +1,6 @@
 """Is bfloat16 good enough to be taken unasked? The same trainings in float32 and in bfloat16, scored on rows kept aside.
 
-    python benchmarks/precision.py                     # rows in results/precision.csv
+    python benchmarks/precision.py                     # rows in results/precision.csv; goes on where it was stopped
     python benchmarks/precision.py --seeds 1 --no-write
 
 Data: M4 Hourly without its test (the last 48 steps of the training part are kept aside) and half-hourly demand in Victoria (its
@@ -21,10 +21,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rows import RESULTS, append
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-RESULTS = HERE / "results" / "precision.csv"
+sys.path.insert(0, str(HERE.parent))
+COLUMNS = ["date", "data", "network", "seed", "precision", "mase", "steps", "cpu_seconds"]
 HORIZON = 48
 NETWORKS = {
     "LSTM 128x2, batch 256": {"cell": "lstm", "hidden": 128, "layers": 2, "batch_size": 256},
@@ -67,6 +68,15 @@ def error(frame, points: np.ndarray, cutoffs: np.ndarray) -> float:
     return float(np.mean(found))
 
 
+def measured() -> dict[tuple[str, str, str, str], float]:
+    """Errors that stand in the rows, which are not measured again."""
+    path = RESULTS / "precision.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {(r["data"], r["network"], r["seed"], r["precision"]): float(r["mase"]) for r in csv.DictReader(file)}
+
+
 def main() -> None:
     from forecastkit.forecasting.models.recurrent import RecurrentForecaster
     from forecastkit.forecasting.protocol import FitContext
@@ -78,7 +88,8 @@ def main() -> None:
     args = parser.parse_args()
     if not os.environ.get("FORECASTKIT_DATA"):
         raise SystemExit("set FORECASTKIT_DATA to the folder that holds benchmark/ and demand/")
-    rows, ratios = [], {}
+    done = {} if args.no_write else measured()
+    ratios: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for data, load in (("M4 Hourly", m4_hourly), ("Victoria demand", victoria)):
         frame, cutoffs = load()
         train = frame.upto(int(cutoffs[0]))
@@ -86,14 +97,18 @@ def main() -> None:
             for seed in range(1, args.seeds + 1):
                 errors = {}
                 for precision in ("32", "bf16"):
-                    model = RecurrentForecaster(**options, max_steps=args.steps, precision=precision)
-                    began = time.process_time()
-                    fitted = model.fit(train, horizon=HORIZON, context=FitContext(seed=seed))
-                    seconds = time.process_time() - began
-                    errors[precision] = error(frame, fitted.predict_at(frame, cutoffs), cutoffs)
-                    facts = [seed, precision, f"{errors[precision]:.5f}", fitted.info["n_steps"], f"{seconds:.1f}"]
-                    rows.append([dt.date.today().isoformat(), data, name, *facts])
-                    print(*rows[-1][1:], flush=True)
+                    key = (data, name, str(seed), precision)
+                    if key not in done:
+                        model = RecurrentForecaster(**options, max_steps=args.steps, precision=precision)
+                        began = time.process_time()
+                        fitted = model.fit(train, horizon=HORIZON, context=FitContext(seed=seed))
+                        seconds = time.process_time() - began
+                        done[key] = error(frame, fitted.predict_at(frame, cutoffs), cutoffs)
+                        facts = [f"{done[key]:.5f}", fitted.info["n_steps"], f"{seconds:.1f}"]
+                        print(*key, *facts, flush=True)
+                        if not args.no_write:
+                            append("precision.csv", COLUMNS, [[dt.date.today().isoformat(), *key, *facts]])
+                    errors[precision] = done[key]
                 ratios.setdefault((data, name), []).append((errors["bf16"], errors["32"]))
     means = {k: [statistics.mean(v) for v in zip(*pairs)] for k, pairs in ratios.items()}
     above = {k: bf16 / full - 1 for k, (bf16, full) in means.items()}
@@ -101,12 +116,6 @@ def main() -> None:
         print(f"{data}, {name}: bfloat16 is {100 * share:+.2f} % of float32's error")
     allowed = statistics.mean(above.values()) <= 0.01 and max(above.values()) <= 0.02
     print(f"all: {100 * statistics.mean(above.values()):+.2f} %; {'allowed' if allowed else 'not allowed'}")
-    if args.no_write:
-        return
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["date", "data", "network", "seed", "precision", "mase", "steps", "cpu_seconds"])
-        writer.writerows(rows)
 
 
 if __name__ == "__main__":

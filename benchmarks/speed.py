@@ -114,6 +114,7 @@ def training(repeat: int) -> list[list[object]]:
             max_steps=steps,
             val_every=max(steps // 2, 1),
             average=0.0,
+            precision="32",
         )
         seen: list[float] = []
 

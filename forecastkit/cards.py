@@ -9,7 +9,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from forecastkit.errors import DataError, near
+from forecastkit.errors import DataError, near, rule_of
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["Card", "read_card", "sha256_of"]
@@ -171,7 +171,7 @@ def _check(tree: dict[str, Any], path: Path) -> Card:
             remedy = near(key, Card.model_fields)
             raise DataError(place=str(path), value=f"key {key!r}", rule="no such key", remedy=remedy) from None
         given = "" if first["type"] == "missing" or key == "card" else f" {first['input']!r}"[:80]
-        raise DataError(place=f"{path}, {key}", value=given.strip(), rule=first["msg"]) from None
+        raise DataError(place=f"{path}, {key}", value=given.strip(), rule=rule_of(first)) from None
     if card.name != path.stem:
         raise DataError(
             place=f"{path}, name",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from forecastkit.errors import ConfigError, UnknownNameError, near
+from forecastkit.errors import ConfigError, UnknownNameError, near, rule_of
 from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.ranks import Machines, Strategy
@@ -356,7 +356,7 @@ def _validate(tree: dict[str, Any], *, place: str) -> RunConfig:
                 remedy=near(str(first["loc"][-1]), _keys(first["loc"][:-1])),
             ) from None
         raise ConfigError(
-            place=f"{place}, key {where}", value=repr(first.get("input"))[:80], rule=str(first["msg"])
+            place=f"{place}, key {where}", value=repr(first.get("input"))[:80], rule=rule_of(first)
         ) from None
 
 

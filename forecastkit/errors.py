@@ -7,7 +7,8 @@ The command line prints ``str(error)`` on one line of stderr and exits with ``ex
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -18,6 +19,7 @@ __all__ = [
     "SourceError",
     "UnknownNameError",
     "near",
+    "rule_of",
 ]
 
 
@@ -93,3 +95,12 @@ def near(name: str, choices: Iterable[str]) -> str:
     shown = ", ".join(n if len(n) <= 40 else n[:37] + "..." for n in names[:20])
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"Choose from: {shown}{more}."
+
+
+def rule_of(found: Mapping[str, Any]) -> str:
+    """The rule in one of pydantic's errors.
+
+    >>> rule_of({"msg": "Value error, a search has 1 to 10000 trials."})
+    'a search has 1 to 10000 trials'
+    """
+    return str(found["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -101,6 +101,7 @@ def together(machines: Machines, words: Sequence[str]) -> Iterator[None]:
             remedy="On each machine: torchrun --nnodes NODES --nproc-per-node DEVICES --rdzv-backend c10d "
             "--rdzv-endpoint HOST:29500 -m forecastkit fit ...",
         )
+    _check_devices(machines)
     with tempfile.TemporaryFile() as said, _started(machines, words, said) as others:
         try:
             with _met():
@@ -111,6 +112,18 @@ def together(machines: Machines, words: Sequence[str]) -> Iterator[None]:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
                 raise FitError(place=place, value=reason, rule="the processes could not go on together") from error
             raise FitError(place=place, value=_last_line(said), rule=f"process {lost} of them has ended") from None
+
+
+def _check_devices(machines: Machines) -> None:
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    most = n_gpus or max(2, os.cpu_count() or 1)
+    if machines.devices > most:
+        there = f"{n_gpus} GPUs" if n_gpus else f"{most} processors"
+        raise ConfigError(
+            place="--devices", value=str(machines.devices), rule=f"this machine has {there}", remedy=f"Give {most} at most."
+        )  # fmt: skip
 
 
 def _check_number(machines: Machines) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from forecastkit import plugins
-from forecastkit.errors import ConfigError, UnknownNameError, near
+from forecastkit.errors import ConfigError, UnknownNameError, near, rule_of
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.protocol import Forecaster
@@ -228,9 +228,7 @@ def _converted(name: str, key: str, value: Any, kind: Any) -> Any:
         return TypeAdapter(kind, config=ConfigDict(strict=False)).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigError(
-            place=f"model {name}, option {key}", value=repr(value)[:80], rule=str(first["msg"]).rstrip(".")
-        ) from None
+        raise ConfigError(place=f"model {name}, option {key}", value=repr(value)[:80], rule=rule_of(first)) from None
 
 
 def options_of(model: Forecaster) -> dict[str, Any]:

@@ -104,7 +104,8 @@ def dtype_of(precision: str, where: torch.device) -> torch.dtype:
 def fast_dtype(precision: str, where: torch.device) -> torch.dtype:
     """Like ``dtype_of``, for networks of large matrix products: ``auto`` also takes bfloat16 on a CPU that multiplies it.
 
-    Measured on two such cores, an LSTM of 512 units trains twice as fast.
+    Measured on such cores, large recurrent networks train about twice as fast, to the same error
+    (``benchmarks/precision.py``).
     """
     import torch
 

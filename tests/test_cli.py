@@ -225,3 +225,20 @@ def test_profile_draws_and_suggests_a_command_that_runs(small_csv, tmp_path, cap
     assert words[:4] == ["forecastkit", "fit", "--data", str(small_csv)]
     assert words[words.index("--target") + 1] == "sales"
     assert main([*words[1:], "--models", "naive", "baselines=naive", "--quiet", "--out", str(tmp_path / "r")]) == 0
+
+
+def test_a_command_group_alone_shows_its_help_on_several_lines(capsys):
+    for words in ([], ["text"], ["classify"], ["ecg"]):
+        assert main(words) == 2
+        said = "".join(capsys.readouterr())
+        assert "Commands" in said
+        assert said.count("\n") > 5
+        assert "forecastkit: Usage" not in said
+
+
+@pytest.mark.parametrize("words", [["--horizon", "x"], ["--horizon=x"], ["--horizon", "3", "--horizon", "x"]])
+def test_a_usage_error_names_the_value(words, capsys):
+    assert main(["fit", *words]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("forecastkit: --horizon: 'x'; ")
+    assert line.endswith(". See forecastkit --help.\n")

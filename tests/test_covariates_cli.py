@@ -168,3 +168,23 @@ def test_an_unknown_country_is_named(files, tmp_path, capsys):
     pytest.importorskip("holidays")
     assert main(["fit", "--data", str(files["history"]), "--holidays", "SP", *WORDS, "--out", str(tmp_path / "x")]) == 2
     assert "--holidays" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--known", "sales"], "covariates sales; no numeric column is left to forecast. The target is no covariate of itself"),
+    (["--target", "sales", "--past", "sales"], "--past: 'sales'; is the target. Keep one of the two."),
+    (["--known", "date"], "column 'date': the only column of times is given as a covariate. Leave it out"),
+    (["--known", "promo", "--past", "promo", "--target", "sales"], "--known: 'promo'; is given with --past as well."),
+    (["--static", "promo", "--target", "sales"], "column 'promo', series 'series': 1.0 and 0.0; a static covariate has one value"),
+])  # fmt: skip
+def test_a_column_has_one_part(words, said, fresh_folder, capsys):
+    rows = "".join(
+        f"{d.date()},{50 + k % 7},{int(k % 3 == 0)}\n" for k, d in enumerate(pd.date_range("2024", periods=80))
+    )
+    Path("d.csv").write_text("date,sales,promo\n" + rows)
+    if words == ["--known", "sales"]:
+        Path("d.csv").write_text("date,sales\n" + "".join(r.rsplit(",", 1)[0] + "\n" for r in rows.splitlines()))
+    assert main(["fit", "--data", "d.csv", "--horizon", "3", "--models", "naive", *words, "--out", "run"]) == 2
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1

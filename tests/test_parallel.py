@@ -122,6 +122,17 @@ def test_processes_change_no_bit(at_once, name, plan):
     assert all(arrays[0][k].tobytes() == arrays[1][k].tobytes() for k in arrays[0])
 
 
+def test_the_number_of_processes_changes_no_byte_of_a_run(at_once, small_csv, tmp_path):
+    from forecastkit.cli import main
+    from tests.trust.runs import NETWORKS, differences
+
+    words = ["fit", "--data", str(small_csv), "--horizon", "5", "--models", "gru", "--quiet"]
+    words += [w for w in NETWORKS if w.startswith("models.gru")]
+    for n in (1, 2):
+        assert main([*words, f"n_jobs={n}", "--out", str(tmp_path / str(n))]) == 0
+    assert differences(tmp_path / "1", tmp_path / "2") == []
+
+
 @pytest.mark.parametrize("workers", [Workers(1), Workers(2)])
 def test_the_time_budget_holds_for_processes_too(at_once, workers):
     frame = build_panel((90, 70, 90))

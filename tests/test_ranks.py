@@ -120,6 +120,7 @@ def test_a_lost_process_is_one_line(panel, tmp_path):
             "so many processes must be started together. On each machine: torchrun --nnodes",
         ),
         (["--devices=0"], "devices"),
+        (["--devices=999"], "--devices: 999; this machine has"),
         (["--devices=2", "--strategy=fsdp"], "strategy"),
     ],
 )

@@ -42,6 +42,7 @@ class Tuned:
         calibrated: False where there was one group only.
         curves: of the networks whose held-out groups decided ``n_steps``.
         said: [n training sequences] what was said of each by fits without its group; -1 = nothing. Models are chosen by it.
+        note: what a training did otherwise than asked.
     """
 
     n_steps: int | None
@@ -51,6 +52,7 @@ class Tuned:
     calibrated: bool
     curves: list[dict[str, Any]] = field(default_factory=list)
     said: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    note: str = ""
 
 
 @dataclass(eq=False)
@@ -61,7 +63,8 @@ class Tested:
         p: [N, K] as the classifier says it; NaN where not tested.
         p_calibrated: [N, K].
         said: [N] class, -1 where not tested.
-        status: ``ok``, ``failed`` or ``skipped``, then with a reason.
+        status: ``ok``, ``failed`` or ``skipped``.
+        reason: why it failed or was skipped; of one that is ok what was done otherwise than asked, or empty.
     """
 
     name: str
@@ -215,6 +218,7 @@ def _tune(
     p = np.full((len(data), n_classes), np.nan)
     steps: list[int] = []
     curves: list[dict[str, Any]] = []
+    note = ""
     for split in inner:
         part, held = data.take(split.train), data.take(split.test)
         if len(np.unique(part.labels)) < 2:
@@ -222,6 +226,7 @@ def _tune(
         fitted = create_classifier(name, **options).fit(part, FitAbout(seed=seed, valid=held))
         done()
         curves += [{"fit": split.name, **row} for row in fitted.curves]
+        note = note or str(fitted.info.get("note", ""))
         if "best_step" in fitted.info:
             steps.append(int(fitted.info["best_step"]))
         p[split.test] = fitted.predict(held)
@@ -235,7 +240,7 @@ def _tune(
         threshold = metrics.threshold_for(labels == rare, p[known, rare], sensitivity)
     said = np.full(len(data), -1, np.int64)
     said[known] = decide(p[known], rare, threshold)
-    return Tuned(int(np.median(steps)) if steps else None, temperature, shift, threshold, True, curves, said)
+    return Tuned(int(np.median(steps)) if steps else None, temperature, shift, threshold, True, curves, said, note)
 
 
 def evaluate(
@@ -276,7 +281,7 @@ def evaluate(
         except KeyboardInterrupt:
             interrupted = True
             t.status, t.reason = "skipped", INTERRUPTED
-        if t.status == "ok" and t.tuned and all(u.n_steps == 0 for u in t.tuned):
+        if t.status == "ok" and not t.reason and t.tuned and all(u.n_steps == 0 for u in t.tuned):
             t.reason = "training did not improve on the logistic regression that it begins with, which is kept"
         count.close()
     return out
@@ -328,6 +333,7 @@ def _test_one(
     t.said[split.test] = decide(p, data.rare_class(), tuned.threshold)
     t.tuned.append(tuned)
     t.n_parameters = int(fitted.info.get("n_parameters", 0))
+    t.reason = t.reason or tuned.note or str(fitted.info.get("note", ""))
     t.curves += [{"model": t.name, **row, "fit": f"{split.name}, {row['fit']}"} for row in tuned.curves]
     if not tuned.curves:
         t.curves += [{"model": t.name, "fit": split.name, **row} for row in fitted.curves]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -482,9 +483,31 @@ def main(arguments: list[str] | None = None) -> int:
         # typer's own usage errors; every other exception is a bug and keeps its traceback.
         if not hasattr(error, "format_message"):
             raise
-        message = " ".join(str(error.format_message()).split())
+        text = str(error.format_message())
+        message = " ".join(text.split())
         status = getattr(error, "exit_code", ConfigError.exit_status)
-        # typer shows the help itself where a command came without arguments.
-        if message:
-            print(f"forecastkit: {message} See forecastkit --help.", file=sys.stderr)
+        # Where a command came without arguments the message is its help, or typer has shown that itself.
+        if message.startswith("Usage:"):
+            print(text, file=sys.stderr)
+        elif message:
+            print(f"forecastkit: {_with_value(message, words)} See forecastkit --help.", file=sys.stderr)
     return status if isinstance(status, int) else 0
+
+
+def _with_value(message: str, words: Sequence[str]) -> str:
+    """A usage error with the value that it is about, which typer leaves out, and with a full stop.
+
+    >>> _with_value("Invalid value for '--horizon': no integer", ["fit", "--horizon", "x"])
+    "--horizon: 'x'; no integer."
+    """
+    found = re.match(r"Invalid value for '(--[\w-]+)[^']*': (.*)", message)
+    message = message if message.endswith((".", "?", "!", ")")) else f"{message}."
+    if found is None:
+        return message
+    option, rule = found[1], found[2]
+    given = [b for a, b in zip(words, words[1:]) if a == option]
+    given += [w.removeprefix(f"{option}=") for w in words if w.startswith(f"{option}=")]
+    # Typer says the value itself where it checks a choice or a range.
+    if not given or given[-1] in rule:
+        return message
+    return f"{option}: {given[-1]!r}; {rule.rstrip('.')}."

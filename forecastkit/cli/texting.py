@@ -111,6 +111,8 @@ def board_lines(board: Any, verdict: dict[str, Any], lang: str = "en", *, color:
         line = f"{r['model']:<{wide}}{cells}{seconds(r['seconds'], lang):>11}"
         chosen = r["model"] == verdict["use"]
         lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
+        if r["reason"]:
+            lines.append(f"{'':<{wide}}{r['reason']}")
     return lines
 
 

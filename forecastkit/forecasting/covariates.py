@@ -103,10 +103,11 @@ class CovariateEncoder:
     static_cat: tuple[Category, ...] = ()
 
     @classmethod
-    def fit(cls, frame: SeriesFrame, *, clock: bool | None = None, identity: bool = False) -> CovariateEncoder:
+    def fit(cls, frame: SeriesFrame, *, clock: bool = False, identity: bool = False) -> CovariateEncoder:
         """Learn scales and categories from all rows of ``frame``, which end at the cutoff.
 
         Args:
+            clock: hour, weekday and time of the year are features.
             identity: which series it is becomes the last static category.
         """
         parts: dict[str, list[Any]] = {}

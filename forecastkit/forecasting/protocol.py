@@ -131,7 +131,7 @@ class Forecaster(Protocol):
 
     Attributes:
         point: what the point forecast is, ``"mean"`` or ``"median"``.
-        complexity: order for "the simplest within one standard error": naive 0, ... networks 100 and above.
+        complexity: order for "the simplest of those as good as the best": naive 0, ... networks 100 and above.
         family: ``"baseline"``, ``"statistical"`` or ``"network"``.
         capabilities: what it can use.
     """

@@ -21,7 +21,7 @@ from forecastkit.forecasting.scores import Losses, comparable, nan_mean
 from forecastkit.forecasting.significance import BETTER, INDISTINGUISHABLE, TOO_FEW, WORSE
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold, history_rows, require_role, rows_for_report
 
-__all__ = ["NAIVES", "Choice", "Verdict", "choose", "naive_reference", "verdict"]
+__all__ = ["NAIVES", "Choice", "ChoiceRule", "Verdict", "choose", "naive_reference", "verdict"]
 
 NAIVES = ("naive", "drift", "seasonal_naive", "window_average")
 """The naive rules that others are measured against."""
@@ -35,7 +35,8 @@ class Choice:
         model: its name.
         reason: why, in a sentence.
         table: a row a model, best first: ``model, loss, difference, standard_error, within, complexity``; loss is
-            the MASE on select folds (MAE where no scale is defined), difference and its error are against the best.
+            the MASE on select folds (MAE where no scale is defined); difference and its error are against the best of
+            those that may be chosen, and ``within`` are as good as that one.
         metric: ``"mase"`` or ``"mae"``.
         by_test: False where no select fold existed and a naive rule is recommended untested.
     """
@@ -50,20 +51,48 @@ class Choice:
 NETWORK = 100
 """Complexity from which a model counts as a network."""
 
-FEWEST_FOR_NETWORK = 3
-"""On one or two folds of few series a flexible model wins by luck too often."""
 MANY_SERIES = 20
 """So many series tell models apart on one or two folds as well."""
+FEWEST_FOR_SPREAD = 3
+"""Origins from which the spread is taken over them, and not over many series."""
+
+
+@dataclass(frozen=True)
+class ChoiceRule:
+    """What a model has to show on select folds.
+
+    ``benchmarks/recommendations.py --rules`` says what a rule costs in the test that follows. One whole standard error, the
+    rule of Breiman et al. (1984, section 3.4.3), cost two thirds more than these defaults.
+
+    Args:
+        worth: share of the error by which it has to be better than the best naive rule, with some taken off for luck:
+        clear: so many standard errors of the difference.
+        as_good: standard errors from the lowest error within which the simplest model is taken.
+        fewest_for_network: on fewer folds of few series a flexible model wins by luck too often.
+    """
+
+    worth: float = 0.02
+    clear: float = 0.5
+    as_good: float = 0.25
+    fewest_for_network: int = 3
+
+
+RULE = ChoiceRule()
 
 COLUMNS = ("model", "loss", "difference", "standard_error", "within", "complexity")
 
 
 def choose(
-    select_losses: Mapping[str, Losses[SelectFold]], complexity: Mapping[str, int], *, season_length: int = 1
+    select_losses: Mapping[str, Losses[SelectFold]],
+    complexity: Mapping[str, int],
+    *,
+    season_length: int = 1,
+    rule: ChoiceRule = RULE,
 ) -> Choice:
-    """The model of lowest MASE on select folds and, within one standard error of it, the simplest.
+    """The model of lowest MASE on select folds and, within a quarter of a standard error of it, the simplest.
 
-    The standard error is that of the mean paired difference to the best model, one difference per origin, so that
+    Beside naive rules those may be chosen that are 2 % better than the best of them with half a standard error taken off. The
+    standard error is that of the mean paired difference to the best model, one difference per origin, so that
     origins that are hard for everybody do not widen it. With a single origin, or two of many series, it is taken over
     series or, for one series, over steps, and is then too small. Models that could not forecast nearly all rows do not take
     part.
@@ -86,9 +115,10 @@ def choose(
     n = next(iter(cells.values())).shape[0]
     simple = {name: x for name, x in cells.items() if complexity.get(name, NETWORK) < NETWORK}
     n_series = int(np.isfinite(next(iter(cells.values()))).any(axis=(0, 2)).sum())
-    too_few = n < FEWEST_FOR_NETWORK and n_series < MANY_SERIES and 0 < len(simple) < len(cells)
-    table = _choice_table(simple if too_few else cells, complexity)
-    best, within = table.iloc[0], table[table["within"]]
+    too_few = n < rule.fewest_for_network and n_series < MANY_SERIES and 0 < len(simple) < len(cells)
+    table = _choice_table(simple if too_few else cells, complexity, rule)
+    within = table[table["within"]]
+    best = within.iloc[0]
     model = str(within.sort_values(["complexity", "loss"], kind="stable").iloc[0]["model"])
     on = f"{n} select fold{'s' if n > 1 else ''}"
     if model == best["model"]:
@@ -96,11 +126,14 @@ def choose(
     else:
         own = float(within.loc[within["model"] == model, "loss"].iloc[0])
         reason = (
-            f"{model} ({metric.upper()} {own:.3g}) is the simplest model within one standard error of the lowest on "
-            f"{on}, {best['model']} ({best['loss']:.3g})."
+            f"{model} ({metric.upper()} {own:.3g}) is the simplest of the models that are as good as the best on {on}, "
+            f"{best['model']} ({best['loss']:.3g})."
         )
+    lowest = table.iloc[0]
+    if lowest["model"] != best["model"]:
+        reason += f" {lowest['model']} ({lowest['loss']:.3g}) was not clearly better than a naive rule there."
     if too_few:
-        reason += f" Networks are not chosen on fewer than {FEWEST_FOR_NETWORK} select folds."
+        reason += f" Networks are not chosen on fewer than {rule.fewest_for_network} select folds."
     return Choice(model, reason, table, metric)
 
 
@@ -135,17 +168,34 @@ def _overall(cells: np.ndarray) -> float:
     return float(nan_mean(nan_mean(cells, (1, 2))))
 
 
-def _choice_table(cells: Mapping[str, np.ndarray], complexity: Mapping[str, int]) -> pd.DataFrame:
+def _choice_table(cells: Mapping[str, np.ndarray], complexity: Mapping[str, int], rule: ChoiceRule) -> pd.DataFrame:
     loss = {name: _overall(x) for name, x in cells.items()}
     most = max([*complexity.values(), 0]) + 1
     order = {name: complexity.get(name, most) for name in cells}
-    best = min(cells, key=lambda name: (loss[name], order[name], name))
+    ranked = sorted(cells, key=lambda n: (loss[n], order[n], n))
+    fit = _clearly_better(cells, ranked, loss, rule)
+    best = next(name for name in ranked if name in fit)
     rows = []
-    for name in sorted(cells, key=lambda n: (loss[n], order[n], n)):
+    for name in ranked:
         difference, error = _paired(cells[name] - cells[best])
-        within = bool(difference <= error + 1e-12 * loss[best])
+        within = name in fit and bool(difference <= rule.as_good * error + 1e-12 * loss[best])
         rows.append((name, loss[name], difference, error, within, order[name]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _clearly_better(
+    cells: Mapping[str, np.ndarray], ranked: list[str], loss: Mapping[str, float], rule: ChoiceRule
+) -> set[str]:
+    """Naive rules, and what is clearly better than the best of them; everything where there is none."""
+    naive = next((name for name in ranked if name in NAIVES), None)
+    if naive is None:
+        return set(ranked)
+    fit = {name for name in ranked if name in NAIVES}
+    for name in ranked:
+        difference, error = _paired(cells[name] - cells[naive])
+        if -difference - rule.clear * error > rule.worth * loss[naive]:
+            fit.add(name)
+    return fit
 
 
 def _paired(difference: np.ndarray) -> tuple[float, float]:
@@ -153,7 +203,7 @@ def _paired(difference: np.ndarray) -> tuple[float, float]:
     units, by_item = nan_mean(difference, (1, 2)), nan_mean(difference, (0, 2))
     mean = float(nan_mean(units))
     n, n_items = int(np.isfinite(units).sum()), int(np.isfinite(by_item).sum())
-    if n < FEWEST_FOR_NETWORK and n_items >= MANY_SERIES:
+    if n < FEWEST_FOR_SPREAD and n_items >= MANY_SERIES:
         units = by_item
     elif n < 2:
         units = by_item if n_items > 1 else nan_mean(difference, (0, 1))

@@ -338,7 +338,8 @@ def _allocate(n_folds: int, plan: EvalPlan) -> tuple[int, int, int] | None:
         rest = n_folds - _total(select, calibrate, 0, plan.purge)
         report = min(TARGETS["report"], rest) if plan.n_report is None else plan.n_report
         if 1 <= report <= rest:
-            if plan.n_select is None and select == TARGETS["select"] and report == TARGETS["report"]:
+            given = plan.n_report is not None
+            if plan.n_select is None and select == TARGETS["select"] and (given or report == TARGETS["report"]):
                 # A long history is better spent on the choice than left alone.
                 select += max(0, min(MOST_SELECT - select, rest - report))
             return select, calibrate, report

@@ -17,7 +17,7 @@ from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["TimeFeatures", "check_country", "holiday_days", "with_closed_days"]
+__all__ = ["LENGTHS", "TimeFeatures", "check_country", "holiday_days", "with_closed_days"]
 
 DAY, WEEK, YEAR = "day", "week", "year"
 WAVES = {DAY: 3, WEEK: 3, YEAR: 2}
@@ -29,7 +29,6 @@ CYCLES = {
 }  # fmt: skip
 """Cycles longer than one step, by unit of the frequency."""
 
-SHORT = ("s", "min", "h")
 LENGTHS = {DAY: pd.Timedelta(days=1), WEEK: pd.Timedelta(days=7), YEAR: pd.Timedelta(days=365.25)}
 YEARS_AHEAD = 5
 FEWEST_CYCLES = 2
@@ -49,11 +48,11 @@ class TimeFeatures:
     country: str = ""
 
     @classmethod
-    def choose(cls, calendar: Calendar, *, clock: bool | None = None, country: str = "") -> TimeFeatures:
+    def choose(cls, calendar: Calendar, *, clock: bool, country: str = "") -> TimeFeatures:
         """The cycles that the frequency has and the calendar's own instants have seen twice.
 
         Args:
-            clock: whether there are any; None = for steps shorter than a day.
+            clock: whether there are any.
         """
         if calendar.is_integer or not len(calendar):
             if country:
@@ -65,7 +64,7 @@ class TimeFeatures:
         unit = re.sub(r"^\d+", "", calendar.freq.split("-")[0])
         unit = {"MS": "M", "ME": "M", "QS": "Q", "QE": "Q"}.get(unit, unit)
         span = calendar.instants[-1] - calendar.instants[0]
-        cycles = CYCLES.get(unit, ()) if clock or (clock is None and unit in SHORT) else ()
+        cycles = CYCLES.get(unit, ()) if clock else ()
         seen = [c for c in cycles if span >= FEWEST_CYCLES * LENGTHS[c]]
         return cls(tuple(seen), country)
 

@@ -81,9 +81,9 @@ class Direct(nn.Module):
         return self._steps(features), state
 
     def every_step(self, x: Inputs, start: int) -> tuple[Tensor, Tensor]:
-        """([B, T - start, H, P], states) after each step from ``start`` on; one direction, segment 1, nothing known."""
+        """([B, S, H, P], states [B, S, N]) after each segment that begins at row ``start`` or later; one direction."""
         states, _ = self.encoder(as_segments(x, self.segment, self.n_time))
-        states = with_static(states[:, start:], x.static)
+        states = with_static(states[:, -(-start // self.segment) :], x.static)
         return self._steps(states), states
 
 

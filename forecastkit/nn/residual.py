@@ -20,15 +20,15 @@ LOOK = 16
 """Channels of the look at covariates."""
 
 
-def naive_base(y: Tensor, horizon: int, season_length: int) -> Tensor:
-    """What the (seasonal) naive rule says after each step of y [B, T]: [B, T, H].
+def naive_base(y: Tensor, horizon: int, season_length: int, steps: slice = slice(None)) -> Tensor:
+    """What the (seasonal) naive rule says after each of some steps of y [B, T]: [B, steps, H].
 
     A season that reaches before the first row gives the last value instead.
 
     >>> naive_base(torch.tensor([[1.0, 2.0, 3.0]]), 2, 2)[0, -1].tolist()
     [2.0, 3.0]
     """
-    t = torch.arange(y.shape[1], device=y.device)[:, None]
+    t = torch.arange(y.shape[1], device=y.device)[steps, None]
     h = torch.arange(1, horizon + 1, device=y.device)[None, :]
     at = t + h - season_length * ((h + season_length - 1) // season_length)
     return y[:, torch.where(at >= 0, at, t)]
@@ -205,7 +205,9 @@ class Residual(nn.Module):
         return out + add_bases(more[..., : self.n_params], more[..., self.n_params :], apart)
 
     def every_step(self, x: Inputs, start: int) -> Tensor:
-        """[B, T - start, H, P] after each step from ``start`` on, in one pass; nothing known ahead."""
+        """[B, S, H, P] after each step of the core from row ``start`` on, in one pass; nothing known ahead."""
         raw, states = self.core.every_step(x, start)  # type: ignore[operator]
-        bases = [naive_base(x.past[:, :, 0], self.horizon, m)[:, start:] for m in self.bases]
+        y, step = x.past[:, :, 0], int(getattr(self.core, "segment", 1))
+        first = y.shape[1] - 1 - step * (raw.shape[1] - 1)
+        bases = [naive_base(y, self.horizon, m, slice(first, None, step)) for m in self.bases]
         return add_bases(raw, self._mix(states), bases)

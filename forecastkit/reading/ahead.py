@@ -68,7 +68,7 @@ def static_column(column: np.ndarray, bounds: np.ndarray, items: tuple[str, ...]
     twice = np.flatnonzero((largest >= 0) & (smallest < largest))
     if len(twice):
         i = int(twice[0])
-        values = distinct[smallest[i]], distinct[largest[i]]
+        values = [v.item() if isinstance(v, np.generic) else v for v in distinct[[smallest[i], largest[i]]]]
         raise DataError(
             place=f"column {name!r}, series {items[i]!r}",
             value=f"{values[0]!r} and {values[1]!r}",

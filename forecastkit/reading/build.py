@@ -27,7 +27,7 @@ from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
-from forecastkit.reading.table import Table, open_table
+from forecastkit.reading.table import Table, give_back, open_table
 from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
 from forecastkit.reading.within import within
@@ -73,7 +73,15 @@ def read(source: Any, options: ReadOptions | None = None) -> Reading:
         return of_frame(source, options)
     found = located(source, options)
     if isinstance(found.table, (str, Path)) and is_mapped(Path(found.table), found.options):
-        return read_mapped(found)
+        reading = read_mapped(found)
+    else:
+        reading = _read_table(found)
+    give_back(len(reading.frame))
+    return reading
+
+
+def _read_table(found: Located) -> Reading:
+    """A whole table, all of it in memory."""
     table = open_table(found.table, found.options)
     roles = choose_roles(table, found.options)
     rows = rows_of(table, roles, found.options)

@@ -178,7 +178,15 @@ def _time_columns(
     if parts and _n_distinct(head[parts[0]]) >= 1:
         why["time"] = "joined from " + ", ".join(parts)
         return parts, "parts"
-    return _numeric_time(head, kinds, busy, why), ""
+    found = _numeric_time(head, kinds, busy, why)
+    given = [n for n in (*options.known, *options.past, *options.static) if kinds.get(n) == "time"]
+    if given and not found:
+        raise DataError(
+            place=f"column {given[0]!r}",
+            rule="the only column of times is given as a covariate",
+            remedy="Leave it out of --known, --past and --static; features of the calendar are made by themselves.",
+        )
+    return found, ""
 
 
 def _numeric_time(
@@ -250,7 +258,7 @@ def _targets(
     numeric = [n for n in numeric if n not in (*options.known, *options.past, *options.static)]
     if options.target == "*":
         if not numeric:
-            raise _no_number(place, names)
+            raise _no_number(place, kinds, options)
         return tuple(n for n in numeric if not _is_index(n, head[n])), "columns"
     if options.target is not None:
         chosen = _named(options.target, names, "--target")
@@ -260,7 +268,7 @@ def _targets(
     usable = [n for n in usable if not (plain(n) in ITEM_NAMES and _is_id(head[n]))] or usable or numeric
     real = [n for n in usable if kinds[n] == "number"] or usable
     if not real:
-        raise _no_number(place, names)
+        raise _no_number(place, kinds, options)
     if not items and "text" not in kinds.values() and _same_kind(real):
         why["target"] = "one series a column"
         return tuple(real), "columns"
@@ -274,10 +282,18 @@ def _targets(
     return (real[0],), "long"
 
 
-def _no_number(place: str, names: tuple[str, ...]) -> DataError:
+def _no_number(place: str, kinds: dict[str, str], options: ReadOptions) -> DataError:
+    taken = [n for n in (*options.known, *options.past, *options.static) if kinds.get(n) == "number"]
+    if taken:
+        return DataError(
+            place=place,
+            value=f"covariates {', '.join(n[:30] for n in taken[:8])}",
+            rule="no numeric column is left to forecast",
+            remedy="The target is no covariate of itself: leave it out of --known, --past and --static.",
+        )
     return DataError(
         place=place,
-        value=f"columns {', '.join(n[:30] for n in names[:8])}",
+        value=f"columns {', '.join(n[:30] for n in list(kinds)[:8])}",
         rule="no numeric column",
         remedy="Check --sep and --decimal, or name the column with --target.",
     )

@@ -104,6 +104,7 @@ class ReadOptions:
         _one_of("fill", self.fill, FILLS)
         _one_of("join_how", self.join_how, JOINS)
         self._check_close()
+        self._check_covariates()
         if self.store is not None:
             _one_of("store", self.store, ("memory", "disk"))
         if self.resample is not None:
@@ -129,6 +130,19 @@ class ReadOptions:
                 rule="at least 0 is needed",
                 remedy="Count the lines above the header.",
             )
+
+    def _check_covariates(self) -> None:
+        kinds = {"--known": self.known, "--past": self.past, "--static": self.static}
+        for flag, names in kinds.items():
+            for name in names:
+                others = [o for o, more in kinds.items() if o != flag and name in more]
+                if others or name == self.target:
+                    raise ConfigError(
+                        place=flag,
+                        value=repr(name),
+                        rule=f"is given with {others[0]} as well" if others else "is the target",
+                        remedy="Keep one of the two.",
+                    )
 
     def _check_close(self) -> None:
         if self.close not in (None, NEXT_DAY) and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(self.close)):

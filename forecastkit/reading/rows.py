@@ -16,7 +16,7 @@ from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of, repeats
-from forecastkit.reading.table import Table, text_of
+from forecastkit.reading.table import Table, give_back, text_of
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, parse_numbers, several
 
@@ -92,9 +92,13 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         raise DataError(place=table.name, rule="a header and no rows", remedy="Give a file with rows.")
     notes: list[Note] = list(table.notes)
     times = times_of(table, roles, loaded, n, options)
+    for name in set(roles.time) - {*roles.items, *roles.targets}:
+        del loaded[name]
+    give_back()
     notes += times.notes
     used, codes, items, more, order = items_of(table, roles, loaded, times, n)
     notes += more
+    give_back()
     extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
     if roles.layout == "columns":
         parts = [_numbers(table, loaded[name], name) for name in roles.targets]
@@ -118,8 +122,9 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
             wide_extra, np.tile(np.arange(n), k), tuple(notes),
             "column" if not used else f"{', '.join(used)} and column", "value",
         )  # fmt: skip
-    values, more = _numbers(table, loaded[roles.targets[0]], roles.targets[0])
+    values, more = _numbers(table, loaded.pop(roles.targets[0]), roles.targets[0])
     notes += more
+    give_back()
     return Parsed(codes, items, times, values, extra, None, tuple(notes), ",".join(used), roles.targets[0], order)
 
 

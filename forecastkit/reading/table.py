@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import ctypes
 import io
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,13 +22,14 @@ from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
-__all__ = ["ArrowTable", "CsvTable", "Table", "open_table"]
+__all__ = ["ArrowTable", "CsvTable", "Table", "give_back", "open_table"]
 
 HEAD_ROWS = 2000
 CHUNK_ROWS = 1 << 16
 FAST_BYTES = 1 << 16
 LONGEST_CELL = 100
 EXACT = 2**53
+MANY_ROWS = 1_000_000
 NULLS = [
     "",
     "NA",
@@ -123,6 +126,18 @@ class ArrowTable:
     def where(self, row: int) -> str:
         """Counted from the first row (1), or the line of a sheet."""
         return f"{self.name}, {self.word} {row + self.first_row}"
+
+
+def give_back(n_rows: int = 0) -> None:
+    """Memory of columns that nobody holds any more goes back to the system: Arrow keeps it, several times a panel's size.
+
+    Args:
+        n_rows: of a panel that has been read; after many, the C library (glibc) gives back what it keeps too.
+    """
+    pa.default_memory_pool().release_unused()
+    if n_rows >= MANY_ROWS and sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -392,4 +392,6 @@ def board_lines(board: pd.DataFrame, verdict: dict[str, Any], *, color: bool = F
         line = f"{name:<14}" + "".join(f"{c:>{n}}" for c, n in zip(cells, widths)) + f"{seconds(spent, lang):>9}"
         chosen = name == verdict["use"]
         lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
+        if r["reason"]:
+            lines.append(f"{'':<14}{r['reason']}")
     return lines

@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ __all__ = ["RUN_FORMAT", "RunFolder"]
 
 RUN_FORMAT = 1
 RUNS = Path("runs")
+NEEDED = {
+    "leaderboard.csv": ("model",),
+    "forecast.csv": ("item_id", "cutoff", "timestamp", "step", "model", "point"),
+    "backtest.parquet": ("item_id", "cutoff", "timestamp", "step", "model", "point", "actual"),
+}
+"""Columns without which a table is damaged; text runs have other forecasts."""
 
 
 class RunFolder:
@@ -139,23 +146,45 @@ class RunFolder:
         path = self / name
         try:
             if path.suffix == ".parquet":
-                return pd.read_parquet(path)
-            # A converter sees the text before "NA" (Namibia) becomes a missing value.
-            names = dict.fromkeys(("item_id", "target_name"), artifacts.unquoted)
-            table = pd.read_csv(path, keep_default_na=True, dtype={"model": str, "reason": str}, converters=names)
+                table = pd.read_parquet(path)
+            else:
+                # A converter sees the text before "NA" (Namibia) becomes a missing value.
+                names = dict.fromkeys(("item_id", "target_name"), artifacts.unquoted)
+                table = pd.read_csv(path, keep_default_na=True, dtype={"model": str, "reason": str}, converters=names)
         except FileNotFoundError:
             raise self._missing(name) from None
         except pd.errors.EmptyDataError:
-            return pd.DataFrame()
+            table = pd.DataFrame()
         except (OSError, ValueError, UnicodeDecodeError) as error:
             raise ModelFileError(place=str(path), value=" ".join(str(error).split())[:120], rule="damaged") from None
+        missing = [c for c in NEEDED.get(name, ()) if c not in table]
+        if missing:
+            raise ModelFileError(
+                place=str(path), value=f"no column {missing[0]!r}", rule="damaged", remedy="Run fit again."
+            )
+        if path.suffix == ".parquet":
+            return table
         for column in ("timestamp", "cutoff"):
             if column in table and not pd.api.types.is_numeric_dtype(table[column]):
-                table[column] = _times(table[column])
+                try:
+                    table[column] = _times(table[column], self._zone)
+                except (ValueError, OverflowError) as error:
+                    why = " ".join(str(error).split())[:120]
+                    raise ModelFileError(place=str(path), value=why, rule="damaged", remedy="Run fit again.") from None
         for column in ("reason", "note", "word", "label"):
             if column in table:
                 table[column] = table[column].fillna("")
         return table
+
+    def _zone(self) -> str:
+        """The time zone of the data; UTC where it is not known."""
+        import pandas as pd
+
+        with contextlib.suppress(ModelFileError, ValueError, KeyError, OSError):
+            name = str(self.json("profile.json").get("tz") or "UTC")
+            pd.DatetimeTZDtype(tz=name)  # no such zone shows here
+            return name
+        return "UTC"
 
     def _missing(self, name: str) -> ModelFileError:
         return ModelFileError(
@@ -193,14 +222,14 @@ class RunFolder:
         shutil.rmtree(self.path / "parts", ignore_errors=True)
 
 
-def _times(texts: pd.Series) -> pd.Series:
+def _times(texts: pd.Series, zone: Callable[[], str]) -> pd.Series:
+    """Times as they were written; those with an offset in the zone of the data, since offsets change in summer."""
     import pandas as pd
 
-    try:
+    if not texts.astype(str).str.contains(r"T.*(?:Z|[+-]\d\d:?\d\d)$").any():
         return pd.to_datetime(texts, format="ISO8601")
-    except ValueError:
-        # Offsets that change with daylight saving: one column needs one zone.
-        return pd.to_datetime(texts, format="ISO8601", utc=True)
+    times = pd.to_datetime(texts, format="ISO8601", utc=True)
+    return times.dt.tz_convert(zone())
 
 
 def _make(path: Path, *, must_be_empty: bool) -> Path:

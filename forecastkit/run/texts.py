@@ -252,7 +252,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
     ]
     scores = metrics.scores(labels, p)
     sections = [
-        Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference), heads=w["models_heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"].format(reference=v.reference) + noted(board), heads=w["models_heads"], rows=rows, chosen=chosen)]),
         Section(w["confusion"].format(model=v.use), [confusion_block(matrix, classes, lang=lang), Block(heads=w["class_heads"], rows=of_class)]),
         Section(w["reliability"], [reliability_block(calibration(p.argmax(axis=1) == labels, p.max(axis=1))["bins"], lang=lang)]),
         _mistakes(e, v, w, lang),
@@ -329,6 +329,17 @@ _WORDS: dict[str, dict[str, Any]] = {
         "ece_said": "0 es lo mejor", "tested": "textos de prueba",
     },
 }  # fmt: skip
+
+
+def reason_of(name: str, reasons: Mapping[str, str], fitted: Mapping[str, Any]) -> str:
+    """Why a model failed, or what its training did otherwise than asked; empty = neither."""
+    return reasons[name] if name in reasons else str(fitted[name].info.get("note", ""))
+
+
+def noted(board: pd.DataFrame) -> str:
+    """What trainings did otherwise than asked, as sentences to follow others; empty = nothing."""
+    done = board[board["status"] == "ok"]
+    return "".join(f" {name}: {said}." for name, said in zip(done["model"], done["reason"]) if said)
 
 
 def run_of_task(path: str | Path, task: str) -> tuple[RunFolder, dict[str, Any]]:

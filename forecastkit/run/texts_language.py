@@ -16,7 +16,19 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import Progress, Say, TextOutcome, _resolved, _yaml, longer, part_name, run_of_task, versions
+from forecastkit.run.texts import (
+    Progress,
+    Say,
+    TextOutcome,
+    _resolved,
+    _yaml,
+    longer,
+    noted,
+    part_name,
+    reason_of,
+    run_of_task,
+    versions,
+)
 from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
@@ -118,7 +130,7 @@ def fit_language_model(
     n_chars = len(parts["report"])
     rows = []
     for name in made:
-        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reasons.get(name, "")}  # fmt: skip
+        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reason_of(name, reasons, fitted)}  # fmt: skip
         if name in losses:
             nats = losses[name]
             top1, top5 = _top(fitted[name], np.r_[before[-CONTEXT:], ids["report"]], len(ids["report"]))
@@ -242,7 +254,7 @@ def _page(
         except DataError:
             break
     sections = [
-        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["samples"], [Block(said=w["samples_said"].format(start=shown(start, 80)), heads=w["sample_heads"], rows=samples, text_columns=(0, 1))]),
     ]  # fmt: skip
     learning = curves_section(curves, lang=lang)

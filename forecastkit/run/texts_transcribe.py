@@ -21,7 +21,9 @@ from forecastkit.run.texts import (
     _yaml,
     fit_each,
     longer,
+    noted,
     part_name,
+    reason_of,
     run_of_task,
     saved_name,
     versions,
@@ -159,7 +161,7 @@ def fit_transcriber(
     c = compare_transcribers(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"].get(name, ""),
+            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": reason_of(name, c["reasons"], c["fitted"]),
             **c["scores"].get(name, {}), "select_cer": c["chosen"].get(name), "seconds": c["seconds"][name],
             "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
         }
@@ -267,7 +269,7 @@ def _page(
         for k, g in enumerate(c["groups"])
     ]
     sections = [
-        Section(w["models"], [Block(said=w["models_said"].format(new=percent(c["new"], lang)), heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"].format(new=percent(c["new"], lang)) + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=table(some), text_columns=(0, 1, 2)), *_steps(c, use, w)]),
         Section(w["worst"], [Block(heads=w["triple"], rows=worst, text_columns=(0, 1, 2)) if worst else Block(said=w["no_mistakes"])]),
     ]  # fmt: skip

@@ -23,7 +23,9 @@ from forecastkit.run.texts import (
     _yaml,
     fit_each,
     longer,
+    noted,
     part_name,
+    reason_of,
     run_of_task,
     saved_name,
     versions,
@@ -141,7 +143,7 @@ def fit_translator(
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
     rows = [
         {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": c["reasons"].get(name, ""),
+            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": reason_of(name, c["reasons"], c["fitted"]),
             **c["scores"].get(name, {}), "select_chrf": c["chosen"].get(name), "seconds": c["seconds"][name],
             "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
         }
@@ -261,7 +263,7 @@ def _page(
         for name, at in (("worst", [i for i in worst[:12] if c["unit"][use][i] < ALL_RIGHT]), ("some", some))
     }
     sections = [
-        Section(w["models"], [Block(said=w["models_said"], heads=w["heads"], rows=rows, chosen=chosen)]),
+        Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["some"], [Block(heads=w["triple"], rows=triples["some"], text_columns=(0, 1, 2))]),
         Section(w["worst"], [Block(heads=w["triple"], rows=triples["worst"], text_columns=(0, 1, 2))])
         if triples["worst"]

@@ -263,7 +263,7 @@ def leaderboard(e: Evaluation, verdict: Verdict) -> list[dict[str, Any]]:
             "model": name,
             "family": m.family,
             "status": "failed" if m.reason else "ok",
-            "reason": m.reason,
+            "reason": m.reason or str(m.info.get("note", "")),
         }
         if not m.reason:
             row |= metrics.scores(labels, m.p)

@@ -123,7 +123,8 @@ class TrainingModule(pl.LightningModule):
         """See Lightning."""
         self.n_ranks = self.trainer.world_size
 
-    def _loss(self, objective: Objective, batch: Any) -> tuple[Tensor, ...]:
+    def loss_of(self, objective: Objective, batch: Any) -> tuple[Tensor, ...]:
+        """What an objective gives for a batch, matrix products in the module's own precision."""
         if self.compute_dtype == torch.float32:
             return objective(self.net, batch)
         with torch.autocast(self.device.type, dtype=self.compute_dtype):
@@ -138,7 +139,7 @@ class TrainingModule(pl.LightningModule):
         for batch in batches:
             if self.options.schedule == "timed":
                 self._set_timed_lr(optimizer)
-            total, weight = self._loss(self.objective, batch)[:2]
+            total, weight = self.loss_of(self.objective, batch)[:2]
             optimizer.zero_grad(set_to_none=True)
             if self.n_ranks > 1:
                 loss, shown = self._shared_loss(total, weight)
@@ -219,7 +220,7 @@ class TrainingModule(pl.LightningModule):
 
     def validation_step(self, batch: Any, _: int) -> None:
         """Collect sums; their ratio is the same whatever the batches."""
-        total, weight, *right = self._loss(self.valid_objective, batch)
+        total, weight, *right = self.loss_of(self.valid_objective, batch)
         self._valid.append((total.double(), weight.double()))
         if right:
             self._right.append(tuple(right))

@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pytorch_lightning as pl
 from torch import Tensor, nn
 
 from forecastkit import runtime
-from forecastkit.errors import FitError
-from forecastkit.training.module import DivergedError, Objective, OptimizerOptions, TrainingModule
+from forecastkit.training.module import Objective, OptimizerOptions, TrainingModule
+from forecastkit.training.retries import with_retries
 from forecastkit.training.trainer import Trained, train
 
 __all__ = ["Lesson", "Networks", "fit_net", "restore_networks", "train_networks"]
+
+
+class _Batched(Protocol):
+    """What the data of a lesson have besides: their batches may become smaller before they are read."""
+
+    batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps between validations, with batches of that size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +38,7 @@ class Lesson:
 
     Args:
         net: untrained.
-        data: batches; without validation batches the last weights are kept.
+        data: batches, with ``batch_size`` and ``steps_per_epoch``; without validation batches the last weights are kept.
         objective: of training and, unless ``valid_objective`` is given, of validation.
         options: of the optimiser; ``max_steps`` of it is the most steps, 0 = the net stays as it is.
         steps_per_epoch: between validations.
@@ -55,7 +65,7 @@ class Networks:
     """Trained networks whose probabilities are averaged.
 
     Args:
-        info: best_step (median over seeds), n_parameters (of one), seconds.
+        info: best_step (median over seeds), n_parameters (of one), seconds, note (what was done otherwise).
         curves: rows of ``Trained.curves``, with the seed.
     """
 
@@ -95,21 +105,23 @@ def train_networks(
         place: of the error: ``model gru``.
 
     Raises:
-        FitError: training diverged.
+        FitError: see ``fit_net``.
         KeyboardInterrupt: after the step in which Ctrl-C came.
     """
     started = time.perf_counter()
     out = Networks([])
-    best = []
+    best, notes = [], []
     for own in range(seed, seed + seeds):
         net, trained = fit_net(make, place=place, seed=own, progress=progress)
         out.nets.append(net)
         best.append(trained.best_step)
+        notes.append(trained.note)
         out.curves += [{**row, "seed": own} for row in trained.curves]
     out.info = {
         "best_step": int(np.median(best)),
         "n_parameters": sum(p.numel() for p in out.nets[0].parameters()),
         "seconds": time.perf_counter() - started,
+        "note": next(filter(None, notes), ""),
     }
     return out
 
@@ -119,30 +131,50 @@ def fit_net(
 ) -> tuple[Any, Trained]:
     """(trained network in evaluation mode, how it went); arguments as of ``train_networks``.
 
+    A training that diverges is tried once more at a tenth of its learning rate, one that is out of memory with smaller and
+    smaller batches; the note says so.
+
     Raises:
-        FitError: training diverged.
+        FitError: it diverges again, or batches of one are too much.
     """
     with runtime.seeded(seed):
-        lesson = make(seed)
-        trained = Trained(0, 0, float("nan"), False)
-        if lesson.options.max_steps > 0:
-            deadline = time.monotonic() + 60 * lesson.minutes if lesson.minutes > 0 else None
-            dtype = runtime.fast_dtype(lesson.precision, runtime.device("cpu"))
-            valid = lesson.valid_objective or lesson.objective
-            module = TrainingModule(lesson.net, lesson.objective, valid, lesson.options, deadline=deadline, dtype=dtype)
-            try:
-                with runtime.threads(lesson.threads or None):
-                    trained = train(
-                        module,
-                        lesson.data,
-                        max_steps=lesson.options.max_steps,
-                        steps_per_epoch=lesson.steps_per_epoch,
-                        patience=lesson.patience,
-                        progress=progress,
-                    )
-            except DivergedError:
-                name = place.removeprefix("model ")
-                raise FitError(place=place, rule="training diverged", remedy=f"Lower models.{name}.lr.") from None
+        lessons = [make(seed)]
+        lr, batch_size = lessons[0].options.lr, cast(_Batched, lessons[0].data).batch_size
+
+        def attempt(lr: float, batch_size: int) -> tuple[Any, Trained]:
+            if lessons:
+                return _learned(lessons.pop(), lr, batch_size, progress)
+            with runtime.seeded(seed):
+                return _learned(make(seed), lr, batch_size, progress)
+
+        (net, trained), said = with_retries(attempt, lr=lr, batch_size=batch_size, model=place.removeprefix("model "))
+    return net, replace(trained, note="; ".join(said))
+
+
+def _learned(
+    lesson: Lesson, lr: float, batch_size: int, progress: Callable[[int, int, str], None]
+) -> tuple[Any, Trained]:
+    options, every = replace(lesson.options, lr=lr), lesson.steps_per_epoch
+    data = cast(_Batched, lesson.data)
+    if batch_size != data.batch_size:
+        data.batch_size = batch_size
+        every = data.steps_per_epoch  # more of them, where an epoch is all rows
+        options = replace(options, max_steps=options.max_steps * every // lesson.steps_per_epoch)
+    trained = Trained(0, 0, float("nan"), False)
+    if options.max_steps > 0:
+        deadline = time.monotonic() + 60 * lesson.minutes if lesson.minutes > 0 else None
+        dtype = runtime.fast_dtype(lesson.precision, runtime.device("cpu"))
+        valid = lesson.valid_objective or lesson.objective
+        module = TrainingModule(lesson.net, lesson.objective, valid, options, deadline=deadline, dtype=dtype)
+        with runtime.threads(lesson.threads or None):
+            trained = train(
+                module,
+                lesson.data,
+                max_steps=options.max_steps,
+                steps_per_epoch=every,
+                patience=lesson.patience,
+                progress=progress,
+            )
     lesson.net.eval()
     return lesson.net, trained
 

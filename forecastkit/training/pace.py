@@ -34,13 +34,14 @@ def steps_in_time(module: TrainingModule, data: Any, seconds: float, *, most: in
     )
     optimizer, _ = trial.options.build(trial.net)
     where = next(trial.net.parameters()).device
+    trial.to(where)
     with torch.random.fork_rng():
         trial.net.train()
         batches = (batch for chunk in data.train_dataloader() for batch in chunk)
         took = []
         for batch, _ in zip(batches, range(WARM_UP + MEASURED)):
             started = time.perf_counter()
-            total, weight = module.objective(trial.net, trial.transfer_batch_to_device(batch, where, 0))[:2]
+            total, weight = trial.loss_of(trial.objective, trial.transfer_batch_to_device(batch, where, 0))[:2]
             optimizer.zero_grad(set_to_none=True)
             (total / weight.clamp_min(1.0)).backward()
             optimizer.step()
@@ -52,7 +53,7 @@ def steps_in_time(module: TrainingModule, data: Any, seconds: float, *, most: in
         trial.net.eval()
         with torch.no_grad():
             for batch in data.val_dataloader() or []:
-                module.valid_objective(trial.net, trial.transfer_batch_to_device(batch, where, 0))
+                trial.loss_of(trial.valid_objective, trial.transfer_batch_to_device(batch, where, 0))
         validation = time.perf_counter() - started
     a_step = step + validation / steps_per_epoch
     return int(min(most, max(steps_per_epoch, SLACK * seconds / max(a_step, 1e-9))))

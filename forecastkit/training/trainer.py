@@ -32,6 +32,7 @@ class Trained:
         best_step: step of the kept weights; 0 = those before training.
         out_of_time: the deadline ended it.
         resumed_at: step from which it went on; 0 = from the beginning.
+        note: what was done otherwise than asked, in words.
     """
 
     n_steps: int
@@ -41,6 +42,7 @@ class Trained:
     curves: list[dict[str, float]] = field(default_factory=list)
     out_of_time: bool = False
     resumed_at: int = 0
+    note: str = ""
 
 
 class _Watch(pl.Callback):

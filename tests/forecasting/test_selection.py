@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forecastkit.forecasting import scores as s
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.selection import NAIVES, Choice, choose, naive_reference, verdict
+from forecastkit.forecasting.selection import NAIVES, Choice, ChoiceRule, choose, naive_reference, verdict
 from forecastkit.forecasting.splits import CalibrateFold, EvalPlan, ReportFold, SelectFold, make_folds
 
 COMPLEXITY = {"naive": 0, "drift": 1, "seasonal_naive": 1, "theta": 3, "gru": 8, "lstm": 9}
@@ -118,22 +118,47 @@ def test_choosing_cannot_see_what_comes_after_the_select_folds():
     assert c.table["loss"].tolist() != a.table["loss"].tolist()
 
 
-def test_within_one_standard_error_the_simplest_wins():
-    # Differences to lstm: 0.3, 0.1, -0.1: mean 0.1, standard error 0.2 / sqrt(3) = 0.115.
-    losses = {"lstm": by_origin(1.0, 1.0, 1.0), "theta": by_origin(1.3, 1.1, 0.9), "naive": by_origin(2.0, 2.0, 2.0)}
+def test_of_models_as_good_as_the_best_the_simplest_wins():
+    # Differences to lstm: 0.22, 0.02, -0.18: mean 0.02, standard error 0.2 / sqrt(3) = 0.115, of which a quarter is 0.029.
+    losses = {"lstm": by_origin(1.0, 1.0, 1.0), "theta": by_origin(1.22, 1.02, 0.82), "naive": by_origin(2.0, 2.0, 2.0)}
     got = choose(losses, COMPLEXITY)
     assert got.model == "theta"
-    assert "simplest model within one standard error of the lowest on 3 select folds, lstm (1)" in got.reason
+    assert (
+        "theta (MASE 1.02) is the simplest of the models that are as good as the best on 3 select folds" in got.reason
+    )
     assert got.table["model"].tolist() == ["lstm", "theta", "naive"]
     assert got.table["standard_error"].tolist() == pytest.approx([0, 0.2 / math.sqrt(3), 0])
     assert got.table["within"].tolist() == [True, True, False]
-    # 0.1 more everywhere, and it is no longer within.
-    losses["theta"] = by_origin(1.4, 1.2, 1.0)
+    # 0.01 more everywhere, and it is no longer as good.
+    losses["theta"] = by_origin(1.23, 1.03, 0.83)
     assert choose(losses, COMPLEXITY).model == "lstm"
+    assert choose(losses, COMPLEXITY, rule=ChoiceRule(as_good=1.0)).model == "theta"
+
+
+def test_what_is_not_clearly_better_than_a_naive_rule_is_not_chosen():
+    naive = by_origin(1.0, 1.0, 1.0, 1.0)
+    # Better by 0.05, with a standard error of 0.035.
+    better = by_origin(0.85, 0.95, 1.0, 1.0)
+    assert choose({"naive": naive, "theta": better}, COMPLEXITY).model == "theta"
+    # Better by 0.05, with one of 0.144, half of which is more.
+    unclear = by_origin(0.6, 0.9, 1.3, 1.0)
+    got = choose({"naive": naive, "theta": unclear}, COMPLEXITY)
+    assert got.model == "naive"
+    assert got.table["model"].tolist() == ["theta", "naive"]
+    assert "theta (0.95) was not clearly better than a naive rule there" in got.reason
+    # Better everywhere, by less than is worth it.
+    assert choose({"naive": naive, "theta": by_origin(0.995, 0.995, 0.995, 0.995)}, COMPLEXITY).model == "naive"
+    # A model that is clearly better is not kept out by one that is not.
+    both = {"naive": naive, "lstm": unclear, "theta": by_origin(0.97, 0.96, 0.96, 0.97)}
+    assert choose(both, COMPLEXITY).model == "theta"
+
+
+def test_without_a_naive_rule_the_best_is_chosen():
+    assert choose({"lstm": by_origin(1.0, 1.0), "theta": by_origin(1.1, 1.2)}, COMPLEXITY).model == "lstm"
 
 
 def test_hard_origins_do_not_widen_the_error():
-    losses = {"lstm": by_origin(1.0, 50.0, 9.0), "naive": by_origin(1.1, 50.11, 9.1)}
+    losses = {"lstm": by_origin(1.0, 50.0, 9.0), "naive": by_origin(1.5, 50.52, 9.5)}
     assert choose(losses, COMPLEXITY).model == "lstm"
 
 

@@ -18,10 +18,12 @@ from forecastkit.forecasting.models.fitted_network import NetTask
 from forecastkit.forecasting.models.training import Training
 from forecastkit.forecasting.models.windowed import training_windows
 from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.windows import Windows
 from forecastkit.training.lr_range import BELOW, chosen_rate, range_test
 from tests.conftest import SMALL, build_panel
 
 LENGTHS = (400, 100)
+LARGE = {"hidden": 256, "batch_size": 128, "context_length": 28, "max_steps": 4, "val_every": 2}
 
 
 def training(**options) -> Training:
@@ -120,3 +122,82 @@ class TestRange:
         one, two = (model.fit(panel, horizon=3) for _ in range(2))
         assert "by a range test" in one.info["note"]
         np.testing.assert_array_equal(*(f.predict_at(panel, np.array([199])) for f in (one, two)))
+
+
+class TestEverySegment:
+    def test_the_loss_is_that_of_a_loop_over_the_ends(self):
+        frame = build_panel((200,), missing=0.1)
+        model = registry.create_model("gru", supervise="all", segment=4, hidden=3, context_length=16)
+        task = NetTask(16, 5, (1,), segment=4, season_length=7, elapsed=True)
+        source = WindowSource(frame.store, 16, 5, elapsed=True, item_scale=np.array([2.0]))
+        batch = source.batch(Windows(np.zeros(6, np.int64), np.arange(60, 66)))
+        torch.manual_seed(0)
+        net = model.net_of(task)
+        torch.nn.init.normal_(net.core.head.weight)
+        total, weight = model.objective(task)(net, batch)
+        x = batch.inputs
+        y = torch.cat([x.past[:, :, 0], batch.target], dim=1)
+        seen = torch.cat([x.observed[:, :, 0], batch.target_observed], dim=1)
+        want = n = 0.0
+        # The segments that begin in the second half of the context: they end after rows 12 and 16.
+        for end in (12, 16):
+            points = net(type(x)(x.past[:, :end], x.observed[:, :end]))[:, :, 0]
+            there = seen[:, end : end + 5]
+            want += float(((points - y[:, end : end + 5]).abs() * there * batch.weight).sum().detach())
+            n += float(there.sum())
+        assert float(weight) == n
+        assert float(total.detach()) == pytest.approx(want, rel=1e-5)
+
+    def test_it_learns(self):
+        panel = build_panel((200, 180))
+        model = registry.create_model("lstm", **SMALL | {"max_steps": 60}, supervise="all", segment=7)
+        fitted = model.fit(panel.upto(170), horizon=7)
+        assert fitted.task.segment == 7
+        assert fitted.info["best_step"] > 0
+        assert np.isfinite(fitted.predict_at(panel, np.array([170, 190]))).all()
+
+    def test_known_covariates_forecast_at_the_end_alone(self):
+        task = NetTask(16, 5, (1,), segment=4, n_known=1)
+        assert not registry.create_model("gru", supervise="all", segment=4)._supervises_all(task)
+
+
+class TestPrecision:
+    @pytest.fixture(autouse=True)
+    def _has_bfloat16(self, monkeypatch):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+
+    @pytest.mark.parametrize(
+        ("options", "want"),
+        [
+            (LARGE, "bf16"),
+            (LARGE | {"precision": "32"}, "32"),
+            (LARGE | {"hidden": 32}, "32"),
+            (LARGE | {"hidden": 32, "precision": "bf16"}, "bf16"),
+            (LARGE | {"head": "normal"}, "32"),
+        ],
+    )
+    def test_auto_is_bfloat16_for_large_networks_alone(self, options, want):
+        fitted = registry.create_model("gru", **options, device="cpu").fit(build_panel(), horizon=3)
+        assert fitted.info["precision"] == want
+        assert ("trained in bfloat16" in fitted.info["note"]) == (want == "bf16")
+        assert {p.dtype for p in fitted.net.parameters()} == {torch.float32}
+
+    def test_a_processor_without_it_stays_with_float32(self, monkeypatch):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        fitted = registry.create_model("gru", **LARGE, device="cpu").fit(build_panel(), horizon=3)
+        assert fitted.info["precision"] == "32"
+
+    def test_same_seed_same_bytes(self):
+        model, panel = registry.create_model("lstm", **LARGE, device="cpu"), build_panel()
+        first, again = (model.fit(panel, horizon=3).state()[0] for _ in range(2))
+        full = registry.create_model("lstm", **LARGE, device="cpu", precision="32").fit(panel, horizon=3).state()[0]
+        assert first.keys() == again.keys()
+        assert all(first[name].tobytes() == again[name].tobytes() for name in first)
+        assert any(first[name].tobytes() != full[name].tobytes() for name in first)
+
+    def test_errors_are_counted_in_float32(self):
+        own = training(precision="bf16", residual="none")
+        batch = own.source.batch(own.train.take(np.arange(16)))
+        net = own.forecaster.net_of(NetTask(12, 4))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert own.forecaster.last_objective()(net, batch)[0].dtype == torch.float32

@@ -71,6 +71,7 @@ def test_naive_base_equals_a_loop():
             for h in range(1, 8):
                 at = t + h - m * (-(-h // m))
                 assert base[0, t, h - 1] == y[0, at if at >= 0 else t]
+        torch.testing.assert_close(naive_base(y, 7, m, slice(1, None, 4)), base[:, 1::4])
 
 
 def test_every_step_agrees_with_the_last_one():
@@ -81,3 +82,16 @@ def test_every_step_agrees_with_the_last_one():
     past = torch.randn(3, 10, 1)
     x = Inputs(past, torch.ones_like(past))
     torch.testing.assert_close(net.every_step(x, 5)[:, -1], net(x))
+
+
+def test_every_segment_says_what_its_end_alone_would():
+    torch.manual_seed(3)
+    net = Residual(Direct(RecurrentEncoder("gru", 8, 5), 6, segment=4), 6, bases=(4, 1))
+    torch.nn.init.normal_(net.core.head.weight)
+    torch.nn.init.normal_(net.mix.weight)
+    past = torch.randn(3, 20, 1)
+    found = net.every_step(Inputs(past, torch.ones_like(past)), 8)
+    assert found.shape == (3, 3, 6, 1)
+    for k, end in enumerate((12, 16, 20)):
+        upto = past[:, :end]
+        torch.testing.assert_close(found[:, k], net(Inputs(upto, torch.ones_like(upto))))

@@ -142,12 +142,21 @@ needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="ch
 
 def in_browser(page: str, script: str, tmp_path, width=900, height=700) -> str:
     """What ``script`` leaves in ``document.title`` of a page in a frame of the given size."""
-    inner, frame = tmp_path / "inner.html", tmp_path / "frame.html"
+    # The page's own policy would not let the script of the test run.
+    page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
     catch = "<script>window.errors=[];onerror=function(m){errors.push(m)}</script>"
-    inner.write_text(page.replace("<head>", "<head>" + catch).replace("</body>", f"<script>{script}</script></body>"))
+    page = page.replace("<head>", "<head>" + catch).replace("</body>", f"<script>{script}</script></body>")
+    return from_outside(page, "return d.title", tmp_path, width, height)
+
+
+def from_outside(page: str, script: str, tmp_path, width=900, height=700) -> str:
+    """What ``script`` returns of the page's document ``d``, which stands in a frame as it is."""
+    inner, frame = tmp_path / "inner.html", tmp_path / "frame.html"
+    inner.write_text(page)
     frame.write_text(
-        f'<iframe id=f src="inner.html" style="width:{width}px;height:{height}px;border:0"></iframe>'
-        "<script>onload=()=>{document.body.dataset.done=document.getElementById('f').contentDocument.title}</script>"
+        f'<iframe id=f src="inner.html" style="width:{width}px;height:{height}px;border:0"></iframe><script>'
+        f"function look(d){{{script}}}"
+        "onload=()=>{document.body.dataset.done=look(document.getElementById('f').contentDocument)}</script>"
     )
     done = subprocess.run(
         ["chromium", *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", f"file://{frame}"],
@@ -199,6 +208,23 @@ def test_hostile_names_do_nothing_in_a_browser(finished_run, tmp_path):
     title = in_browser(text, "document.title=document.title+'|'+errors.length", tmp_path)
     assert title.startswith("sales")
     assert title.endswith("|0")
+
+
+@needs_chromium
+def test_the_policy_of_the_page_lets_its_own_script_run_and_no_other(page, tmp_path):
+    """Even if a name were not escaped."""
+    let_in = (
+        """<script>document.title="owned"</script><img src=x onerror="document.title='owned'"><base href="http://x/">"""
+    )
+    script = """
+    d.querySelector("#board button[data-key=time]").click();
+    return [d.title, d.querySelector("#board th[aria-sort]").getAttribute("aria-sort"), d.baseURI.slice(0, 5)].join("|")"""
+    look = [from_outside(text, script, tmp_path) for text in (page, page.replace("</main>", let_in + "</main>"))]
+    assert look[0].endswith("|ascending|file:")
+    assert look[1] == look[0]
+    # The same without a policy: the test can fail.
+    open_page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
+    assert from_outside(open_page.replace("</main>", let_in + "</main>"), script, tmp_path).startswith("owned|")
 
 
 def test_a_page_of_500_series_stays_small(finished_run):

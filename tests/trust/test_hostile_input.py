@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import bz2
 import gzip
 import html.parser
 import json
 import lzma
+import re
 import shutil
 import subprocess
 import tracemalloc
@@ -21,6 +23,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import forecastkit
 from forecastkit.cli import main
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import DataError, ForecastkitError
@@ -245,3 +248,102 @@ def test_no_script_of_the_data_runs_in_a_browser(nasty_report):
     assert not [t for t in found.inline if "alert(" in t]
     assert "shop" in done.stdout
     assert "Uncaught" not in done.stderr
+
+
+def _peak_of_reading(path: Path, **options) -> int:
+    tracemalloc.start()
+    frame = read(path, ReadOptions(**options)).frame
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(frame.items)
+    return peak
+
+
+def test_five_thousand_columns_need_memory_in_proportion(tmp_path):
+    peaks = []
+    for n in (1250, 5000):
+        table = pd.DataFrame(np.ones((30, n)), columns=[f"c{k}" for k in range(n)])
+        table.insert(0, "date", pd.date_range("2024-01-01", periods=30))
+        table.insert(1, "y", np.arange(30.0))
+        table.to_csv(tmp_path / f"{n}.csv", index=False)
+        peaks.append(_peak_of_reading(tmp_path / f"{n}.csv", target="y"))
+    assert peaks[1] < 64 << 20
+    assert peaks[1] < 6 * peaks[0]
+
+
+def test_many_short_series_need_memory_in_proportion(tmp_path):
+    peaks = []
+    for n in (500, 2_000):
+        rows = "".join(f"s{i},{k},{i % 7 + k}\n" for i in range(n) for k in range(20))
+        (tmp_path / f"{n}.csv").write_text("item,t,y\n" + rows)
+        peaks.append(_peak_of_reading(tmp_path / f"{n}.csv", item="item", time="t", target="y"))
+    assert peaks[1] < 6 * peaks[0]
+
+
+def test_tables_are_written_in_one_place_that_takes_formulas_away():
+    """``artifacts.to_csv_text`` alone makes CSV of what comes from data, and nothing makes spreadsheets."""
+    package = Path(forecastkit.__file__).parent
+    writers = {"to_csv", "to_excel", "to_html", "to_markdown", "to_clipboard", "writer", "DictWriter"}
+    found = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in writers:
+                found.add((path.relative_to(package).as_posix(), node.func.attr))
+    # Of Open-Meteo's numbers, under names that are a fixed list.
+    assert found == {("artifacts.py", "to_csv"), ("sources/open_meteo.py", "writer")}
+
+
+@pytest.mark.parametrize("form", ["csv", "md", "latex"])
+def test_names_like_formulas_are_harmless_in_every_leaderboard(form, fresh_folder, nasty_report, capsys):
+    board = nasty_report.parent / "leaderboard.csv"
+    kept = board.read_text()
+    board.write_text(kept.replace("naive,baseline", "'=1+1|x&y_z,baseline", 1))
+    try:
+        assert main(["leaderboard", str(board.parent), "--format", form]) == 0
+    finally:
+        board.write_text(kept)
+    said = capsys.readouterr().out
+    assert "\n=1" not in said
+    if form == "latex":
+        assert "x\\&y\\_z" in said
+    if form == "md":
+        assert "x\\|" in said or "1\\|x" in said
+
+
+HOSTILE_NAMES = [f"a{NASTY}", "../../escaped", "=cmd|' /C calc'!A0", "{{7*7}}", "%s{0}"]
+
+
+def test_names_and_classes_of_sequences_are_text_and_no_paths(fresh_folder):
+    rng, t = np.random.default_rng(0), np.arange(12)
+    rows = [np.sin(t / (2 + k % 2)) + rng.normal(0, 0.1, 12) for k in range(40)]
+    table = pd.DataFrame(rows, columns=[f"t{k:02d}" for k in t])
+    table["label"] = [HOSTILE_NAMES[k % 2] for k in range(40)]
+    table[f"group{NASTY}"] = [HOSTILE_NAMES[k % 5] for k in range(40)]
+    table.to_csv("d.csv", index=False)
+    words = [
+        "classify",
+        "fit",
+        "--data",
+        "d.csv",
+        "--label",
+        "label",
+        "--group",
+        f"group{NASTY}",
+        "--models",
+        "majority",
+    ]
+    assert main([*words, "models.boosting.n_trees=2", "--quiet", "--out", "run"]) == 0
+    assert main(["classify", "predict", "run", "--data", "d.csv", "--out", "told.csv"]) in (0, None)
+    assert not list(fresh_folder.parent.glob("escaped*"))
+    assert not [p for p in fresh_folder.rglob("*") if "escaped" in p.name or "calc" in p.name]
+    for path in (fresh_folder / "told.csv", *Path("run").glob("*.csv")):
+        assert not re.search(r"(^|\n|,)=cmd", path.read_text()), path
+    page = Path("run/report.html").read_text()
+    found = _Scripts()
+    found.feed(page)
+    assert NASTY not in page
+    assert found.inline == []
+    assert found.handlers == []
+    assert "49" not in re.findall(r">(\d+)<", page) or "{{7*7}}" in page
+    assert "default-src 'none'" in page
+    assert "script-src" not in page

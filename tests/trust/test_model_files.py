@@ -22,12 +22,13 @@ import forecastkit
 from forecastkit import api, artifacts
 from forecastkit.cli import main
 from forecastkit.errors import ForecastkitError, ModelFileError
-from forecastkit.run.folder import RunFolder
+from forecastkit.run.folder import RUN_FORMAT, RunFolder
 from forecastkit.run.model_card import _text
 from forecastkit.run.saved_model import SavedModel
+from tests.trust.make_fixtures import MAKERS
+from tests.trust.saved_models import FIXTURES, said_by
 
 PACKAGE = Path(forecastkit.__file__).parent
-FIXTURES = Path(__file__).parent / "fixtures"
 
 LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "_pickle"}
 CALLS = {"eval", "exec", "compile", "__import__"}
@@ -231,20 +232,77 @@ def test_yaml_tags_make_nothing(finished_run, fresh_folder, text):
 @pytest.mark.parametrize("folder", sorted(FIXTURES.glob("format_*")), ids=lambda p: p.name)
 def test_every_format_loads_for_ever(folder):
     """One folder for each format and family; a new format adds folders and never changes one."""
-    forecast = SavedModel.load(folder).forecast()
-    stored = pd.read_csv(folder / "expected.csv", dtype={"item_id": str})
-    assert forecast["item_id"].tolist() == stored["item_id"].tolist()
-    assert pd.to_datetime(stored["timestamp"]).tolist() == forecast["timestamp"].tolist()
-    # Another processor or library may round otherwise.
-    np.testing.assert_allclose(forecast["point"], stored["point"], rtol=1e-5)
-    np.testing.assert_allclose(forecast[["0.1", "0.9"]], stored[["0.1", "0.9"]], rtol=1e-5)
+    said = said_by(folder)
+    stored = RunFolder(folder).table("expected.csv")
+    assert list(said.columns) == list(stored.columns)
+    assert len(said) == len(stored)
+    for name in said.columns:
+        if pd.api.types.is_numeric_dtype(said[name]) and said[name].dtype != bool:
+            # Another processor or library may round otherwise; probabilities are written with six digits.
+            np.testing.assert_allclose(said[name], stored[name], rtol=1e-5, atol=2e-6, err_msg=name)
+        elif not pd.api.types.is_datetime64_any_dtype(said[name]):
+            assert said[name].astype(str).tolist() == stored[name].fillna("").astype(str).tolist(), name
+        else:
+            assert said[name].tolist() == stored[name].tolist(), name
 
 
-def test_there_is_a_fixture_of_the_present_format():
-    assert list(FIXTURES.glob(f"format_{artifacts.MODEL_FORMAT}_*"))
-    for path in FIXTURES.glob("format_*/model.json"):
-        facts = json.loads(path.read_text())
-        assert facts["format_version"] == int(path.parent.name.split("_")[1])
+def test_every_family_has_a_fixture_of_the_present_format():
+    """``python -m tests.trust.make_fixtures`` makes those that are missing."""
+    there = {path.name for path in FIXTURES.glob("format_*")}
+    assert {f"format_{artifacts.MODEL_FORMAT}_{name}" for name in MAKERS} <= there
+    for path in FIXTURES.glob("format_*/**/model.json"):
+        folder = path.relative_to(FIXTURES).parts[0]
+        assert json.loads(path.read_text())["format_version"] == int(folder.split("_")[1])
+
+
+def _newer(path):
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "format_version": artifacts.MODEL_FORMAT + 1}))
+
+
+def _one_line(words, capsys):
+    capsys.readouterr()
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    return said
+
+
+ASKED = {
+    "lstm": ["predict", "run", "--data", "d.csv"],
+    "visits": ["classify", "predict", "run", "--data", "run/input.csv", "--model", "gru"],
+    "anomalies": ["classify", "predict", "run", "--data", "run/input.csv", "--model", "gru"],
+    "beats": ["ecg", "predict", "run", "--record", "run/input.hea", "--model", "gru"],
+    "text_gru": ["text", "predict", "run", "A lamp", "--model", "gru"],
+    "language_words": ["text", "complete", "run", "The fox"],
+    "translation": ["text", "translate", "run", "The dog sings."],
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_newer_format_is_one_line_with_the_remedy(name, fresh_folder, finished_run, small_csv, capsys):
+    shutil.copytree(finished_run if name == "lstm" else FIXTURES / f"format_1_{name}", "run")
+    shutil.copy(small_csv, "d.csv")
+    for path in Path("run").rglob("model.json"):
+        _newer(path)
+    said = _one_line(ASKED[name], capsys)
+    assert f"format {artifacts.MODEL_FORMAT + 1}" in said
+    assert "Install a newer forecastkit." in said
+
+
+def test_a_run_of_a_newer_format_is_one_line(fresh_folder, finished_run, capsys):
+    shutil.copytree(finished_run, "run")
+    facts = yaml.safe_load(Path("run/run.yaml").read_text())
+    Path("run/run.yaml").write_text(yaml.safe_dump({**facts, "format_version": RUN_FORMAT + 1}))
+    commands = (
+        ["predict", "run"],
+        ["report", "run"],
+        ["rerun", "run"],
+        ["fit", "--resume", "run"],
+        ["leaderboard", "run"],
+    )
+    for words in commands:
+        assert "Install a newer forecastkit." in _one_line(words, capsys), words
 
 
 def test_a_model_without_checksum_of_its_history_still_loads(model):
@@ -359,3 +417,38 @@ def test_ids_like_formulas_are_scored_under_their_own_name(fresh_folder):
     assert "\n=a" not in Path("run/forecast.csv").read_text()
     found = api.score("run", "later.csv")
     assert set(found.rows["item_id"]) == set(names)
+
+
+DAMAGE = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "a list": lambda content: b"[1, 2]\n",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("name", [
+    "run.yaml", "leaderboard.csv", "forecast.csv", "backtest.parquet", "scores.csv", "verdict.json", "profile.json",
+])  # fmt: skip
+def test_an_edited_run_folder_is_one_line_or_no_matter(name, how, finished_run, small_csv, fresh_folder, capsys):
+    shutil.copytree(finished_run, "run")
+    content = Path("run", name).read_bytes()
+    Path("run", name).write_bytes(DAMAGE[how](content))
+    asked = [
+        ["predict", "run"], ["report", "run"], ["leaderboard", "run"], ["score", "run", "--actuals", str(small_csv)],
+        ["compare", str(finished_run), "run"], ["explain", "run"], ["fit", "--resume", "run"],
+    ]  # fmt: skip
+    for words in asked:
+        status, said = main(words), capsys.readouterr().err
+        assert status in (0, 1, 2)
+        assert status != 2 or said.count("\n") == 1, said
+    # What a command cannot do without is missed.
+    needs = {
+        "run.yaml": "predict",
+        "leaderboard.csv": "compare",
+        "forecast.csv": "score",
+        "verdict.json": "leaderboard",
+    }
+    if name in needs and how != "half":
+        (words,) = [w for w in asked if w[0] == needs[name]]
+        assert main(words) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from forecastkit.cli import main
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.models.statistical import Arima, AutoEts, Theta
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.run.folder import RunFolder
 
 N = 120
 TINY = ["models.lstm.hidden=4", "models.lstm.max_steps=20", "models.lstm.val_every=10", "models.lstm.context_length=14"]
@@ -114,3 +117,39 @@ def test_a_series_that_starts_to_move_is_forecast_by_its_last_value(model):
     assert "1 of 2 series constant when fitted" in fitted.info["note"]
     arrays, meta = fitted.state()
     assert model.restore(arrays, meta).info == fitted.info
+
+
+def test_a_forecast_over_the_change_to_summer_time_keeps_its_zone(tmp_path):
+    days = pd.date_range("2024-01-01", periods=90).strftime("%Y-%m-%d")
+    (tmp_path / "d.csv").write_text("date,y\n" + "".join(f"{d},{50 + k % 7}\n" for k, d in enumerate(days)))
+    run = tmp_path / "run"
+    words = [
+        "fit",
+        "--data",
+        str(tmp_path / "d.csv"),
+        "--horizon",
+        "3",
+        "--models",
+        "naive",
+        "baselines=naive",
+        "--quiet",
+    ]
+    assert main([*words, "--freq", "D", "--tz", "Europe/Madrid", "--out", str(run)]) == 0
+    text = (run / "forecast.csv").read_text()
+    assert "2024-03-31T00:00:00+01:00" in text
+    assert "2024-04-01T00:00:00+02:00" in text
+    times = RunFolder(run).table("forecast.csv")["timestamp"]
+    expected = pd.date_range("2024-03-31", periods=3, tz="Europe/Madrid")
+    assert times.tolist() == expected.tolist()
+    assert str(times.dt.tz) == "Europe/Madrid"
+    assert "2024-04-02</td>" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("zone", ["Mars/X", "../../etc/passwd", 7, None])
+def test_a_zone_that_is_none_is_read_as_utc(tmp_path, zone):
+    (tmp_path / "profile.json").write_text(json.dumps({"tz": zone}))
+    (tmp_path / "forecast.csv").write_text(
+        "item_id,cutoff,timestamp,step,model,point\na,2024-03-30T00:00:00+01:00,2024-04-01T00:00:00+02:00,1,naive,3.0\n"
+    )
+    times = RunFolder(tmp_path).table("forecast.csv")["timestamp"]
+    assert times.tolist() == [pd.Timestamp("2024-03-31T22:00", tz="UTC")]

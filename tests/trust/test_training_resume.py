@@ -212,7 +212,7 @@ def test_single_windows_that_are_too_much_are_a_row_that_says_why(monkeypatch):
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(TrainingModule, "_loss", never)
-    with pytest.raises(FitError, match=r"out of memory, also with batches of one window\. Lower models\.lstm\.hidden"):
+    with pytest.raises(FitError, match=r"out of memory, also with batches of one\. Lower models\.lstm\.hidden"):
         RecurrentForecaster(**SMALL).fit(build_panel((120, 90)), horizon=3)
     monkeypatch.setattr(TrainingModule, "_loss", lambda *_: (_ for _ in ()).throw(RuntimeError("size mismatch")))
     with pytest.raises(RuntimeError, match="size mismatch"):

@@ -15,8 +15,8 @@ from forecastkit.forecasting.models.context import season_segments
 from forecastkit.forecasting.models.features import by_step, shared, trailing
 from forecastkit.forecasting.models.trees import Trees
 from forecastkit.forecasting.models.windowed import (
+    FittedOnWindows,
     evenly,
-    forecasts,
     item_places,
     item_scales,
     ranked_rules,
@@ -53,7 +53,7 @@ class _Task:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedBoosting:
+class FittedBoosting(FittedOnWindows):
     """Trees that correct the best naive rule in scaled units of a window, or give values in units of the series.
 
     Args:
@@ -68,11 +68,6 @@ class FittedBoosting:
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
-    @property
-    def horizon(self) -> int:
-        """Steps it was fitted for."""
-        return self.task.horizon
-
     def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
         task, unknown = self.task, (np.nan, np.nan)
@@ -83,24 +78,11 @@ class FittedBoosting:
             x, base = _read(batch, seen, task, self.encoder)
             return seen.scaled(base + self.trees.predict(x.reshape(-1, x.shape[2])).reshape(base.shape), batch)
 
-        return forecasts(
-            frame, cutoffs, self.encoder, read, (task.horizon,), context_length=task.context_length,
-            horizon=task.horizon, scaling=task.scaling, elapsed=task.elapsed, chunk=CHUNK,
-        )  # fmt: skip
-
-    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
-        """See ``Fitted.quantiles_at``."""
-        return
-
-    def update(self, frame: SeriesFrame) -> FittedBoosting:
-        """See ``Fitted.update``."""
-        return self
+        return self.read_at(frame, cutoffs, read, CHUNK)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
-        task = {**self.task.__dict__, "rules": list(self.task.rules)}
-        meta = {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-        return self.trees.arrays(), meta | ({"places": self.places} if self.places else {})
+        return self.trees.arrays(), self.meta() | ({"places": self.places} if self.places else {})
 
 
 @dataclass(frozen=True, eq=False)

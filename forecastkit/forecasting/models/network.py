@@ -15,6 +15,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
+from forecastkit.forecasting.models.clock import reads_clock
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
 from forecastkit.forecasting.models.ridge import line_over_lags
@@ -43,7 +44,8 @@ class NetworkForecaster:
         ridge: a ridge regression over the context's lags is fitted first, held fixed, and corrected as the first of the
             rules, in networks that forecast all steps at once: what is linear need not be learned step by step.
         clock: hour, weekday and time of the year are features, where the calendar has dates and each cycle was seen
-            twice; None = for steps shorter than a day, where it helped on data that nothing was reported on.
+            twice; None = where a regression on training rows gains by them, and always where a network reads rows shorter than a
+            day one by one (``clock.reads_clock``).
         identity: each series has learned numbers of its own, that the network reads as static features.
         head: ``point``, ``quantile`` (thirteen that do not cross), or a distribution: ``normal``, ``student_t``,
             ``mixture`` (of three normal ones) or ``negative_binomial`` (counts).
@@ -67,7 +69,9 @@ class NetworkForecaster:
             up to twice the time, and pays where the last months say most.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
-        device, precision: see ``runtime``.
+        device: see ``runtime``.
+        precision: of the matrix products in training: ``32``, ``bf16``, or ``auto``: bfloat16 where the machine has it
+            and the network is large enough to gain; forecasts are always made in float32.
 
     Raises:
         ConfigError: a value breaks its rule.
@@ -235,7 +239,8 @@ class NetworkForecaster:
         about = context or FitContext()
         length, segment = self._shape(frame, horizon)
         train, valid, note = training_windows(frame, horizon, length, about, label=self.label)
-        encoder = CovariateEncoder.fit(frame, clock=self.clock, identity=self.identity)
+        clock = self.clock if self.clock is not None else reads_clock(frame, horizon, length, segment, about)
+        encoder = CovariateEncoder.fit(frame, clock=clock, identity=self.identity)
         bases = ranked_rules(frame, train, horizon, length, residual=self.residual, scaling=self.scaling)
         task = NetTask(
             length, horizon, self._rules(bases), segment,
@@ -252,7 +257,8 @@ class NetworkForecaster:
         line = line_over_lags(source, train, task.bases) if self.ridge else None
         training = Training(self, source, task, train, valid, about, line).paced()
         net, trained, said = training.run()
-        note = "; ".join(filter(None, [note, said]))
+        half = str(training.dtype).endswith("bfloat16")
+        note = "; ".join(filter(None, [note, said, "trained in bfloat16" if half else ""]))
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,
@@ -263,7 +269,9 @@ class NetworkForecaster:
             "n_windows": len(train),
             "context_length": length,
             "segment": segment,
+            "precision": "bf16" if half else "32",
             "corrects": self._corrects(task),
+            "clock": " ".join(encoder.time.cycles),
             "seconds": time.perf_counter() - started,
             "note": note,
         }
@@ -303,7 +311,8 @@ class NetworkForecaster:
         head = self.head_of()
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
-            losses = head.loss(forecast(net, batch), batch.target, batch.units) * batch.target_observed
+            # Matrix products may be in bfloat16, errors never are.
+            losses = head.loss(forecast(net, batch).float(), batch.target, batch.units) * batch.target_observed
             if head.power:
                 losses = losses * batch.weight**head.power
             return losses.sum(), batch.target_observed.sum()
@@ -314,21 +323,25 @@ class NetworkForecaster:
         """What is trained: (network, batch) -> sums of losses and weights."""
         if not self._supervises_all(task):
             return self.last_objective()
-        head, length = self.head_of(), task.context_length
-        start = length // 2
+        head, length, step = self.head_of(), task.context_length, task.segment
+        start = min(-(-(length // 2) // step) * step, length - step)
 
         def objective(net: Any, batch: Any) -> tuple[Any, Any]:
             import torch
 
             x = batch.inputs
-            raw = net.every_step(x, start)
+            raw = net.every_step(x, start).float()
             n = raw.shape[-2]
             y = torch.cat([x.past[:, :, 0], batch.target], dim=1)[:, : length + n]
             seen = torch.cat([x.observed[:, :, 0] * batch.target_observed.amax(1, True), batch.target_observed], dim=1)
-            target = y[:, start + 1 :].unfold(1, n, 1)
-            weight = seen[:, start + 1 : length + n].unfold(1, n, 1)
+            target = y[:, start + step :].unfold(1, n, step)
+            weight = seen[:, start + step : length + n].unfold(1, n, step)
             units = type(batch.units)(*(v[:, None] for v in batch.units))
-            return (head.loss(raw, target, units) * weight).sum(), weight.sum()
+            losses = head.loss(raw, target, units) * weight
+            # Row by row errors count in the window's own units, as those who feed a step back were chosen.
+            if head.power and step > 1:
+                losses = losses * batch.weight[:, None] ** head.power
+            return losses.sum(), weight.sum()
 
         return objective
 

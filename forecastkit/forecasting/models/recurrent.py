@@ -26,8 +26,9 @@ class RecurrentForecaster(NetworkForecaster):
         dropout: between layers and before the output, in training.
         bidirectional: read the context backwards too; with ``direct`` only.
         activation: of the plain RNN, ``tanh`` or ``relu``.
-        segment: rows read as one step, with ``direct``; None = a season where the context holds two, else 1.
-        supervise: ``all``: every step of the second half of the context forecasts (segment 1, nothing known ahead);
+        segment: rows read as one step, with ``direct``; None = a season where the context holds two, else 1; 1 with
+            ``supervise=all``.
+        supervise: ``all``: every step (segment) of the second half of the context forecasts, where nothing is known ahead;
             ``last``: its end only. A distribution that was trained on one step (``all``) is fed back as sample paths.
 
     Raises:
@@ -82,7 +83,8 @@ class RecurrentForecaster(NetworkForecaster):
         return self.strategy == "recursive" and self.supervise == "all" and self.head != "point"
 
     def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
-        segment = self.segment if self.strategy == "direct" and self.supervise == "last" else 1
+        row_by_row = self.strategy == "recursive" or (self.supervise == "all" and self.segment is None)
+        segment = 1 if row_by_row else self.segment
         return season_segments(frame, horizon, context_length=self.context_length, segment=segment)
 
     def _scale_rows(self, length: int, segment: int, horizon: int) -> int | None:
@@ -92,7 +94,7 @@ class RecurrentForecaster(NetworkForecaster):
         return bases if self.strategy == "direct" else bases[:1]
 
     def _supervises_all(self, task: NetTask) -> bool:
-        if self.supervise == "last" or self.bidirectional or task.segment > 1:
+        if self.supervise == "last" or self.bidirectional:
             return False
         return self.strategy == "recursive" or not task.n_known_features
 

@@ -14,7 +14,13 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder, Encoded
 from forecastkit.forecasting.models.context import season_segments
 from forecastkit.forecasting.models.features import by_step, shared
-from forecastkit.forecasting.models.windowed import evenly, forecasts, item_scales, ranked_rules, training_windows
+from forecastkit.forecasting.models.windowed import (
+    FittedOnWindows,
+    evenly,
+    item_scales,
+    ranked_rules,
+    training_windows,
+)
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
@@ -50,7 +56,7 @@ class _Task:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedRidge:
+class FittedRidge(FittedOnWindows):
     """Coefficients, in scaled units of a window.
 
     Args:
@@ -66,11 +72,6 @@ class FittedRidge:
     info: dict[str, Any] = field(default_factory=dict)
     curves: list[dict[str, float]] = field(default_factory=list)
 
-    @property
-    def horizon(self) -> int:
-        """Steps it was fitted for."""
-        return self.task.horizon
-
     def predict_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> np.ndarray:
         """See ``Fitted.predict_at``."""
         task = self.task
@@ -80,24 +81,11 @@ class FittedRidge:
             # Summed in one order whatever else is in the batch: a product of matrices is not.
             return last + np.einsum("bs,hs->bh", x, self.common) + np.einsum("bhf,hf->bh", g, self.own)
 
-        return forecasts(
-            frame, cutoffs, self.encoder, read, (task.horizon,), context_length=task.context_length,
-            horizon=task.horizon, scaling=task.scaling, elapsed=task.elapsed, chunk=CHUNK,
-        )  # fmt: skip
-
-    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
-        """See ``Fitted.quantiles_at``."""
-        return
-
-    def update(self, frame: SeriesFrame) -> FittedRidge:
-        """See ``Fitted.update``."""
-        return self
+        return self.read_at(frame, cutoffs, read, CHUNK)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
-        task = {**self.task.__dict__, "rules": list(self.task.rules)}
-        meta = {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-        return {"common": self.common, "own": self.own}, meta
+        return {"common": self.common, "own": self.own}, self.meta()
 
 
 def _read(batch: Batch, task: _Task, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts, runtime
-from forecastkit.errors import FitError
 from forecastkit.forecasting.models.fitted_network import NetTask
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.windows import WindowSet
@@ -81,6 +80,16 @@ class Training:
         """Steps over which a time limit laid the schedule; None = there was none."""
         return self.about.most_steps[0] if self.about.most_steps else None
 
+    @property
+    def dtype(self) -> Any:
+        """Of the matrix products in training: ``precision=auto`` is bfloat16 where that was checked and pays.
+
+        The check, ``benchmarks/precision.py``, was on large recurrent networks with a point as their output.
+        """
+        own = self.forecaster
+        choose = runtime.fast_dtype if own.is_large and own.head == "point" else runtime.dtype_of
+        return choose(own.precision, runtime.device(own.device))
+
     def run(self) -> tuple[Any, Any, str]:
         """(network, how it went, what was done otherwise, in words).
 
@@ -90,41 +99,19 @@ class Training:
         Raises:
             FitError: it diverges again, or single windows are too much.
         """
-        from forecastkit.training.module import DivergedError
+        from forecastkit.training.retries import with_retries
 
-        own = self.forecaster
-        machines = self.about.machines
-        lr, batch_size = own.lr, own.batch_size
+        own, machines = self.forecaster, self.about.machines
+        lr, rate = own.lr, []
         if own.lr_range:
             lr = agreed(self._measured_rate() if rank(machines) == 0 else own.lr, machines)
-        rate = f"learning rate {lr:.2g} by a range test" if own.lr_range else ""
-        diverged, smaller = "", ""
-        while True:
-            try:
-                done = self._once(lr, batch_size)
-                return *done, "; ".join(filter(None, [rate, diverged, smaller]))
-            except DivergedError:
-                if diverged:
-                    raise FitError(
-                        place=f"model {own.label}",
-                        rule=f"training diverged, also at a learning rate of {lr:g}",
-                        remedy=f"Lower models.{own.label}.lr.",
-                    ) from None
-                lr /= 10
-                diverged = f"diverged at first, retried at learning rate {lr:g}"
-            except (MemoryError, RuntimeError) as error:
-                # Several ranks cannot lower their batches one by one.
-                if not runtime.is_out_of_memory(error) or machines.count > 1:
-                    raise
-                if batch_size == 1:
-                    raise FitError(
-                        place=f"model {own.label}",
-                        rule="out of memory, also with batches of one window",
-                        remedy=f"Lower models.{own.label}.hidden or context_length.",
-                    ) from None
-                # What the failed trial held is free once its error is.
-                batch_size //= 2
-                smaller = f"out of memory with batches of {own.batch_size}, trained with {batch_size}"
+            rate = [f"learning rate {lr:.2g} by a range test"]
+        # Several ranks cannot lower their batches one by one.
+        done, said = with_retries(
+            self._once, lr=lr, batch_size=own.batch_size, model=own.label, smaller="hidden or context_length",
+            may_shrink=machines.count == 1,
+        )  # fmt: skip
+        return *done, "; ".join([*rate, *said])
 
     def _measured_rate(self) -> float:
         from forecastkit.training.lr_range import chosen_rate, range_test
@@ -172,7 +159,7 @@ class Training:
         options = OptimizerOptions(own.optimizer, lr, own.weight_decay, own.schedule, own.clip, most, own.average)
         return TrainingModule(
             net.to(where), own.objective(self.task), own.last_objective(), options, deadline=about.deadline,
-            stop_at=about.stop_at[0] if about.stop_at else None, dtype=runtime.dtype_of(own.precision, where),
+            stop_at=about.stop_at[0] if about.stop_at else None, dtype=self.dtype,
         )  # fmt: skip
 
     def _data(self, every: int, chunk: int, batch_size: int | None = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from forecastkit.nn.rules import rule_rows
 __all__ = [
     "CHUNK",
     "MOST_VALID",
+    "FittedOnWindows",
     "evenly",
     "forecasts",
     "item_places",
@@ -139,6 +141,40 @@ def item_spreads(frame: SeriesFrame) -> np.ndarray:
     rows = (frame.store.series(i) for i in range(len(frame.store)))
     spreads = np.array([float(np.nanstd(y)) if np.isfinite(y).any() else np.nan for y in rows])
     return np.where(spreads > 0, spreads, np.nan)
+
+
+class FittedOnWindows:
+    """What fitted regressions over windows share; their task is a dataclass with context_length, horizon, rules, elapsed, scaling."""
+
+    task: Any
+    encoder: CovariateEncoder
+    info: dict[str, Any]
+
+    @property
+    def horizon(self) -> int:
+        """Steps it was fitted for."""
+        return int(self.task.horizon)
+
+    def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
+        """See ``Fitted.quantiles_at``."""
+        return
+
+    def update(self, frame: SeriesFrame) -> Self:
+        """See ``Fitted.update``."""
+        return self
+
+    def read_at(self, frame: SeriesFrame, cutoffs: np.ndarray, read: Read, chunk: int) -> np.ndarray:
+        """Forecasts [F, I, H] by what ``read`` says of the contexts."""
+        task = self.task
+        return forecasts(
+            frame, cutoffs, self.encoder, read, (task.horizon,), context_length=task.context_length,
+            horizon=task.horizon, scaling=task.scaling, elapsed=task.elapsed, chunk=chunk,
+        )  # fmt: skip
+
+    def meta(self) -> dict[str, Any]:
+        """JSON-able values of the task, the covariates and how it was fitted."""
+        task = {**self.task.__dict__, "rules": list(self.task.rules)}
+        return {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
 
 
 def forecasts(

@@ -144,17 +144,20 @@ class RecurrentLanguageModel:
         fixed = bool(exact) or valid is None
         n_steps = exact or max(self.epochs * a_pass, SMALL_STEPS)
         per_epoch = min(self.validate, max(a_pass, 25))
-        data = StreamDataModule(
-            ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
-            steps_per_epoch=per_epoch, seed=about.seed,
-        )  # fmt: skip
+
+        def data() -> StreamDataModule:
+            return StreamDataModule(
+                ids, np.zeros(0, np.int64) if fixed or valid is None else valid, batch_size=batch, window=self.window,
+                steps_per_epoch=per_epoch, seed=about.seed,
+            )  # fmt: skip
+
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
         )
         small = hidden * batch < LARGE
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, options, per_epoch, self.patience,
+                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data(), objective, options, per_epoch, self.patience,
                 minutes=0.0 if fixed else self.minutes, threads=1 if small else self.threads,
                 precision="32" if small and self.precision == "auto" else self.precision,
             ),
@@ -163,7 +166,7 @@ class RecurrentLanguageModel:
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
             "hidden": hidden, "embedding": embedding, "seconds": time.perf_counter() - started,
-            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
+            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         curves = [{**row, "seed": about.seed} for row in trained.curves]
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)

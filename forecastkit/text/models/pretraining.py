@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,14 @@ def _stage(
         loss = functional.cross_entropy(logits.float(), answers, reduction="sum")
         return loss, logits.new_tensor(float(len(answers))).float()
 
-    data = TextDataModule(make, np.array([len(r) for r in rows]), [], batch_size=BATCH, seed=about.seed)
-    per_epoch = data.steps_per_epoch
+    def data() -> TextDataModule:
+        return TextDataModule(make, np.array([len(r) for r in rows]), [], batch_size=BATCH, seed=about.seed)
+
+    per_epoch = data().steps_per_epoch
     options = OptimizerOptions("adam", lr=model.lr, schedule="timed", max_steps=max(1, epochs * per_epoch))
-    lesson = Lesson(net, data, objective, options, per_epoch, 0, precision=model.precision)
-    return fit_net(lambda _: lesson, place=f"model {model.name}", seed=about.seed, progress=about.progress)[0]
+
+    def lesson(_: int) -> Lesson:
+        # A training that is tried again begins with the same weights.
+        return Lesson(copy.deepcopy(net), data(), objective, options, per_epoch, 0, precision=model.precision)
+
+    return fit_net(lesson, place=f"model {model.name}", seed=about.seed, progress=about.progress)[0]

@@ -179,15 +179,16 @@ class RecurrentTextClassifier:
         if self.committee:
             folds = folds_of(table.texts, table.labels, n_folds=self.n_nets, n_parts=self.n_nets, select=0.0, seed=about.seed)  # fmt: skip
             parts = [(table.take(np.sort(np.r_[f.train, f.calibrate])), table.take(f.report)) for f in folds]
-        nets, curves, best = [], [], []
+        nets, curves, best, notes = [], [], [], []
         for k, (own, valid) in enumerate(parts):
             net, trained = sized._train(own, reader, dataclasses.replace(about, seed=about.seed + k, valid=valid), start)  # fmt: skip
             nets.append(net)
             best.append(trained.best_step)
+            notes.append(trained.note)
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
         info = {
             "best_step": 0 if self.committee else int(np.median(best)), "n_parameters": sum(p.numel() for p in nets[0].parameters()),
-            "vocabulary": len(tokenizer), "seconds": time.perf_counter() - started,
+            "vocabulary": len(tokenizer), "seconds": time.perf_counter() - started, "note": next(filter(None, notes), ""),
         }  # fmt: skip
         fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
         if self.committee:
@@ -249,8 +250,11 @@ class RecurrentTextClassifier:
         if about.valid is not None and about.n_steps is None:
             make_valid, valid_lengths = maker(about.valid)
             valid_batches = [make_valid(at) for at in buckets(valid_lengths, PREDICT_BATCH)]
-        data = TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
-        per_epoch = data.steps_per_epoch
+
+        def data() -> TextDataModule:
+            return TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
+
+        per_epoch = data().steps_per_epoch
         n_steps = max(1, about.n_steps) if about.n_steps is not None else max(self.epochs * per_epoch, SMALL_STEPS)
         patience = max(self.patience, -(-SMALL_PATIENCE // per_epoch))
         tuned = self.pretrain == "lm"
@@ -259,7 +263,7 @@ class RecurrentTextClassifier:
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
         return fit_net(
-            lambda _: Lesson(build(), data, objective, options, per_epoch, patience, precision=self.precision),
+            lambda _: Lesson(build(), data(), objective, options, per_epoch, patience, precision=self.precision),
             place=f"model {self.name}", seed=about.seed, progress=about.progress,
         )  # fmt: skip
 

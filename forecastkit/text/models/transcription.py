@@ -198,10 +198,14 @@ class Ctc:
             return ctc_loss(log_p, steps, tokens, n_tokens)
 
         sizes = np.array([len(r[0]) for r in rows])
-        data = TextDataModule(
-            lambda at: _batch([rows[i] for i in at]), sizes, valid_batches, batch_size=self.batch_size, seed=about.seed
-        )
-        per_epoch = data.steps_per_epoch
+
+        def data() -> TextDataModule:
+            def make(at: np.ndarray) -> Any:
+                return _batch([rows[i] for i in at])
+
+            return TextDataModule(make, sizes, valid_batches, batch_size=self.batch_size, seed=about.seed)
+
+        per_epoch = data().steps_per_epoch
         n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
@@ -209,7 +213,7 @@ class Ctc:
         n_inputs = pairs.source[0].shape[1]
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(n_inputs, len(tokenizer)), data, objective, options, per_epoch,
+                self.net(n_inputs, len(tokenizer)), data(), objective, options, per_epoch,
                 max(self.patience, -(-SMALL_PATIENCE // per_epoch)), minutes=0.0 if exact else self.minutes, threads=self.threads or 1,
             ),
             place=f"model {self.cell}_ctc", seed=about.seed, progress=about.progress,
@@ -217,7 +221,7 @@ class Ctc:
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
             "seconds": time.perf_counter() - started, "too_long": too_long,
-            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
+            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         return _FittedCtc(self, tokenizer, n_inputs, net, info, [{**row, "seed": about.seed} for row in trained.curves])
 

@@ -239,8 +239,11 @@ class Seq2Seq:
             n = real.sum().to(loss.dtype)
             return (loss, n) if net.training else (loss, n, ((logits.argmax(dim=-1) == answer) & real).sum(), n)
 
-        data = TextDataModule(make, np.array([len(r[1]) for r in rows]), valid_batches, batch_size=self.batch_size, seed=about.seed)  # fmt: skip
-        per_epoch = data.steps_per_epoch
+        def data() -> TextDataModule:
+            lengths = np.array([len(r[1]) for r in rows])
+            return TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
+
+        per_epoch = data().steps_per_epoch
         n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
         options = OptimizerOptions(
             lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
@@ -248,7 +251,7 @@ class Seq2Seq:
         small = self.hidden * self.batch_size < LARGE
         net, trained = fit_net(
             lambda _: Lesson(
-                self.net(n_source, len(b), frames=a is None), data, objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
+                self.net(n_source, len(b), frames=a is None), data(), objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
                 minutes=0.0 if exact else self.minutes, threads=1 if small else self.threads,
                 precision="32" if small and self.precision == "auto" else self.precision,
             ),
@@ -257,7 +260,7 @@ class Seq2Seq:
         info = {
             "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
             "vocabulary": [n_source, len(b)], "seconds": time.perf_counter() - started,
-            "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
+            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
         }  # fmt: skip
         return _FittedSeq2Seq(self, a, b, net, info, [{**row, "seed": about.seed} for row in trained.curves])
 
