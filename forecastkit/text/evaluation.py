@@ -38,7 +38,7 @@ __all__ = [
 
 ALWAYS = ("majority", "tfidf")
 REFERENCE = "tfidf"
-BLENDED = ("tfidf", "nbsvm")
+BLENDED = ("tfidf", "nbsvm", "svm")
 """Baselines with which every network is averaged, where they ran; such a model is called ``network+baseline``."""
 ALPHA = 0.05
 
@@ -189,8 +189,8 @@ def _blended(name: str, base: str, found: dict[str, ModelScores]) -> ModelScores
 
 
 def _order(name: str) -> tuple[int, str]:
-    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2}
-    return simple.get(name, 4 if "+" in name else 3), name
+    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2, "svm": 3}
+    return simple.get(name, 5 if "+" in name else 4), name
 
 
 def verdict_of(e: Evaluation) -> Verdict:
