@@ -53,7 +53,7 @@ def opened(path: Path) -> bytes:
     Raises:
         DataError: missing, a folder, no permission, empty.
     """
-    if path.is_dir():
+    if _is_folder(path):
         raise DataError(place=str(path), rule="a folder, not a file", remedy="Give the name of a file in it.")
     try:
         with path.open("rb") as file:
@@ -72,7 +72,18 @@ def opened(path: Path) -> bytes:
     return head
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long: opening it says so
+        return False
+
+
 def _missing(path: Path) -> DataError:
+    if path.parts and re.fullmatch(r"[a-z][a-z0-9]+:", path.parts[0]):
+        return DataError(
+            place=str(path), rule="an address, not a file", remedy="Download it, and give the name of the file."
+        )
     try:
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError:

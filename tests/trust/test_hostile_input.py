@@ -347,3 +347,16 @@ def test_names_and_classes_of_sequences_are_text_and_no_paths(fresh_folder):
     assert "49" not in re.findall(r">(\d+)<", page) or "{{7*7}}" in page
     assert "default-src 'none'" in page
     assert "script-src" not in page
+
+
+def test_a_name_too_long_for_a_file_is_one_line(capsys):
+    assert main(["profile", "a" * 5000]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "Check its permissions, or give another file." in said
+
+
+@pytest.mark.parametrize("address", ["http://example.org/x.csv", "s3://b/x.csv"])
+def test_an_address_is_no_file(address, capsys):
+    assert main(["profile", address]) == 2
+    assert "an address, not a file. Download it" in capsys.readouterr().err
