@@ -89,7 +89,9 @@ def fitted_error(frame, cell: str, seed: int, horizon: int = 24, **options: Any)
     from forecastkit import registry
     from forecastkit.forecasting.protocol import FitContext
 
-    model = registry.create_model(cell, segment=1, hidden=HIDDEN, batch_size=BATCH, max_steps=STEPS, **options)
+    model = registry.create_model(
+        cell, segment=1, hidden=HIDDEN, batch_size=BATCH, max_steps=STEPS, residual="last", **options
+    )
     n = len(frame.calendar)
     end = n * 4 // 5
     fitted = model.fit(frame.upto(end), horizon=horizon, context=FitContext(seed=seed))

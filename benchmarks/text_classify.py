@@ -5,7 +5,7 @@
 
 Data in $FORECASTKIT_DATA: sentiment/financial_phrasebank_train.csv (Malo et al. 2014; CC BY-NC-SA 3.0) and
 spam/sms_spam_train.csv (Almeida et al. 2011, UCI 228; CC BY 4.0). Each row of the data is reported on once, by a model that did
-not learn from it. Near-copies stay in one fold. The last class of the alphabet (spam, positive) has its own F1. Options were
+not learn from it. Near-copies stay in one fold. The last class of the alphabet (spam, positive) has its own F1, printed with the texts missed, the false ones and an interval. Options were
 chosen on folds inside the first fold's own training part: the row "part 1" is of its report part alone, which nothing saw.
 --unlabelled adds the texts of the other English files, without their labels.
 """
@@ -13,7 +13,6 @@ chosen on folds inside the first fold's own training part: the row "part 1" is o
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import itertools
 import os
@@ -22,13 +21,14 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from rows import append
 
 from forecastkit.probabilities import class_scores, confusion
 from forecastkit.text import metrics
 from forecastkit.text.evaluation import evaluate
 from forecastkit.text.schema import read_pairs, read_texts
 
-HERE = Path(__file__).resolve().parent
+HEADS = ["date", "data", "folds", "part", "n", "model", "options", "accuracy", "macro_f1", "f1_last_class", "auc", "ece", "p_mcnemar", "seconds"]  # fmt: skip
 OTHERS = ("sentiment/amazon_review_snippets.csv", "sentiment/movie_review_snippets.csv", "spam/sms_spam_train.csv")
 FILES = {"phrasebank": "sentiment/financial_phrasebank_train.csv", "spam": "spam/sms_spam_train.csv"}
 
@@ -45,6 +45,17 @@ def unlabelled(root: Path, own: str) -> list[str]:
     return out
 
 
+def f1_interval(was: np.ndarray, said: np.ndarray, n: int = 2000) -> tuple[float, float]:
+    """95 % interval of F1 of one class, texts drawn anew with replacement."""
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(n):
+        at = rng.integers(0, len(was), len(was))
+        a, b = was[at], said[at]
+        found.append(2 * (a & b).sum() / (a.sum() + b.sum()))
+    return float(np.quantile(found, 0.025)), float(np.quantile(found, 0.975))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=list(FILES))
@@ -54,7 +65,7 @@ def main() -> None:
     parser.add_argument("--unlabelled", action="store_true")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA to the folder that holds " + FILES[args.data])
@@ -66,28 +77,30 @@ def main() -> None:
     e = evaluate(table, models, n_folds=args.folds, select=0.0, seed=args.seed, unlabelled=more)
     first = np.arange(len(e.folds[0].report))
     parts = [("all", np.arange(len(e.labels))), ("part 1", first)]
-    path = HERE / "results" / "text_classify.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(["date", "data", "folds", "part", "n", "model", "options", "accuracy", "macro_f1", "f1_last_class", "auc", "ece", "p_mcnemar", "seconds"])  # fmt: skip
-        for (part, at), (name, m) in itertools.product(parts, e.models.items()):
-            if m.reason:
-                print(name, m.reason)
-                continue
-            y, p, reference = e.labels[at], m.p[at], e.models["tfidf"].p[at]
-            s = metrics.scores(y, p)
-            last = class_scores(confusion(y, p.argmax(axis=1), p.shape[1]))[-1]["f1"]
-            test = metrics.mcnemar(p.argmax(axis=1) == y, reference.argmax(axis=1) == y)
-            said = (
-                " ".join([*args.options, *(["--unlabelled"] if args.unlabelled else [])])
-                if name.startswith(args.model)
-                else ""
-            )
-            row = [dt.date.today(), args.data, args.folds, part, len(y), name, said, *(f"{v:.4f}" for v in (s["accuracy"], s["macro_f1"], last, s["auc"], s["ece"])), f"{test.p_value:.2g}", f"{m.seconds:.0f}"]  # fmt: skip
-            writer.writerow(row)
-            print(*row[3:], flush=True)
+    rows = []
+    for (part, at), (name, m) in itertools.product(parts, e.models.items()):
+        if m.reason:
+            print(name, m.reason)
+            continue
+        y, p, reference = e.labels[at], m.p[at], e.models["tfidf"].p[at]
+        s = metrics.scores(y, p)
+        last = class_scores(confusion(y, p.argmax(axis=1), p.shape[1]))[-1]["f1"]
+        test = metrics.mcnemar(p.argmax(axis=1) == y, reference.argmax(axis=1) == y)
+        said = (
+            " ".join([*args.options, *(["--unlabelled"] if args.unlabelled else [])])
+            if name.startswith(args.model)
+            else ""
+        )
+        rows.append([dt.date.today(), args.data, args.folds, part, len(y), name, said, *(f"{v:.4f}" for v in (s["accuracy"], s["macro_f1"], last, s["auc"], s["ece"])), f"{test.p_value:.2g}", f"{m.seconds:.0f}"])  # fmt: skip
+        k = p.shape[1] - 1
+        was, is_said = y == k, p.argmax(axis=1) == k
+        low, high = f1_interval(was, is_said)
+        print(
+            *rows[-1][3:],
+            f"missed {(was & ~is_said).sum()}, false {(is_said & ~was).sum()}, 95 % {low:.3f}-{high:.3f}",
+            flush=True,
+        )
+    append("text_classify.csv", HEADS, rows)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

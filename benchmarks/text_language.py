@@ -34,9 +34,6 @@ from forecastkit.text.schema import read_book, read_pairs
 from forecastkit.text.splits import book_parts
 from forecastkit.text.tokenizer import Tokenizer
 
-HERE = Path(__file__).resolve().parent
-
-
 HEADS = ["date", "what", "model", "options", "vocabulary", "report_tokens", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]  # fmt: skip
 
 
@@ -71,7 +68,7 @@ def main() -> None:
     parser.add_argument("what", choices=["quijote-char", "quijote-word", "hoy"])
     parser.add_argument("options", nargs="*", help="KEY=VALUE of the network")
     parser.add_argument("--keep", type=Path, help="folder of the trained network")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA")

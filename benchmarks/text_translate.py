@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("options", nargs="*", help="KEY=VALUE of the network")
     parser.add_argument("--beam", type=int, default=5)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA to the folder that holds translation/eng_spa_train.tsv")

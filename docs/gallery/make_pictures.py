@@ -1,6 +1,6 @@
 """Pictures of series as PNG files, and in words what is to be seen in each.
 
-python make_pictures.py FOLDER --n 900
+python make_pictures.py FOLDER --n 2500
 """
 
 import argparse
@@ -46,7 +46,7 @@ def one(rng):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("folder", type=Path)
-    options.add_argument("--n", type=int, default=900)
+    options.add_argument("--n", type=int, default=2500)
     options.add_argument("--seed", type=int, default=3)
     asked = options.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)

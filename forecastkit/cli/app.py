@@ -248,7 +248,7 @@ def export(
 
 @app.command()
 def serve(
-    run: Annotated[Path, typer.Argument(help="Run folder of forecasts or of classes of texts.")],
+    run: Annotated[Path, typer.Argument(help="Run folder, of any task.")],
     host: Annotated[
         str, typer.Option("--host", help="Address; others than this machine's own are open to all.")
     ] = "127.0.0.1",
@@ -256,7 +256,7 @@ def serve(
     workers: Annotated[int, typer.Option("--workers", help="Processes.", min=1, max=64)] = 1,
     most_bytes: Annotated[int, typer.Option("--max-bytes", help="Of a request.", min=1)] = 1_000_000,
     most_rows: Annotated[
-        int, typer.Option("--max-rows", help="Of a request: history, future, or texts.", min=1)
+        int, typer.Option("--max-rows", help="Of a request: history, future, a table, texts, files.", min=1)
     ] = 10_000,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to an answer.", min=0.01)] = 10.0,
     debug: DebugOption = False,

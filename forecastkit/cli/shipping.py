@@ -26,18 +26,15 @@ def run_export(run: Path, *, kind: str, out: Path | None, model: str | None, len
 
 def run_serve(run: Path, *, host: str, port: int, workers: int, limits: dict[str, float]) -> None:
     """Serve until Ctrl-C."""
-    from forecastkit.run import serving
+    from forecastkit.run import services, serving
 
     names = (*LOOPBACK, host) if host in LOOPBACK else ()
     given = serving.Limits(**{k: int(v) if k != "seconds" else v for k, v in limits.items()}, hosts=names)  # type: ignore[arg-type]
-    service = serving.open_service(run)
+    service = services.open_service(run)
     app = serving.create_app(service, given)
     port = _free(host, port)
-    path = "/forecast" if service.task == "forecast" else "/classify"
-    print(
-        f"Serving       {service.name} of {run} at http://{host}:{port}   {path} /health /model /openapi.json",
-        flush=True,
-    )
+    paths = " ".join(["/openapi.json", *app.openapi()["paths"]])
+    print(f"Serving       {service.name} of {run} at http://{host}:{port}   {paths}", flush=True)
     if not names:
         print("Note          anyone who reaches this address can ask: there is no password", flush=True)
     import torch

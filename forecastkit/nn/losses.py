@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["LOSSES", "POWERS", "loss_of", "pinball"]
+__all__ = ["LOSSES", "POWERS", "loss_of", "pinball", "sampled_softmax"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,3 +42,27 @@ def pinball(level: float) -> Loss:
 def loss_of(name: str, level: float = 0.5) -> Loss:
     """A loss by its name; ``level`` is that of ``pinball``."""
     return pinball(level) if name == "pinball" else LOSSES[name]
+
+
+def sampled_softmax(states: Tensor, head: nn.Linear, answers: Tensor, share: Tensor, n_drawn: int) -> Tensor:
+    """Sum over M of the cross entropy, as if of all V tokens, where only those that are answers here or drawn are computed.
+
+    A token that is not the answer is among them with the probability pi = 1 - (1 - share)^(M - 1 + n_drawn), so it counts
+    1 / pi in the sum of the softmax, which is then right on average. For training alone: the time goes with the tokens drawn, not with the vocabulary.
+
+    Args:
+        states: [M, E]; head: E to V; answers: [M].
+        share: [V] how often each token comes, float64, sum 1.
+
+    Source: Bengio and Senecal (2008), doi:10.1109/TNN.2007.912312; Jean et al. (2015), arXiv:1412.2007; weights by Horvitz
+    and Thompson (1952), doi:10.1080/01621459.1952.10483446.
+    """
+    drawn = torch.multinomial(share, n_drawn, replacement=True)
+    kept, at = torch.unique(torch.cat([answers, drawn]), return_inverse=True)
+    at = at[: len(answers)]
+    n = len(answers) - 1 + n_drawn
+    log_pi = torch.log(-torch.expm1(n * torch.log1p(-share[kept].clamp(1e-12, 1 - 1e-12)))).float()
+    logits = functional.linear(states, head.weight[kept], head.bias[kept]).float() - log_pi
+    # The answer is among them for certain.
+    logits = logits.scatter_add(1, at[:, None], log_pi[at][:, None])
+    return functional.cross_entropy(logits, at, reduction="sum")

@@ -14,8 +14,6 @@ from forecastkit.nn.recurrent import RecurrentEncoder, State
 
 __all__ = ["Embedding", "LanguageNet", "NeighbourNet", "TextNet", "locked_dropout", "to_front"]
 
-POOLINGS = ("attention", "last", "both")
-
 
 def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """Dropout with one mask for all steps of a sequence [B, T, N] (Gal and Ghahramani 2016, arXiv:1512.05287)."""
@@ -191,13 +189,15 @@ class LanguageNet(nn.Module):
         nn.init.zeros_(self.head.bias)
         if tie:
             self.head.weight = self.words.weight
-        self.state: State = None
 
-    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """(logits [B, T, V] of the token after each of ids [B, T], state after the last one)."""
+    def read(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """(what the head reads, [B, T, N] or [B, T, E], after each of ids [B, T], state after the last one)."""
         x = locked_dropout(self.words(ids), self.input_dropout, self.training)
         out, state = self.encoder(x, state)
         out = locked_dropout(out, self.dropout, self.training)
-        if self.project is not None:
-            out = self.project(out)
+        return (out if self.project is None else self.project(out)), state
+
+    def forward(self, ids: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """(logits [B, T, V] of the token after each of ids [B, T], state after the last one)."""
+        out, state = self.read(ids, state)
         return self.head(out), state

@@ -27,7 +27,7 @@ from forecastkit.wording import decimal_comma
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fit_anomalies", "predict_anomalies"]
+__all__ = ["StrangeTeller", "fit_anomalies"]
 
 SUFFIX = "-anomaly"
 """Ends the task of a run that looks for anomalies."""
@@ -248,36 +248,41 @@ def _strips(task: Labelled, score: np.ndarray | None) -> list[dict[str, Any]]:
     return task.pictures(order[np.nan_to_num(score[order], nan=-1.0) > 1], np.where(score > 1, "!", ""))
 
 
-def predict_anomalies(
-    run: RunFolder, task: str, read: Callable[[dict[str, Any]], Unlabelled], *, model: str | None = None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """(one row a sequence: which it is, strangeness, whether it is strange; how many are).
+class StrangeTeller:
+    """A detector of a run, ready for new sequences; loads once.
 
-    Raises:
-        ForecastkitError: the run or the data cannot be used.
+    Args:
+        task: of the run.
+        model: its name; None = the one to use.
     """
-    facts = run.facts()
-    if facts.get("task") != task + SUFFIX:
-        raise ModelFileError(
-            place=str(run.path), value=f"a run of {facts.get('task')}", rule=f"a run of {task}{SUFFIX} is needed"
-        )
-    chosen = model or str(run.json("verdict.json").get("use"))
-    there = sorted(p.parent.name for p in (run / "model").glob("*/model.json"))
-    if chosen not in there or chosen not in DETECTORS:
-        raise ModelFileError(
-            place=str(run.path), value=f"model {chosen!r}", rule="not in this run", remedy=near(chosen, there)
-        )
-    found = restore_normal(*artifacts.load_model(run / "model" / chosen))
-    new = details.read_as_fitted(run, read)
-    try:
-        score = found.error(new.data) / found.threshold
-    except (ValueError, RuntimeError, IndexError) as error:
-        why = f"{type(error).__name__}: {error}"[:100]
-        raise ModelFileError(place=str(run.path), value=why, rule="damaged", remedy="Run fit again.") from None
-    table = new.table.copy()
-    table["strangeness"] = np.round(score, 4)
-    table["strange"] = score > 1
-    summary: dict[str, Any] = {"model": chosen, "n": len(score), "strange": int((score > 1).sum())}
-    if facts.get("medical", True):
-        summary["no_device"] = NO_DEVICE["en"]
-    return table, summary
+
+    def __init__(self, run: RunFolder, task: str, model: str | None = None) -> None:
+        facts = run.facts()
+        if facts.get("task") != task + SUFFIX:
+            raise ModelFileError(
+                place=str(run.path), value=f"a run of {facts.get('task')}", rule=f"a run of {task}{SUFFIX} is needed"
+            )
+        self.run, self.medical = run, bool(facts.get("medical", True))
+        self.name = model or str(run.json("verdict.json").get("use"))
+        there = sorted(p.parent.name for p in (run / "model").glob("*/model.json"))
+        if self.name not in there or self.name not in DETECTORS:
+            raise ModelFileError(
+                place=str(run.path), value=f"model {self.name!r}", rule="not in this run", remedy=near(self.name, there)
+            )
+        self.normal = restore_normal(*artifacts.load_model(run / "model" / self.name))
+
+    def tell(self, read: Callable[[dict[str, Any]], Unlabelled]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """(one row a sequence: which it is, strangeness, whether it is strange; how many are).
+
+        Raises:
+            ForecastkitError: the run or the data cannot be used.
+        """
+        new = details.read_as_fitted(self.run, read)
+        score = details.strangeness(self.run, self.normal, new.data)
+        table = new.table.copy()
+        table["strangeness"] = np.round(score, 4)
+        table["strange"] = score > 1
+        summary: dict[str, Any] = {"model": self.name, "n": len(score), "strange": int((score > 1).sum())}
+        if self.medical:
+            summary["no_device"] = NO_DEVICE["en"]
+        return table, summary

@@ -42,11 +42,11 @@ __all__ = [
     "NO_DEVICE",
     "SPLITS",
     "ClassifyOptions",
+    "Teller",
     "announce",
     "facts_of",
     "fit",
     "load",
-    "predict",
     "splits_of",
     "task_of",
 ]
@@ -280,36 +280,45 @@ def load(run: RunFolder, task: str, name: str | None = None) -> tuple[FittedClas
     return restore_classifier(arrays, meta), meta, chosen
 
 
-def predict(
-    run: RunFolder, task: str, read: Callable[[dict[str, Any]], Unlabelled], *, model: str | None = None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """(one row a sequence: which it is, class, calibrated probabilities; what they come to together).
+class Teller:
+    """A classifier of a run, ready for new sequences; loads once.
 
     Args:
-        read: plan of the run -> what is to be told.
-
-    Raises:
-        ForecastkitError: the run or the data cannot be used.
+        task: of the run.
+        model: its name; None = the one to use.
     """
-    fitted, meta, name = load(run, task, model)
-    new = details.read_as_fitted(run, read)
-    try:
-        said, p, classes = _told(fitted, meta, new.data)
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
-        why = f"{type(error).__name__}: {error}"[:100]
-        raise ModelFileError(place=str(run.path), value=why, rule="damaged", remedy="Run fit again.") from None
-    names = np.array(classes, dtype=object)[said]
-    table = new.table.copy()
-    table["class"] = names
-    strange = details.strangeness(run, new.data)
-    if strange is not None:
-        table["strangeness"] = np.round(strange, 3)
-    for k, c in enumerate(classes):
-        table[f"p_{c}"] = np.round(p[:, k], 6)
-    summary = {"model": name, **new.summary(names)}
-    if run.facts().get("medical", True):
-        summary["no_device"] = NO_DEVICE["en"]
-    return table, summary
+
+    def __init__(self, run: RunFolder, task: str, model: str | None = None) -> None:
+        self.run = run
+        self.fitted, self.meta, self.name = load(run, task, model)
+        self.normal = details.normal_of(run)
+
+    def tell(self, read: Callable[[dict[str, Any]], Unlabelled]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """(one row a sequence: which it is, class, calibrated probabilities; what they come to together).
+
+        Args:
+            read: plan of the run -> what is to be told.
+
+        Raises:
+            ForecastkitError: the run or the data cannot be used.
+        """
+        new = details.read_as_fitted(self.run, read)
+        try:
+            said, p, classes = _told(self.fitted, self.meta, new.data)
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            why = f"{type(error).__name__}: {error}"[:100]
+            raise ModelFileError(place=str(self.run.path), value=why, rule="damaged", remedy="Run fit again.") from None
+        names = np.array(classes, dtype=object)[said]
+        table = new.table.copy()
+        table["class"] = names
+        if self.normal is not None:
+            table["strangeness"] = np.round(details.strangeness(self.run, self.normal, new.data), 3)
+        for k, c in enumerate(classes):
+            table[f"p_{c}"] = np.round(p[:, k], 6)
+        summary = {"model": self.name, **new.summary(names)}
+        if self.run.facts().get("medical", True):
+            summary["no_device"] = NO_DEVICE["en"]
+        return table, summary
 
 
 def _told(

@@ -180,17 +180,24 @@ def read_as_fitted(run: RunFolder, read: Callable[[dict[str, Any]], Unlabelled])
         ) from None
 
 
-def strangeness(run: RunFolder, data: Sequences) -> np.ndarray | None:
-    """[N] error over its threshold; above 1 a sequence looks like none of the usual ones. None where the run has no such model."""
+def normal_of(run: RunFolder) -> Any:
+    """What the run keeps of the usual sequences; None where it keeps nothing of the kind."""
     from forecastkit.classification.anomaly import restore_normal
 
     folder = run / "model" / NORMAL
-    if not (folder / "model.json").exists():
-        return None
-    model = restore_normal(*artifacts.load_model(folder))
+    return restore_normal(*artifacts.load_model(folder)) if (folder / "model.json").exists() else None
+
+
+def strangeness(run: RunFolder, normal: Any, data: Sequences) -> np.ndarray:
+    """[N] error over its threshold; above 1 a sequence looks like none of the usual ones.
+
+    Raises:
+        ModelFileError: the files are damaged.
+    """
     try:
-        return model.error(data) / model.threshold
-    except (KeyError, ValueError, IndexError) as error:
+        found: np.ndarray = normal.error(data) / normal.threshold
+        return found
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
         raise ModelFileError(
             place=str(run.path), value=str(error)[:80], rule="damaged", remedy="Run fit again."
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from forecastkit.classification.task import Labelled
 from forecastkit.classification.windows import is_windows, read_new_windows, read_windows
 from forecastkit.errors import ConfigError, DataError, ModelFileError
 from forecastkit.registry import names_in
-from forecastkit.run.anomalies import SUFFIX, fit_anomalies, predict_anomalies
-from forecastkit.run.classify import ClassifyOptions, fit, predict, task_of
+from forecastkit.run.anomalies import SUFFIX, StrangeTeller, fit_anomalies
+from forecastkit.run.classify import ClassifyOptions, Teller, fit, task_of
 from forecastkit.run.classify_settings import options_of
 from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
@@ -20,9 +21,12 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["predict_ecg", "predict_table", "run_ecg", "run_table"]
+__all__ = ["ECG_KINDS", "TABLE_KINDS", "Predictor", "predict_ecg", "predict_table", "predictor", "run_ecg", "run_table"]
 
 BEAT_CLASSES = ("auto", "aami", "v")
+ECG_KINDS = ("rhythm", "ecg")
+TABLE_KINDS = ("sounds", "sequences")
+"""Tasks of ``ecg`` and of ``classify``; the last is what a run of neither is told that it should be."""
 
 
 def run_ecg(
@@ -122,6 +126,74 @@ def _fitted(task: Labelled, options: ClassifyOptions, out: Path | None, watch: W
     return work(task, options, out=out, watch=watch)
 
 
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """The model of a run that classifies, or finds anomalies, ready for new files; loads once.
+
+    Args:
+        reads: ``record`` (an ECG), ``table`` or ``sounds``.
+    """
+
+    run: RunFolder
+    teller: Teller | StrangeTeller
+    reads: str
+
+    def record(
+        self, path: Path, *, lead: str | None = None, fs: float | None = None, given: bool = False
+    ) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """(one row a beat, or ten seconds; a summary) of an ECG; see ``predict_ecg``."""
+        if task_of(self.run) == "rhythm":
+            from forecastkit.classification.rhythm import read_new_rhythms
+
+            return self.teller.tell(lambda plan: read_new_rhythms(path, plan, lead=lead, fs=fs))
+        from forecastkit.classification.beats import read_new_beats
+
+        def read(plan: dict[str, Any]) -> Any:
+            if plan.get("kind") == "wide":
+                return read_new_windows(path, plan)
+            return read_new_beats(path, plan, lead=lead, fs=fs, given=given)
+
+        return self.teller.tell(read)
+
+    def table(self, path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """(one row a sequence, a summary) of a table, or of sounds."""
+
+        def read(plan: dict[str, Any]) -> Any:
+            if plan.get("kind") == "wide":
+                return read_new_windows(path, plan)
+            if plan.get("kind") == "sounds":
+                from forecastkit.classification.sounds import read_new_sounds
+
+                return read_new_sounds(path, plan)
+            if plan.get("kind") != "long":
+                raise ModelFileError(
+                    place=str(self.run.path), rule="this run has no plan for tables", remedy="Run fit again."
+                )
+            from forecastkit.classification.visits import read_new_visits
+
+            return read_new_visits(path, plan)
+
+        return self.teller.tell(read)
+
+
+def predictor(run: RunFolder, kinds: tuple[str, ...], model: str | None = None) -> Predictor:
+    """The model of a run.
+
+    Args:
+        kinds: of the tasks that will do: ``ecg``, ``rhythm``, ``sounds``, ``sequences``.
+
+    Raises:
+        ModelFileError: a run of another task, no such model, damaged.
+    """
+    task = task_of(run)
+    kind = next((k for k in kinds if task in (k, k + SUFFIX)), kinds[-1])
+    teller = StrangeTeller(run, kind, model) if task == kind + SUFFIX else Teller(run, kind, model)
+    plan = run.json("diagnostics.json").get("plan")
+    wide = isinstance(plan, dict) and plan.get("kind") == "wide"
+    reads = {"sounds": "sounds", "sequences": "table"}.get(kind, "table" if wide else "record")
+    return Predictor(run, teller, reads)
+
+
 def predict_ecg(
     run: RunFolder,
     record: str | Path,
@@ -140,21 +212,17 @@ def predict_ecg(
     Raises:
         ForecastkitError: the run or the record cannot be used.
     """
-    task = task_of(run)
     path = _one_record(record)
-    if task == "rhythm":
-        from forecastkit.classification.rhythm import read_new_rhythms
+    return predictor(run, ECG_KINDS, model).record(path, lead=lead, fs=fs, given=given)
 
-        return predict(run, task, lambda plan: read_new_rhythms(path, plan, lead=lead, fs=fs), model=model)
-    from forecastkit.classification.beats import read_new_beats
 
-    def read(plan: dict[str, Any]) -> Any:
-        if plan.get("kind") == "wide":
-            return read_new_windows(path, plan)
-        return read_new_beats(path, plan, lead=lead, fs=fs, given=given)
+def predict_table(run: RunFolder, path: Path, *, model: str | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """(one row a sequence, a summary) of a table, or of sounds.
 
-    work = predict_anomalies if task == "ecg" + SUFFIX else predict
-    return work(run, "ecg", read, model=model)
+    Raises:
+        ForecastkitError: the run or the table cannot be used.
+    """
+    return predictor(run, TABLE_KINDS, model).table(path)
 
 
 def _one_record(record: str | Path) -> Path:
@@ -169,29 +237,3 @@ def _one_record(record: str | Path) -> Path:
             remedy="Name one, as in physionet:mitdb/100.",
         )
     return place.path / f"{place.names[0]}.hea"
-
-
-def predict_table(run: RunFolder, path: Path, *, model: str | None = None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """(one row a sequence, a summary) of a table.
-
-    Raises:
-        ForecastkitError: the run or the table cannot be used.
-    """
-
-    def read(plan: dict[str, Any]) -> Any:
-        if plan.get("kind") == "wide":
-            return read_new_windows(path, plan)
-        if plan.get("kind") == "sounds":
-            from forecastkit.classification.sounds import read_new_sounds
-
-            return read_new_sounds(path, plan)
-        if plan.get("kind") != "long":
-            raise ModelFileError(place=str(run.path), rule="this run has no plan for tables", remedy="Run fit again.")
-        from forecastkit.classification.visits import read_new_visits
-
-        return read_new_visits(path, plan)
-
-    task = task_of(run)
-    kind = "sounds" if task.startswith("sounds") else "sequences"
-    work = predict_anomalies if task == kind + SUFFIX else predict
-    return work(run, kind, read, model=model)

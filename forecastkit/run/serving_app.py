@@ -2,6 +2,7 @@
 
 # No postponed annotations: FastAPI reads those of functions inside ``build``.
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -15,12 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from forecastkit import __version__
-from forecastkit.errors import ForecastkitError
-from forecastkit.run.serving import ForecastService, Limits, TextService, said
+from forecastkit.errors import DataError, ForecastkitError
+from forecastkit.run import services
+from forecastkit.run.serving import Limits, said
 
 __all__ = ["build"]
 
 MOST_COLUMNS = 1000
+MOST_BEAMS = 100
+MOST_TOKENS = 1000
+MOST_RATE = 20_000
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -46,14 +51,14 @@ class Health(BaseModel):
     model: str
 
 
-class Forecast(BaseModel):
-    """Rows of the forecast frame."""
+class Found(BaseModel):
+    """Rows of the answer, as ``predict`` has them."""
 
     model: str
     rows: list[dict[str, Any]]
 
 
-def build(service: ForecastService | TextService, limits: Limits) -> FastAPI:
+def build(service: services.Service, limits: Limits) -> FastAPI:
     """The application; see ``run.serving.create_app``."""
     # The pages of FastAPI's own documentation load scripts from elsewhere; /openapi.json is enough.
     app = FastAPI(title="forecastkit", version=__version__, docs_url=None, redoc_url=None)
@@ -87,42 +92,182 @@ def build(service: ForecastService | TextService, limits: Limits) -> FastAPI:
         code: {"model": Problem, "description": why}
         for code, why in ((413, "too much"), (422, "cannot be answered"), (503, "too slow"))
     }
-    if isinstance(service, ForecastService):
-        _add_forecast(app, service, limits, answer, refusals)
-    else:
-        _add_classify(app, service, limits, answer, refusals)
+    ADDERS[type(service)](app, service, limits, answer, refusals)
     return app
 
 
 Answer = Callable[[Callable[[], list[dict[str, Any]]]], Awaitable[Response]]
 
 
-def _add_forecast(app: FastAPI, service: ForecastService, limits: Limits, answer: Answer, refusals: Any) -> None:
-    class Question(BaseModel):
+def _add_forecast(
+    app: FastAPI, service: services.ForecastService, limits: Limits, answer: Answer, refusals: Any
+) -> None:
+    class Question(_Question):
         """Newer rows, with the columns of the file that was fitted; all may be left out."""
 
-        model_config = ConfigDict(extra="forbid")
         history: list[Row] = Field(default=[], max_length=limits.rows)
         future: list[Row] = Field(default=[], max_length=limits.rows)
         horizon: Annotated[int, Field(strict=True, ge=1, le=service.saved.horizon)] | None = None
 
-    @app.post("/forecast", response_model=Forecast, responses=refusals)
+    @app.post("/forecast", response_model=Found, responses=refusals)
     async def forecast(question: Question) -> Response:
         """What comes next: the forecast frame, as ``forecastkit predict`` gives it."""
         return await answer(lambda: service.forecast(question.history, question.future, question.horizon))
 
 
-def _add_classify(app: FastAPI, service: TextService, limits: Limits, answer: Answer, refusals: Any) -> None:
-    class Question(BaseModel):
+Beam = Annotated[int, Field(strict=True, ge=1, le=MOST_BEAMS)]
+Line = Annotated[str, Field(strict=True)]
+Base64 = Annotated[str, Field(strict=True, min_length=4, pattern="^[A-Za-z0-9+/]+={0,2}$")]
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def _add_texts(app: FastAPI, service: services.TextService, limits: Limits, answer: Answer, refusals: Any) -> None:
+    class Question(_Question):
         """Texts to tell."""
 
-        model_config = ConfigDict(extra="forbid")
-        texts: list[Annotated[str, Field(strict=True)]] = Field(min_length=1, max_length=limits.rows)
+        texts: list[Line] = Field(min_length=1, max_length=limits.rows)
 
-    @app.post("/classify", response_model=Forecast, responses=refusals)
+    @app.post("/classify", response_model=Found, responses=refusals)
     async def classify(question: Question) -> Response:
         """Label and probabilities of each text, as ``forecastkit text predict`` gives them."""
         return await answer(lambda: service.classify(question.texts))
+
+
+def _add_table(app: FastAPI, service: services.TableService, limits: Limits, answer: Answer, refusals: Any) -> None:
+    class Question(_Question):
+        """Rows of a table with the columns of the one that was fitted; labels are not needed."""
+
+        rows: list[Row] = Field(min_length=1, max_length=limits.rows)
+
+    @app.post("/classify", response_model=Found, responses=refusals)
+    async def classify(question: Question) -> Response:
+        """A row a sequence, as ``forecastkit classify predict`` gives it."""
+        return await answer(lambda: service.classify(question.rows))
+
+
+def _add_record(app: FastAPI, service: services.RecordService, limits: Limits, answer: Answer, refusals: Any) -> None:
+    class Question(_Question):
+        """A lead of an ECG in millivolt, and its samples a second."""
+
+        signal: list[Number] = Field(min_length=1)
+        fs: Annotated[float, Field(strict=True, gt=0, le=MOST_RATE)]
+
+    @app.post("/classify", response_model=Found, responses=refusals)
+    async def classify(question: Question) -> Response:
+        """A row a beat, or ten seconds, as ``forecastkit ecg predict`` gives it. Research software, no medical device."""
+        return await answer(lambda: service.classify(question.signal, question.fs))
+
+
+def _add_sounds(app: FastAPI, service: services.SoundService, limits: Limits, answer: Answer, refusals: Any) -> None:
+    class Question(_Question):
+        """WAV files, each in base64."""
+
+        files: list[Base64] = Field(min_length=1, max_length=limits.rows)
+
+    @app.post("/classify", response_model=Found, responses=refusals)
+    async def classify(question: Question) -> Response:
+        """A row a sound, as ``forecastkit classify predict`` gives it."""
+        return await answer(lambda: service.classify(_bytes(question.files)))
+
+
+def _add_transcribe(
+    app: FastAPI, service: services.TranscriptionService, limits: Limits, answer: Answer, refusals: Any
+) -> None:
+    class Question(_Question):
+        """WAV or PNG files, each in base64."""
+
+        files: list[Base64] = Field(min_length=1, max_length=limits.rows)
+        beam: Beam = 8
+
+    @app.post("/transcribe", response_model=Found, responses=refusals)
+    async def transcribe(question: Question) -> Response:
+        """The text of each file, as ``forecastkit text transcribe`` writes it."""
+        return await answer(lambda: service.transcribe(_bytes(question.files), question.beam))
+
+
+def _bytes(files: list[str]) -> list[bytes]:
+    try:
+        return [base64.b64decode(content, validate=True) for content in files]
+    except ValueError:
+        raise DataError(place="files", rule="not base64", remedy="Encode each file with its padding.") from None
+
+
+def _add_language(
+    app: FastAPI, service: services.LanguageService, limits: Limits, answer: Answer, refusals: Any
+) -> None:
+    class Beginning(_Question):
+        """A text to go on from."""
+
+        prompt: Line
+        top: Annotated[int, Field(strict=True, ge=1, le=100)] = 5
+
+    class Writing(_Question):
+        """A text to write on from, and how."""
+
+        prompt: Line = ""
+        tokens: Annotated[int, Field(strict=True, ge=1, le=MOST_TOKENS)] = 80
+        temperature: Annotated[float, Field(ge=0, le=100)] = 0.8
+        top_k: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 0
+        top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+        lines: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 0
+        seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 1
+
+    @app.post("/complete", response_model=Found, responses=refusals)
+    async def complete(question: Beginning) -> Response:
+        """The likeliest next tokens, as ``forecastkit text complete`` gives them."""
+        return await answer(lambda: service.complete(question.prompt, question.top))
+
+    @app.post("/generate", response_model=Found, responses=refusals)
+    async def generate(question: Writing) -> Response:
+        """The prompt and what follows, as ``forecastkit text generate`` writes it."""
+        how = question.model_dump(exclude={"prompt", "tokens", "lines"})
+        return await answer(
+            lambda: service.generate(question.prompt, n_tokens=question.tokens, n_lines=question.lines, **how)
+        )
+
+
+def _add_translate(
+    app: FastAPI, service: services.TranslationService, limits: Limits, answer: Answer, refusals: Any
+) -> None:
+    class Sentences(_Question):
+        """Sentences to translate."""
+
+        sentences: list[Line] = Field(min_length=1, max_length=limits.rows)
+        beam: Beam = 5
+
+    class Questions(_Question):
+        """Questions to answer, from the sureness ``sure`` on."""
+
+        questions: list[Line] = Field(min_length=1, max_length=limits.rows)
+        beam: Beam = 5
+        sure: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+
+    @app.post("/translate", response_model=Found, responses=refusals)
+    async def translate(question: Sentences) -> Response:
+        """A translation of each sentence, as ``forecastkit text translate`` gives it."""
+        return await answer(lambda: service.translate(question.sentences, question.beam))
+
+    if service.answers:
+
+        @app.post("/answer", response_model=Found, responses=refusals)
+        async def reply(question: Questions) -> Response:
+            """Answer and sureness of each question, as ``forecastkit text answer`` gives them; empty where it does not know."""
+            return await answer(lambda: service.answer(question.questions, question.beam, question.sure))
+
+
+ADDERS: dict[type, Callable[..., None]] = {
+    services.ForecastService: _add_forecast,
+    services.TextService: _add_texts,
+    services.TableService: _add_table,
+    services.RecordService: _add_record,
+    services.SoundService: _add_sounds,
+    services.TranscriptionService: _add_transcribe,
+    services.LanguageService: _add_language,
+    services.TranslationService: _add_translate,
+}
 
 
 def _problem(status: int, line: str, headers: dict[str, str] | None = None) -> JSONResponse:

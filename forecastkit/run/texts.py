@@ -3,105 +3,37 @@
 from __future__ import annotations
 
 import math
-import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, FitError, ModelFileError
+from forecastkit.errors import ConfigError, ModelFileError
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.texts_shared import (
+    Progress,
+    Say,
+    TextOutcome,
+    as_yaml,
+    facts_about,
+    footer,
+    noted,
+    part_name,
+    resolved,
+    run_of_task,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "TextOutcome", "TextScorer", "fit_classifier", "fit_each", "longer", "part_name", "run_of_task", "saved_name", "versions",
-]  # fmt: skip
+__all__ = ["TextScorer", "fit_classifier"]
 
 DEFAULT_MODELS: dict[str, dict[str, Any]] = {"gru": {}}
 MOST_MISTAKES = 40
-Progress = Callable[[str, int, int], None]
-Say = Callable[[str, str], None]
-"""(label, what was found) as soon as it is known."""
-
-
-@dataclass(frozen=True, eq=False)
-class TextOutcome:
-    """What a text run came to."""
-
-    folder: RunFolder
-    leaderboard: pd.DataFrame
-    verdict: dict[str, Any]
-    seconds: float
-
-
-_PARTS = {
-    "train": "aprendizaje", "calibrate": "calibración", "valid": "parada", "select": "elección", "report": "informe",
-}  # fmt: skip
-
-
-def part_name(role: str, lang: str) -> str:
-    """The role of some rows in the language of a report."""
-    return _PARTS.get(role, role) if lang == "es" else role
-
-
-def longer(name: str, fitted: Any) -> dict[str, str]:
-    """What to say of a network that ran out of its time; nothing where it did not."""
-    if not fitted.info.get("out_of_time"):
-        return {}
-    word = f"models.{name}.minutes=30"
-    return {
-        "en": f"{name} was still learning when its {fitted.model.minutes:g} minutes ended: {word} trains longer.",
-        "es": f"{name} aún aprendía al acabar sus {fitted.model.minutes:g} minutos: {word} entrena más tiempo.",
-    }
-
-
-def fit_each(
-    made: Mapping[str, Any], fit: Callable[[Any], Any], progress: Progress
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """(fitted model of each name that could be fitted, {reasons, seconds, cpu: seconds of all cores} by name)."""
-    fitted: dict[str, Any] = {}
-    about: dict[str, dict[str, Any]] = {"reasons": {}, "seconds": {}, "cpu": {}}
-    for name, model in made.items():
-        progress(name, 0, 1)
-        begun, cpu = time.perf_counter(), time.process_time()
-        try:
-            fitted[name] = fit(model)
-        except FitError as error:
-            about["reasons"][name] = str(error)
-        finally:
-            about["seconds"][name], about["cpu"][name] = time.perf_counter() - begun, time.process_time() - cpu
-    return fitted, about
-
-
-def saved_name(folder: RunFolder, model: str | None) -> str:
-    """The model asked for, or the recommended one.
-
-    Raises:
-        ConfigError: it is not saved in the run.
-    """
-    name = model or str(folder.json("verdict.json").get("use", ""))
-    saved = sorted(p.name for p in (folder / "model").glob("*") if p.is_dir())
-    if name not in saved:
-        raise ConfigError(
-            place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
-        )
-    return name
-
-
-def versions() -> dict[str, str]:
-    """Of what computes."""
-    from importlib import metadata
-
-    from forecastkit import __version__
-
-    names = ("torch", "scikit-learn", "numpy")
-    return {"forecastkit": __version__, "python": platform.python_version(), **{n: metadata.version(n) for n in names}}
 
 
 def fit_classifier(
@@ -136,7 +68,7 @@ def fit_classifier(
     wanted = {name: dict(options) for name, options in (DEFAULT_MODELS if models is None else models).items()}
     for name, options in wanted.items():
         create("classify", name, **options)  # said before anything is read
-    table = read_texts(_resolved(source), text=text, label=label)
+    table = read_texts(resolved(source), text=text, label=label)
     more = tuple(line for line in read_book(unlabelled).split("\n") if line.strip()) if unlabelled else ()
     say(Path(table.name).name, table.said())
     folder = RunFolder.create(table.name, Path(out) if out is not None else None)
@@ -153,12 +85,11 @@ def fit_classifier(
         temperature = float(np.exp(np.mean(np.log(known.temperatures))))
         artifacts.save_model(folder / "model" / name, arrays, {**facts, "temperature": temperature})
     curves = pd.DataFrame([{"model": n, **row} for n, m in e.models.items() for row in m.curves])
-    seconds = time.perf_counter() - started
+    made = {n: create("classify", n, **o) for n, o in {**{k: {} for k in evaluation.ALWAYS}, **wanted}.items()}
     facts = {
         "task": "classify", "data": {"source": str(source) if isinstance(source, (str, Path)) else "frame", "text": text, "label": label,
         "rows": len(table), "classes": table.counts(), "skipped": table.skipped},
-        "models": {n: asdict(create("classify", n, **o)) for n, o in {**{k: {} for k in evaluation.ALWAYS}, **wanted}.items()},
-        "folds": n_folds, "seed": seed, "seconds": round(seconds, 1), "versions": versions(), "lang": lang,
+        **facts_about(made, seed, lang, started), "folds": n_folds,
         "parts": {role: sum(len(getattr(f, role)) for f in e.folds) for role in ("train", "calibrate", "select", "report")},
         "final": {n: int(e.models[n].info.get("best_step", 0)) for n in parts},
     }  # fmt: skip
@@ -169,15 +100,7 @@ def fit_classifier(
     artifacts.write_csv(folder / "predictions.csv", _predictions(e, verdict))
     folder.write_facts(facts)
     _page(e, verdict, board, curves, facts, folder, lang)
-    return TextOutcome(folder, board, as_dict, seconds)
-
-
-def _resolved(source: Any) -> Any:
-    if isinstance(source, str) and source.startswith("dataset:"):
-        from forecastkit.text.examples import example
-
-        return example(source.removeprefix("dataset:"))
-    return source
+    return TextOutcome(folder, board, as_dict, time.perf_counter() - started)
 
 
 def _final(
@@ -264,7 +187,7 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
     about += [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     about += [[w["final"], ", ".join(f"{n}: {s} {w['steps']}" if s else n for n, s in facts["final"].items())]]
     sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
+        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
     )
     page = TextPage(
         title=f"{e.table.name}: {v.use}", sentence=v.sentence[lang], lang=lang, sections=sections,
@@ -274,15 +197,9 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
             (number(scores["ece"], lang), w["ece"], w["ece_said"]),
             (str(v.n_report), w["tested"], ""),
         ],
-        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+        footer=footer(facts),
     )  # fmt: skip
     write_page(page, folder / "report.html")
-
-
-def _yaml(facts: Mapping[str, Any]) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(artifacts._plain(facts), sort_keys=False, allow_unicode=True, width=100))
 
 
 def _mistakes(e: Any, v: Any, w: dict[str, Any], lang: str) -> Any:
@@ -329,34 +246,6 @@ _WORDS: dict[str, dict[str, Any]] = {
         "ece_said": "0 es lo mejor", "tested": "textos de prueba",
     },
 }  # fmt: skip
-
-
-def reason_of(name: str, reasons: Mapping[str, str], fitted: Mapping[str, Any]) -> str:
-    """Why a model failed, or what its training did otherwise than asked; empty = neither."""
-    return reasons[name] if name in reasons else str(fitted[name].info.get("note", ""))
-
-
-def noted(board: pd.DataFrame) -> str:
-    """What trainings did otherwise than asked, as sentences to follow others; empty = nothing."""
-    done = board[board["status"] == "ok"]
-    return "".join(f" {name}: {said}." for name, said in zip(done["model"], done["reason"]) if said)
-
-
-def run_of_task(path: str | Path, task: str) -> tuple[RunFolder, dict[str, Any]]:
-    """(folder, facts) of a finished run of this task.
-
-    Raises:
-        ModelFileError: no run, or a run of another task.
-    """
-    folder = RunFolder.open(path)
-    facts = folder.facts()
-    found = facts.get("task", "forecasting")
-    if found != task:
-        raise ModelFileError(
-            place=str(path), value=f"a run of {found}", rule=f"a run of {task} is needed",
-            remedy=f"Make one: forecastkit text fit --task {task}.",
-        )  # fmt: skip
-    return folder, facts
 
 
 class TextScorer:

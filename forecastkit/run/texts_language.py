@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import math
-import platform
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, DataError, FitError, ModelFileError, near
+from forecastkit.errors import ConfigError, DataError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import (
+from forecastkit.run.texts_shared import (
     Progress,
     Say,
     TextOutcome,
-    _resolved,
-    _yaml,
-    longer,
+    as_yaml,
+    board_of,
+    facts_about,
+    fit_each,
+    footer,
     noted,
     part_name,
-    reason_of,
+    resolved,
     run_of_task,
-    versions,
+    saved_name,
+    word_of,
+    write_run,
 )
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, no_network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +84,6 @@ def fit_language_model(
     Raises:
         ForecastkitError: bad input or options.
     """
-    import pandas as pd
-
     from forecastkit.text.models import create
     from forecastkit.text.protocol import FitAbout
     from forecastkit.text.schema import read_book
@@ -94,7 +94,7 @@ def fit_language_model(
         raise ConfigError(place="--level", value=repr(level), rule="no such level", remedy=near(level, LEVELS))
     wanted = {name: dict(o) for name, o in (DEFAULT_MODELS if models is None else models).items()}
     made = {name: create("language-model", name, **o) for name, o in {**{n: {} for n in ALWAYS}, **wanted}.items()}
-    path = _resolved(source)
+    path = resolved(source)
     book = read_book(path)
     if level in ("word", "subword"):
         book = unwrapped(book)
@@ -111,56 +111,34 @@ def fit_language_model(
     )
     say("", f"vocabulary {len(tokenizer):,}, of the last tenth {100 * unknown:.1f} % unknown")
     folder = RunFolder.create(Path(path).stem, Path(out) if out is not None else None)
-    fitted, reasons, seconds = {}, {}, {}
-    for name, model in made.items():
-        progress(name, 0, 1)
-        begun = time.perf_counter()
-        about = FitAbout(seed=seed)
-        try:
-            if model.family == "network":
-                fitted[name] = model.fit(ids["train"], tokenizer, about, ids["valid"])
-            else:  # counts need no early stopping and lose no rows to it
-                fitted[name] = model.fit(np.r_[ids["train"], ids["valid"]], tokenizer, about)
-        except FitError as error:
-            reasons[name] = str(error)
-        seconds[name] = time.perf_counter() - begun
+    about = FitAbout(seed=seed)
+
+    def fit(model: Any) -> Any:
+        if model.family == "network":
+            return model.fit(ids["train"], tokenizer, about, ids["valid"])
+        # Counts need no early stopping and lose no rows to it.
+        return model.fit(np.r_[ids["train"], ids["valid"]], tokenizer, about)
+
+    fitted, how = fit_each(made, fit, progress)
     before = np.r_[ids["train"], ids["valid"], ids["select"]]
     losses = {n: f.nll(before[-CONTEXT:], ids["report"]) for n, f in fitted.items()}
     chosen = {n: float(f.nll(before[-len(ids["select"]) - CONTEXT : -len(ids["select"])], ids["select"]).mean()) for n, f in fitted.items()}  # fmt: skip
     n_chars = len(parts["report"])
-    rows = []
-    for name in made:
-        row: dict[str, Any] = {"model": name, "family": made[name].family, "status": "failed" if name in reasons else "ok", "reason": reason_of(name, reasons, fitted)}  # fmt: skip
-        if name in losses:
-            nats = losses[name]
-            top1, top5 = _top(fitted[name], np.r_[before[-CONTEXT:], ids["report"]], len(ids["report"]))
-            row |= {
-                "perplexity": math.exp(float(nats.mean())), "bits_per_char": float(nats.sum()) / math.log(2) / n_chars,
-                "top1": top1, "top5": top5, "select_nll": chosen[name],
-            }  # fmt: skip
-        row |= {
-            "seconds": seconds[name],
-            "n_parameters": fitted[name].info.get("n_parameters") if name in fitted else None,
-        }
-        rows.append(row)
-    board = pd.DataFrame(rows).sort_values("bits_per_char", ignore_index=True)
+    scores = {}
+    for name, nats in losses.items():
+        top1, top5 = _top(fitted[name], np.r_[before[-CONTEXT:], ids["report"]], len(ids["report"]))
+        scores[name] = {
+            "perplexity": math.exp(float(nats.mean())), "bits_per_char": float(nats.sum()) / math.log(2) / n_chars,
+            "top1": top1, "top5": top5, "select_nll": chosen[name],
+        }  # fmt: skip
+    board = board_of(made, fitted, how, scores).sort_values("bits_per_char", ignore_index=True)
     verdict = _verdict(losses, chosen, made, n_chars)
-    if verdict["tested"]:
-        verdict["longer"] = longer(verdict["tested"], fitted[verdict["tested"]])
-    for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
-        arrays, meta = fitted[name].state()
-        artifacts.save_model(folder / "model" / name, arrays, {"task": "language-model", "model": name, "state": meta})
-    curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in fitted.items() for row in f.curves])
     facts = {
         "task": "language-model", "data": {"source": str(source), "characters": len(book)}, "level": level,
         "vocabulary": len(tokenizer), "unknown_in_report": unknown, "tokens": {k: len(v) for k, v in ids.items()},
-        "models": {n: asdict(m) for n, m in made.items()}, "seed": seed, "versions": versions(), "lang": lang,
-        "seconds": round(time.perf_counter() - started, 1),
+        **facts_about(made, seed, lang, started),
     }  # fmt: skip
-    artifacts.write_csv(folder / "leaderboard.csv", board)
-    artifacts.write_json(folder / "verdict.json", verdict)
-    artifacts.write_csv(folder / "learning_curves.csv", curves)
-    folder.write_facts(facts)
+    curves = write_run(folder, fitted, board, verdict, facts)
     _page(board, verdict, curves, facts, fitted[verdict["use"]], parts["report"], folder, lang)
     return TextOutcome(folder, board, verdict, time.perf_counter() - started)
 
@@ -200,19 +178,11 @@ def _verdict(
     networks = [n for n in chosen if made[n].family == "network"]
     out: dict[str, Any] = {"task": "language-model", "use": use, "reference": reference, "tested": "", "word": "indistinguishable", "p_value": None}  # fmt: skip
     if not networks:
-        return {
-            **out,
-            "sentence": {
-                "en": [f"Use {use}. No network was compared."],
-                "es": [f"Usa {use}. No se comparó ninguna red."],
-            },
-        }
+        return {**out, "sentence": no_network(use)}
     tested = min(networks, key=lambda n: chosen[n])
     blocks = {n: _blocks(losses[n]) for n in (tested, reference)}
     found = paired_bootstrap(blocks[tested], blocks[reference])
-    word = "indistinguishable"
-    if found["p_value"] < 0.05:
-        word = "better" if found["difference"] < 0 else "worse"
+    word = word_of(found, more_is_better=False)
     bpc = {n: float(losses[n].sum()) / math.log(2) / n_chars for n in (tested, reference)}
     p = f"p = {found['p_value']:.2g}"
     numbers = f"{bpc[tested]:.3f} / {bpc[reference]:.3f}"
@@ -261,7 +231,7 @@ def _page(
     sections += [learning] if learning else []
     about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["tokens"].items()]
     about += [[w["vocabulary"], facts["vocabulary"]], [w["unknown"], percent(facts["unknown_in_report"], lang)]]
-    sections.append(Section(w["data"], [Block(rows=about), Block(code=_yaml(facts), folded=w["settings"])]))
+    sections.append(Section(w["data"], [Block(rows=about), Block(code=as_yaml(facts), folded=w["settings"])]))
     key = [
         (
             number(float(best["perplexity"]), lang),
@@ -274,7 +244,7 @@ def _page(
     ]
     page = TextPage(
         title=f"{folder.path.name}: {verdict['use']}", sentence=verdict["sentence"][lang], facts=key, sections=sections, lang=lang,
-        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+        footer=footer(facts),
     )  # fmt: skip
     write_page(page, folder / "report.html")
 
@@ -310,12 +280,7 @@ class LanguageRun:
         from forecastkit.text.models import restore
 
         self.folder, self.facts = run_of_task(run, "language-model")
-        name = model or str(self.folder.json("verdict.json").get("use", ""))
-        saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
-        if name not in saved:
-            raise ConfigError(
-                place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
-            )
+        name = saved_name(self.folder, model)
         arrays, meta = artifacts.load_model(self.folder / "model" / name)
         if "state" not in meta:
             raise ModelFileError(place=str(self.folder / "model" / name), rule="damaged", remedy="Run fit again.")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +12,21 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError, ModelFileError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import (
+from forecastkit.run.texts_shared import (
     Progress,
     Say,
     TextOutcome,
-    _yaml,
+    as_yaml,
+    board_of,
+    facts_about,
     fit_each,
-    longer,
+    footer,
     noted,
     part_name,
-    reason_of,
     run_of_task,
     saved_name,
-    versions,
+    word_of,
+    write_run,
 )
 from forecastkit.wording import decimal_comma
 
@@ -40,7 +40,6 @@ DEFAULT_MODELS: dict[str, dict[str, dict[str, Any]]] = {"sounds": {"gru_ctc": {}
 SHARES = {"train": 0.55, "valid": 0.1, "select": 0.1, "report": 0.25}
 FEWEST_GROUPS = 10
 """Speakers under which nothing is called shown: with fewer, one of them decides."""
-ALPHA = 0.05
 MOST_GROUPS_SHOWN = 30
 
 
@@ -144,8 +143,6 @@ def fit_transcriber(
     Raises:
         ForecastkitError: bad input or options.
     """
-    import pandas as pd
-
     from forecastkit.text.frames import read_frames
     from forecastkit.text.models import create
 
@@ -159,35 +156,17 @@ def fit_transcriber(
     say(pairs.name, f"{len(pairs):,} {pairs.kind}{of}, {len(set(pairs.target)):,} different texts{left_out}")
     folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_transcribers(pairs, wanted, seed=seed, progress=progress)
-    rows = [
-        {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": reason_of(name, c["reasons"], c["fitted"]),
-            **c["scores"].get(name, {}), "select_cer": c["chosen"].get(name), "seconds": c["seconds"][name],
-            "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
-        }
-        for name, model in c["made"].items()
-    ]  # fmt: skip
-    board = pd.DataFrame(rows).sort_values("cer", ignore_index=True)
+    scores = {name: {**own, "select_cer": c["chosen"][name]} for name, own in c["scores"].items()}
+    board = board_of(c["made"], c["fitted"], c, scores).sort_values("cer", ignore_index=True)
     verdict = _verdict(c, group or "file")
-    if verdict["tested"]:
-        verdict["longer"] = longer(verdict["tested"], c["fitted"][verdict["tested"]])
-    for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
-        arrays, meta = c["fitted"][name].state()
-        artifacts.save_model(
-            folder / "model" / name, arrays, {"task": "transcribe", "model": name, "kind": pairs.kind, "state": meta}
-        )
-    curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in c["fitted"].items() for row in f.curves])
     facts = {
         "task": "transcribe", "data": {"source": str(source), "text": text, "group": group, "kind": pairs.kind, "files": len(pairs),
         "groups": len(set(pairs.groups)), "skipped": pairs.skipped}, "parts": c["parts"],
-        "models": {n: asdict(m) for n, m in c["made"].items()}, "seed": seed, "versions": versions(), "lang": lang,
-        "seconds": round(time.perf_counter() - started, 1),
+        **facts_about(c["made"], seed, lang, started),
     }  # fmt: skip
-    artifacts.write_csv(folder / "leaderboard.csv", board)
-    artifacts.write_json(folder / "verdict.json", verdict)
-    artifacts.write_csv(folder / "learning_curves.csv", curves)
+    more = {name: {"kind": pairs.kind} for name in c["fitted"]}
+    curves = write_run(folder, c["fitted"], board, verdict, facts, more)
     artifacts.write_csv(folder / "predictions.csv", _predictions(c, verdict["use"]))
-    folder.write_facts(facts)
     _page(c, board, verdict, curves, facts, folder, lang)
     return TextOutcome(folder, board, verdict, time.perf_counter() - started)
 
@@ -220,9 +199,7 @@ def _verdict(c: dict[str, Any], what: str) -> dict[str, Any]:
         return {**out, "sentence": {"en": [*en, "No network was compared."], "es": [*es, "No se comparó ninguna red."]}}
     tested = min(networks, key=lambda n: chosen[n])
     found = paired_bootstrap(c["rates"][tested], c["rates"][base])
-    word = "too few to tell" if n_groups < FEWEST_GROUPS else "indistinguishable"
-    if word == "indistinguishable" and found["p_value"] < ALPHA:
-        word = "better" if found["difference"] < 0 else "worse"
+    word = "too few to tell" if n_groups < FEWEST_GROUPS else word_of(found, more_is_better=False)
     said = {
         "better": (f"{tested} makes fewer mistakes than {base}", f"{tested} comete menos errores que {base}"),
         "worse": (f"{tested} makes more mistakes than {base}", f"{tested} comete más errores que {base}"),
@@ -280,7 +257,7 @@ def _page(
     sections += [learning] if learning else []
     about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
+        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
     )
     best = c["scores"][use]
     page = TextPage(
@@ -291,7 +268,7 @@ def _page(
             (str(len(report)), w["tested"], ""),
             (p_text(verdict["p_value"], lang) or "–", w["test"], verdict["reference"]),
         ],
-        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+        footer=footer(facts),
     )  # fmt: skip
     write_page(page, folder / "report.html")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +13,24 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts import (
+from forecastkit.run.texts_shared import (
     Progress,
     Say,
     TextOutcome,
-    _resolved,
-    _yaml,
+    as_yaml,
+    board_of,
+    facts_about,
     fit_each,
-    longer,
+    footer,
     noted,
     part_name,
-    reason_of,
+    resolved,
     run_of_task,
     saved_name,
-    versions,
+    word_of,
+    write_run,
 )
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, no_network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,8 +127,6 @@ def fit_translator(
     Raises:
         ForecastkitError: bad input or options.
     """
-    import pandas as pd
-
     from forecastkit.text.models import create
     from forecastkit.text.schema import read_pairs
 
@@ -136,40 +134,20 @@ def fit_translator(
     wanted = {name: dict(o) for name, o in (DEFAULT_MODELS if models is None else models).items()}
     for name, options in wanted.items():
         create("translate", name, **options)
-    pairs = read_pairs(_resolved(source))
+    pairs = read_pairs(resolved(source))
     left_out = "".join(f"; {reason}: {n:,}" for reason, n in pairs.skipped.items())
     say(f"{pairs.name}", f"{len(pairs):,} pairs of {len(set(pairs.source)):,} different sentences{left_out}")
     folder = RunFolder.create(pairs.name, Path(out) if out is not None else None)
     c = compare_translators(pairs, wanted, seed=seed, progress=progress)
-    rows = [
-        {
-            "model": name, "family": model.family, "status": "failed" if name in c["reasons"] else "ok", "reason": reason_of(name, c["reasons"], c["fitted"]),
-            **c["scores"].get(name, {}), "select_chrf": c["chosen"].get(name), "seconds": c["seconds"][name],
-            "n_parameters": c["fitted"][name].info.get("n_parameters") if name in c["fitted"] else None,
-        }
-        for name, model in c["made"].items()
-    ]  # fmt: skip
-    board = pd.DataFrame(rows).sort_values("bleu", ascending=False, ignore_index=True)
+    scores = {name: {**own, "select_chrf": c["chosen"][name]} for name, own in c["scores"].items()}
+    board = board_of(c["made"], c["fitted"], c, scores).sort_values("bleu", ascending=False, ignore_index=True)
     verdict = _verdict(c)
-    if verdict["tested"]:
-        verdict["longer"] = longer(verdict["tested"], c["fitted"][verdict["tested"]])
-    for name in dict.fromkeys(n for n in (verdict["use"], verdict["tested"], verdict["reference"]) if n):
-        arrays, meta = c["fitted"][name].state()
-        artifacts.save_model(
-            folder / "model" / name,
-            arrays,
-            {"task": "translate", "model": name, "state": meta, "least_sure": c["least"].get(name)},
-        )
-    curves = pd.DataFrame([{"model": n, "fold": 0, **row} for n, f in c["fitted"].items() for row in f.curves])
     facts = {
         "task": "translate", "data": {"source": str(source), "pairs": len(pairs), "skipped": pairs.skipped}, "parts": c["parts"],
-        "models": {n: asdict(m) for n, m in c["made"].items()}, "seed": seed, "versions": versions(), "lang": lang,
-        "seconds": round(time.perf_counter() - started, 1),
+        **facts_about(c["made"], seed, lang, started),
     }  # fmt: skip
-    artifacts.write_csv(folder / "leaderboard.csv", board)
-    artifacts.write_json(folder / "verdict.json", verdict)
-    artifacts.write_csv(folder / "learning_curves.csv", curves)
-    folder.write_facts(facts)
+    more = {name: {"least_sure": c["least"].get(name)} for name in c["fitted"]}
+    curves = write_run(folder, c["fitted"], board, verdict, facts, more)
     _page(c, board, verdict, curves, facts, folder, lang)
     return TextOutcome(folder, board, verdict, time.perf_counter() - started)
 
@@ -190,18 +168,10 @@ def _verdict(c: dict[str, Any]) -> dict[str, Any]:
         "p_value": None,
     }
     if not networks:
-        return {
-            **out,
-            "sentence": {
-                "en": [f"Use {use}. No network was compared."],
-                "es": [f"Usa {use}. No se comparó ninguna red."],
-            },
-        }
+        return {**out, "sentence": no_network(use)}
     tested = max(networks, key=lambda n: chosen[n])
     found = paired_bootstrap(c["unit"][tested], c["unit"][base])
-    word = "indistinguishable"
-    if found["p_value"] < 0.05:
-        word = "better" if found["difference"] > 0 else "worse"
+    word = word_of(found, more_is_better=True)
     numbers = f"BLEU {c['scores'][tested]['bleu']:.1f} / {c['scores'][base]['bleu']:.1f}"
     n, p = len(c["sources"]), f"p = {found['p_value']:.2g}"
     en = {
@@ -273,7 +243,7 @@ def _page(
     sections += [learning] if learning else []
     about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
     sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=_yaml(facts), folded=w["settings"])])
+        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
     )
     best = c["scores"][use]
     page = TextPage(
@@ -287,7 +257,7 @@ def _page(
             (str(len(c["sources"])), w["tested"], ""),
             (p_text(verdict["p_value"], lang) or "–", w["test"], verdict["reference"]),
         ],
-        footer=f"forecastkit {facts['versions']['forecastkit']}, {platform.system()} {platform.machine()}",
+        footer=footer(facts),
     )
     write_page(page, folder / "report.html")
 

@@ -22,7 +22,7 @@ from forecastkit.text.models import create
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import Fold, folds_of
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, no_network
 
 __all__ = [
     "ALWAYS",
@@ -38,7 +38,7 @@ __all__ = [
 
 ALWAYS = ("majority", "tfidf")
 REFERENCE = "tfidf"
-BLENDED = ("tfidf", "nbsvm")
+BLENDED = ("tfidf", "nbsvm", "svm")
 """Baselines with which every network is averaged, where they ran; such a model is called ``network+baseline``."""
 ALPHA = 0.05
 
@@ -189,8 +189,8 @@ def _blended(name: str, base: str, found: dict[str, ModelScores]) -> ModelScores
 
 
 def _order(name: str) -> tuple[int, str]:
-    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2}
-    return simple.get(name, 4 if "+" in name else 3), name
+    simple = {"majority": 0, "tfidf": 1, "nbsvm": 2, "svm": 3}
+    return simple.get(name, 5 if "+" in name else 4), name
 
 
 def verdict_of(e: Evaluation) -> Verdict:
@@ -206,8 +206,7 @@ def verdict_of(e: Evaluation) -> Verdict:
     labels = e.labels
     reference = REFERENCE if REFERENCE in good else "majority"
     if not networks:
-        said = {"en": [f"Use {use}. No network was compared."], "es": [f"Usa {use}. No se comparó ninguna red."]}
-        return Verdict(use, reference, "", "indistinguishable", None, 0, 0, len(labels), said)
+        return Verdict(use, reference, "", "indistinguishable", None, 0, 0, len(labels), no_network(use))
     tested = max(networks, key=lambda n: f1[n])
     right = {n: good[n].p.argmax(axis=1) == labels for n in (tested, reference)}
     test = metrics.mcnemar(right[tested], right[reference])

@@ -16,7 +16,6 @@ from forecastkit.probabilities import calibration, confusion, macro_f1, roc_curv
 
 __all__ = [
     "McNemar",
-    "bits",
     "edits",
     "error_rates",
     "mcnemar",
@@ -87,11 +86,6 @@ def paired_bootstrap(losses_a: np.ndarray, losses_b: np.ndarray, *, n: int = 200
         "high": float(high),
         "p_value": min(1.0, 2 * max(tail, 1 / n)),
     }
-
-
-def bits(nats: float) -> float:
-    """Nats as bits."""
-    return nats / math.log(2)
 
 
 def translation_scores(said: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:

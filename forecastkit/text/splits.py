@@ -78,7 +78,7 @@ def folds_of(
     turn: dict[int, int] = {}
     for key in _order(keys, seed):
         k = turn.get(label_of[key], 0)
-        fine[key] = _spread(k, n_fine)
+        fine[key] = k % n_fine
         turn[label_of[key]] = k + 1
     part = np.array([fine[key] for key in keys])
     n_side = max(1, round(0.1 * n_fine))
@@ -94,10 +94,6 @@ def folds_of(
         role = roles[part]
         folds.append(Fold(*(np.flatnonzero(role == r) for r in range(4))))
     return folds
-
-
-def _spread(k: int, n: int) -> int:
-    return k % n
 
 
 def parts_by_key(keys: Sequence[str], shares: Sequence[float], seed: int = 1) -> list[np.ndarray]:

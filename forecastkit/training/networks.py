@@ -1,4 +1,4 @@
-"""Networks of the sister tasks: trained with the trainer factory, averaged over seeds, kept and restored as arrays.
+"""Networks of the sister tasks: trained with the trainer factory, averaged over seeds.
 
 Every model makes what it learns from (``Lesson``); the rest is here once.
 """
@@ -6,20 +6,21 @@ Every model makes what it learns from (``Lesson``); the rest is here once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
 import pytorch_lightning as pl
-from torch import Tensor, nn
+from torch import nn
 
 from forecastkit import runtime
+from forecastkit.nn.weights import Networks
 from forecastkit.training.module import Objective, OptimizerOptions, TrainingModule
 from forecastkit.training.retries import with_retries
 from forecastkit.training.trainer import Trained, train
 
-__all__ = ["Lesson", "Networks", "fit_net", "restore_networks", "train_networks"]
+__all__ = ["Lesson", "fit_net", "how_trained", "train_networks"]
 
 
 class _Batched(Protocol):
@@ -58,36 +59,6 @@ class Lesson:
     minutes: float = 0.0
     threads: int = 1
     precision: str = "32"
-
-
-@dataclass(eq=False)
-class Networks:
-    """Trained networks whose probabilities are averaged.
-
-    Args:
-        info: best_step (median over seeds), n_parameters (of one), seconds, note (what was done otherwise).
-        curves: rows of ``Trained.curves``, with the seed.
-    """
-
-    nets: list[Any]
-    info: dict[str, Any] = field(default_factory=dict)
-    curves: list[dict[str, float]] = field(default_factory=list)
-
-    def probabilities(self, logits: Callable[[nn.Module], Tensor]) -> np.ndarray:
-        """[B, K] float64: the mean over networks of the softmax of ``logits(net)``."""
-        import torch
-
-        with runtime.threads(1), torch.inference_mode():
-            parts = [torch.softmax(logits(net), dim=-1).double().cpu().numpy() for net in self.nets]
-        return np.asarray(np.mean(parts, axis=0))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Weights by name, ``net0.``, ``net1.``, ... before each."""
-        return {
-            f"net{k}.{name}": value.detach().cpu().numpy()
-            for k, net in enumerate(self.nets)
-            for name, value in net.state_dict().items()
-        }
 
 
 def train_networks(
@@ -179,23 +150,12 @@ def _learned(
     return lesson.net, trained
 
 
-def restore_networks(make: Callable[[], nn.Module], arrays: Mapping[str, np.ndarray], n: int) -> Networks:
-    """The networks of ``Networks.arrays()``.
-
-    Args:
-        make: an untrained network of the same shape.
-        n: how many.
-
-    Raises:
-        RuntimeError, KeyError: arrays that do not fit.
+def how_trained(net: nn.Module, trained: Trained, most: int, started: float) -> dict[str, Any]:
+    """What is kept of a training: steps, size, seconds since ``started``, what was done otherwise than asked, and whether time
+    ended it before ``most`` steps.
     """
-    import torch
-
-    nets = []
-    for k in range(n):
-        net, prefix = make(), f"net{k}."
-        own = {name[len(prefix) :]: torch.from_numpy(v) for name, v in arrays.items() if name.startswith(prefix)}
-        net.load_state_dict(own)
-        net.eval()
-        nets.append(net)
-    return Networks(nets)
+    return {
+        "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
+        "seconds": time.perf_counter() - started, "note": trained.note,
+        "out_of_time": trained.n_steps < most and not trained.early_stopped,
+    }  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
-from forecastkit.run.classify import ClassifyOptions, fit, predict
+from forecastkit.run.classify import ClassifyOptions, Teller, fit
 from forecastkit.run.folder import RunFolder
 
 RATE, FRAME = 4000, 256
@@ -103,9 +103,8 @@ def test_a_new_task_has_everything(sounds, tmp_path):
 def test_its_saved_run_tells_new_ones(sounds, tmp_path):
     run = fit(read_sounds(sounds), ClassifyOptions(models={"majority": {}}), out=tmp_path / "run")
     paths = sorted(sounds.glob("up_s00_*.npy"))
-    table, summary = predict(
-        RunFolder.open(run.path), "sounds", lambda plan: read_new_sounds(paths, plan), model="boosting"
-    )
+    teller = Teller(RunFolder.open(run.path), "sounds", "boosting")
+    table, summary = teller.tell(lambda plan: read_new_sounds(paths, plan))
     assert table["file"].tolist() == [p.name for p in paths]
     np.testing.assert_allclose(table[["p_down", "p_up"]].sum(axis=1), 1, atol=1e-5)
     assert summary["model"] == "boosting"

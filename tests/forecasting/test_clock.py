@@ -97,7 +97,16 @@ def test_a_network_follows_it_unless_told():
             .info["clock"]
         )
 
+    def note(**options):
+        return (
+            registry.create_model("gru", hidden=2, context_length=28, **options)
+            .fit(frame, horizon=14, context=about)
+            .info["note"]
+        )
+
     gains = reads_clock(frame, 14, 28, 7, about)
     assert cycles() == ("week" if gains else "")
+    assert ("reads the clock (week)" in note()) is gains
+    assert "clock" not in note(clock=True)
     assert cycles(clock=True) == "week"
     assert cycles(clock=False) == ""

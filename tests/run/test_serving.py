@@ -12,7 +12,8 @@ import pytest
 
 from forecastkit import api
 from forecastkit.cli import main
-from forecastkit.run import serving
+from forecastkit.run import services, serving
+from tests.run.openapi import check_openapi
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
@@ -29,9 +30,9 @@ def served(small_csv, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(served) -> serving.ForecastService:
-    found = serving.open_service(served)
-    assert isinstance(found, serving.ForecastService)
+def service(served) -> services.ForecastService:
+    found = services.open_service(served)
+    assert isinstance(found, services.ForecastService)
     return found
 
 
@@ -129,7 +130,7 @@ def test_limits(service):
 def test_an_answer_that_takes_too_long(service, monkeypatch):
     import time
 
-    monkeypatch.setattr(serving.ForecastService, "forecast", lambda *_: time.sleep(0.5))
+    monkeypatch.setattr(services.ForecastService, "forecast", lambda *_: time.sleep(0.5))
     with TestClient(serving.create_app(service, serving.Limits(seconds=0.05))) as client:
         answer = client.post("/forecast", json={})
         assert (answer.status_code, list(answer.json())) == (503, ["error"])
@@ -139,7 +140,7 @@ def test_a_fault_says_nothing_of_the_inside(service, monkeypatch):
     def fail(*_):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(serving.ForecastService, "forecast", fail)
+    monkeypatch.setattr(services.ForecastService, "forecast", fail)
     with TestClient(serving.create_app(service), raise_server_exceptions=False) as client:
         answer = client.post("/forecast", json={})
         assert answer.status_code == 500
@@ -147,41 +148,8 @@ def test_a_fault_says_nothing_of_the_inside(service, monkeypatch):
 
 
 def test_openapi_is_what_it_does(service):
-    schemathesis = pytest.importorskip("schemathesis")
-    from hypothesis import HealthCheck, settings
-    from schemathesis.checks import not_a_server_error
-    from schemathesis.specs.openapi.checks import (
-        content_type_conformance,
-        negative_data_rejection,
-        response_schema_conformance,
-        status_code_conformance,
-    )
-
-    # Not positive_data_acceptance: a row may have any columns by the schema, and those of the run alone are right.
-    checks = [
-        not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance, negative_data_rejection,
-    ]  # fmt: skip
     app = serving.create_app(service, serving.Limits(seconds=300))
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-
-    seen = []
-    for operation in schema.get_all_operations():
-        one = operation.ok()
-        seen.append(one.path)
-
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-        @_given(one)
-        def run(case):
-            case.call_and_validate(checks=checks, timeout=300)
-
-        run()
-    assert sorted(seen) == ["/forecast", "/health", "/model"]
-
-
-def _given(operation):
-    from hypothesis import given
-
-    return given(case=operation.as_strategy())
+    assert check_openapi(app, 15) == ["/forecast", "/health", "/model"]
 
 
 def test_texts(tmp_path):
@@ -191,7 +159,7 @@ def test_texts(tmp_path):
         def table(self, texts):
             return pd.DataFrame({"label": ["", "good"], "p_bad": [np.nan, 0.1], "p_good": [np.nan, 0.9]})
 
-    service = object.__new__(serving.TextService)
+    service = object.__new__(services.TextService)
     service.scorer, service.name = Scorer(), "gru"
     with TestClient(serving.create_app(service)) as client:
         rows = client.post("/classify", json={"texts": ["", "fine"]}).json()["rows"]

@@ -161,6 +161,33 @@ def test_the_wide_part_counts_as_much_as_it_helps():
     assert _mixing(sharp, noise, labels)[0] == pytest.approx(b, rel=0.05)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_machine_and_its_chances_in_two_steps(n_classes, table):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    part = table.take(np.flatnonzero(table.labels < n_classes))
+    model = create("classify", "svm", parts=3)
+    fitted = model.fit(part, FitAbout(seed=4))
+    kinds = model.kinds()
+    x = np.hstack([kind.fit_transform(part.texts).toarray() for kind in kinds])
+    machine = LinearSVC(C=1.0, random_state=0).fit(x, part.labels)
+    chances = LogisticRegression(C=100.0, max_iter=1000).fit(model._held_out(part, 4), part.labels)
+    new = table.texts[-30:]
+    decisions = machine.decision_function(np.hstack([kind.transform(new).toarray() for kind in kinds]))
+    by_hand = chances.predict_proba(decisions.reshape(30, -1))
+    np.testing.assert_allclose(fitted.predict(new)[:, :n_classes], by_hand, atol=1e-3)
+    # Chances of texts that no machine learnt from: right on average.
+    p, labels = fitted.held_out
+    np.testing.assert_allclose(p.mean(axis=0)[:n_classes], np.bincount(labels)[:n_classes] / len(labels), atol=0.01)
+
+
+def test_a_machine_knows_a_number_by_its_length():
+    words, characters = create("classify", "svm").kinds()
+    assert words.build_analyzer()("Call 98765") == ["Call", "N5", "Call N5"]
+    assert characters.build_analyzer()("x 98765") == characters.build_analyzer()("x 01234")
+
+
 def test_vectors_from_neighbours(table):
     model = small("gru", pretrain="svd", epochs=1)
     assert np.isfinite(model.fit(table.take(np.arange(200)), FitAbout(n_steps=2)).predict(["bien"])).all()
@@ -168,7 +195,7 @@ def test_vectors_from_neighbours(table):
 
 @pytest.mark.parametrize(("name", "options", "said"), [
     ("gru", {"hiden": 3}, "hidden"), ("gru", {"hidden": "many"}, "int"), ("gru", {"pooling": "mean"}, "pooling"), ("gro", {}, "gru"),
-    ("gru", {"dropout": 1.5}, "dropout"), ("tfidf", {"c": -1.0}, "above 0"),
+    ("gru", {"dropout": 1.5}, "dropout"), ("tfidf", {"c": -1.0}, "above 0"), ("svm", {"parts": 1}, "parts 2 to 20"),
 ])  # fmt: skip
 def test_wrong_options_are_named(name, options, said):
     with pytest.raises(ForecastkitError, match=said):
@@ -237,6 +264,22 @@ def test_language_networks_learn_score_and_come_back(name):
     np.testing.assert_allclose(nats, by_hand, rtol=1e-3, atol=1e-5)
     arrays, meta = model.state()
     np.testing.assert_allclose(restore("language-model", name, arrays, meta).next(ids[:50]), p, atol=1e-6)
+
+
+def test_a_language_network_drops_more_of_many_words_and_draws_among_them():
+    model = create("language-model", "lstm_lm", weight_drop=0.0, window=30)
+    words, signs = model.sized(5000), model.sized(100)
+    assert words.dropout > signs.dropout > 0
+    assert (words.weight_drop, signs.window) == (0.0, 30)
+    text = " ".join(np.random.default_rng(0).permutation([a + b for a in "abcdef" for b in "ghijklmnop"] * 20))
+    tokenizer = Tokenizer.learn([text], "word")
+    ids = np.array(tokenizer.encode(text))
+    about, own = FitAbout(n_steps=150), {"hidden": 8, "embedding": 8, "threads": 1, "lr": 0.01, "dropout": 0.0}
+    whole, drawn = (create("language-model", "lstm_lm", drawn=n, **own).fit(ids, tokenizer, about) for n in (0, 20))
+    a, b = (fitted.nll(ids[:100], ids[100:400]).mean() for fitted in (whole, drawn))
+    # Words at random: nothing can be learnt but that there are sixty of them, and no padding among them.
+    assert a == pytest.approx(np.log(60), abs=0.15)
+    assert b == pytest.approx(a, abs=0.1)
 
 
 def test_a_language_network_never_sees_what_comes():

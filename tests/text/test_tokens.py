@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecastkit.errors import ForecastkitError
+from forecastkit.text.batches import buckets, streams
 from forecastkit.text.clean import clean
-from forecastkit.text.datamodule import buckets, streams
 from forecastkit.text.splits import folds_of, key_of
 from forecastkit.text.tokenizer import UNK, Tokenizer, pad
 

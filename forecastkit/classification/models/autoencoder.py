@@ -111,7 +111,7 @@ class RecurrentAutoencoder:
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedAutoencoder:
         """See ``restore_normal``."""
-        from forecastkit.training.networks import restore_networks
+        from forecastkit.nn.weights import restore_networks
 
         model, scaler, segment = cls(**meta["options"]), Scaler.restore(arrays), int(meta["segment"])
         linear = tuple(int(n) for n in meta["linear"]) if meta["linear"] else None

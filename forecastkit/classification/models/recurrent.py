@@ -146,7 +146,7 @@ class RecurrentClassifier:
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
         """See ``restore_classifier``."""
-        from forecastkit.training.networks import restore_networks
+        from forecastkit.nn.weights import restore_networks
 
         model = cls(**meta["options"])
         scaler = Scaler.restore(arrays)

@@ -258,7 +258,10 @@ class NetworkForecaster:
         training = Training(self, source, task, train, valid, about, line).paced()
         net, trained, said = training.run()
         half = str(training.dtype).endswith("bfloat16")
-        note = "; ".join(filter(None, [note, said, "trained in bfloat16" if half else ""]))
+        reads = (
+            f"reads the clock ({', '.join(encoder.time.cycles)})" if self.clock is None and encoder.time.cycles else ""
+        )
+        note = "; ".join(filter(None, [note, said, reads, "trained in bfloat16" if half else ""]))
         info = {
             "best_step": trained.best_step,
             "n_steps": trained.n_steps,

@@ -27,6 +27,7 @@ CLASSIFIERS: dict[str, Entry] = {
     "nbsvm": Entry(
         f"{_BASE}:NbSvm", "word n-grams weighted by how much they speak for a class, with logistic regression"
     ),
+    "svm": Entry(f"{_BASE}:Svm", "linear support vector machine on words and characters as they are written"),
     "rnn": Entry(_NET, "recurrent network with plain cells", {"cell": "rnn"}),
     "gru": Entry(_NET, "recurrent network with gated recurrent units", {"cell": "gru"}),
     "lstm": Entry(_NET, "recurrent network with long short-term memory", {"cell": "lstm"}),

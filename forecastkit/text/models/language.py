@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
+from forecastkit.text.models.options import LARGE, check_options
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import Tokenizer
 
@@ -22,8 +23,12 @@ WARM_UP = 150
 """Tokens that are read unscored before each piece of a text."""
 LONG = 10
 """Minutes of training from which a large network pays."""
-LARGE = 128 * 32
-"""Units times texts a step from which matrix products are worth sharing among threads, and bfloat16."""
+MANY = 1000
+"""Tokens from which a vocabulary is one of words."""
+WORDS = {"batch_size": 32, "window": 64, "dropout": 0.5, "input_dropout": 0.4, "weight_drop": 0.3}
+"""Usual options for words and their pieces: of each there are few examples, so that much is dropped."""
+SIGNS = {"batch_size": 64, "window": 120, "dropout": 0.3, "input_dropout": 0.1, "weight_drop": 0.2}
+"""Usual options for characters and symbols."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,13 @@ class RecurrentLanguageModel:
         cell: ``gru`` or ``lstm``.
         hidden, embedding: 0 = by level, size of the text and minutes.
         dropout, input_dropout: one mask for all steps, after the last layer and before the first.
-        weight_drop: of recurrent weights (AWD-LSTM).
+        weight_drop: of recurrent weights (AWD-LSTM); all three: -1 = by the vocabulary, more of it for words than for characters.
         tie: the head is the embedding; words and pieces alone.
-        window: steps that a gradient goes back.
+        window: steps that a gradient goes back; batch_size: pieces of the text side by side; 0 = by the vocabulary.
         epochs: passes over the text at most; minutes: of training at most, 0 = no limit.
         steps: exactly so many, whatever the clock says; 0 = by epochs and minutes.
+        drawn: tokens that a step of training draws, beside its answers, in place of a vocabulary larger than that; 0 = none.
+            Scores are always of the whole vocabulary.
         bidirectional: refused, with the reason.
         average: decay of the running mean of the weights.
         validate: steps between validations.
@@ -51,18 +58,19 @@ class RecurrentLanguageModel:
     hidden: int = 0
     embedding: int = 0
     layers: int = 1
-    dropout: float = 0.3
-    input_dropout: float = 0.1
-    weight_drop: float = 0.2
+    dropout: float = -1.0
+    input_dropout: float = -1.0
+    weight_drop: float = -1.0
     tie: bool = True
     bidirectional: bool = False
     lr: float = 4e-3
     weight_decay: float = 0.0
-    batch_size: int = 64
-    window: int = 120
+    batch_size: int = 0
+    window: int = 0
     epochs: int = 40
     minutes: float = 1.5
     steps: int = 0
+    drawn: int = 4096
     patience: int = 6
     average: float = 0.99
     validate: int = 200
@@ -78,18 +86,16 @@ class RecurrentLanguageModel:
                 place=f"{place}.bidirectional", value="true", rule="a language model may not read backwards: the next word would be its own input",
                 remedy="Leave it out.",
             )  # fmt: skip
-        for name in ("layers", "batch_size", "window", "epochs", "validate"):
-            if not 1 <= getattr(self, name) <= 100_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
-        for name in ("dropout", "input_dropout", "weight_drop", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        if not self.lr > 0 or min(self.hidden, self.embedding, self.steps, self.threads, self.minutes) < 0:
-            raise ConfigError(
-                place=place, rule="lr is above 0; hidden, embedding, steps, threads and minutes are not negative"
-            )
-        if self.precision not in PRECISIONS:
-            raise ConfigError(place=f"{place}.precision", value=repr(self.precision), rule="no such choice", remedy=near(self.precision, PRECISIONS))  # fmt: skip
+        # 0 and -1 are left to ``sized``.
+        by_size = [
+            name for name, value in WORDS.items() if getattr(self, name) == (0 if isinstance(value, int) else -1)
+        ]
+        check_options(
+            self, place, choices={"precision": PRECISIONS},
+            counts=[n for n in ("layers", "batch_size", "window", "epochs", "validate") if n not in by_size],
+            shares=[n for n in ("dropout", "input_dropout", "weight_drop", "average") if n not in by_size],
+            not_negative=("hidden", "embedding", "minutes", "steps", "drawn", "threads"),
+        )  # fmt: skip
 
     def net(self, n_tokens: int, hidden: int, embedding: int, level: str) -> Any:
         """An untrained network."""
@@ -110,6 +116,12 @@ class RecurrentLanguageModel:
         embedding = self.embedding or (64 if level == "char" else min(hidden, 256))
         return hidden, embedding
 
+    def sized(self, n_tokens: int) -> RecurrentLanguageModel:
+        """Itself, with the usual options of such a vocabulary where none was chosen."""
+        usual = WORDS if n_tokens > MANY else SIGNS
+        left = {name: v for name, v in usual.items() if getattr(self, name) == (0 if isinstance(v, int) else -1)}
+        return dataclasses.replace(self, **left)  # type: ignore[arg-type]
+
     def fit(
         self, ids: np.ndarray, tokenizer: Tokenizer, about: FitAbout, valid: np.ndarray | None = None
     ) -> _FittedLanguageModel:
@@ -118,24 +130,36 @@ class RecurrentLanguageModel:
         Raises:
             FitError: training diverged.
         """
-        from torch.nn import functional
+        return self.sized(len(tokenizer))._learn(ids, tokenizer, about, valid)
 
+    def _learn(
+        self, ids: np.ndarray, tokenizer: Tokenizer, about: FitAbout, valid: np.ndarray | None
+    ) -> _FittedLanguageModel:
+        import torch
+
+        from forecastkit.nn.losses import sampled_softmax
         from forecastkit.text.datamodule import StreamDataModule
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net
+        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
         started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
+        # A token that never comes is drawn as well: the network must learn that it does not.
+        share = torch.from_numpy(np.bincount(ids, minlength=len(tokenizer)) + 1.0)
+        share /= share.sum()
+        drawn = self.drawn if len(tokenizer) > self.drawn else 0
         states: dict[bool, Any] = {}
 
         def objective(net: Any, batch: Any) -> tuple[Any, ...]:
-            before = None if batch.fresh else states.get(net.training)
-            logits, state = net(batch.ids, before)
+            out, state = net.read(batch.ids, None if batch.fresh else states.get(net.training))
             # The gradient ends here; what was read does not.
             states[net.training] = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
-            logits, answer = logits.float().flatten(0, 1), batch.following.flatten()
-            loss = functional.cross_entropy(logits, answer, reduction="sum")
-            n = logits.new_tensor(float(len(answer)))
+            out, answer = out.flatten(0, 1), batch.following.flatten()
+            n = share.new_tensor(float(len(answer))).float()
+            if net.training and drawn:
+                return sampled_softmax(out, net.head, answer, share, drawn), n
+            logits = net.head(out).float()
+            loss = torch.nn.functional.cross_entropy(logits, answer, reduction="sum")
             return (loss, n) if net.training else (loss, n, (logits.argmax(dim=-1) == answer).sum(), n)
 
         batch = max(1, min(self.batch_size, len(ids) // (4 * self.window)))
@@ -163,25 +187,19 @@ class RecurrentLanguageModel:
             ),
             place=f"model {self.cell}_lm", seed=about.seed, progress=about.progress,
         )  # fmt: skip
-        info = {
-            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
-            "hidden": hidden, "embedding": embedding, "seconds": time.perf_counter() - started,
-            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
-        }  # fmt: skip
+        info = {**how_trained(net, trained, n_steps, started), "hidden": hidden, "embedding": embedding}
         curves = [{**row, "seed": about.seed} for row in trained.curves]
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLanguageModel:
         """See ``restore``."""
-        import torch
+        from forecastkit.nn.weights import with_weights
 
         model = cls(**meta["options"])
         tokenizer = Tokenizer.restore(meta["tokenizer"])
         sizes = (int(meta["hidden"]), int(meta["embedding"]))
-        net = model.net(len(tokenizer), *sizes, tokenizer.level)
-        net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
-        net.eval()
+        net = with_weights(model.net(len(tokenizer), *sizes, tokenizer.level), arrays)
         return _FittedLanguageModel(model, tokenizer, net, sizes, {}, [])
 
 
@@ -251,6 +269,7 @@ class _FittedLanguageModel:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
-        arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
+        from forecastkit.nn.weights import weights_of
+
         meta = {"options": dataclasses.asdict(self.model), "tokenizer": self.tokenizer.state()}
-        return arrays, {**meta, "hidden": self.sizes[0], "embedding": self.sizes[1]}
+        return weights_of(self.net), {**meta, "hidden": self.sizes[0], "embedding": self.sizes[1]}

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
 from forecastkit.text.models import pretraining
 from forecastkit.text.models.baselines import TfIdf
+from forecastkit.text.models.options import check_options
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import TextTable
 from forecastkit.text.splits import folds_of
@@ -98,39 +99,25 @@ class RecurrentTextClassifier:
 
     def __post_init__(self) -> None:
         place = f"models.{self.name}"
-        for name in ("hidden", "layers", "batch_size", "epochs", "seeds", "max_length", "embedding"):
-            if not 1 <= getattr(self, name) <= 100_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 100000")
-        for name in ("dropout", "input_dropout", "word_dropout", "weight_drop", "smoothing", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
-        choices = {
-            "pooling": POOLINGS,
-            "cut": ("start", "end"),
-            "pretrain": ("none", "svd", "lm"),
-            "precision": PRECISIONS,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ConfigError(
-                    place=f"{place}.{name}", value=repr(getattr(self, name)), rule="no such choice", remedy=near(getattr(self, name), allowed)
-                )  # fmt: skip
+        check_options(
+            self, place,
+            choices={"pooling": POOLINGS, "cut": ("start", "end"), "pretrain": ("none", "svd", "lm"), "precision": PRECISIONS},
+            counts=("hidden", "layers", "batch_size", "epochs", "seeds", "max_length", "embedding"),
+            shares=("dropout", "input_dropout", "word_dropout", "weight_drop", "smoothing", "average"),
+            not_negative=("buckets", "pretrain_epochs"),
+        )  # fmt: skip
         if self.pretrain == "lm" and self.bidirectional and self.layers > 1:
             raise ConfigError(
                 place=f"{place}.pretrain", value="'lm'", rule="needs layers=1 or bidirectional=false: two layers of both directions would be shown the word that they should name",
             )  # fmt: skip
         if (self.committee and self.seeds > 20) or (self.wide and not self.committee):
             raise ConfigError(place=place, rule="a committee has 2 to 20 seeds, and a wide part needs a committee")
-        if not 0 < self.layer_decay <= 1 or self.pretrain_epochs < 0:
-            raise ConfigError(
-                place=place, rule="layer_decay is above 0 and at most 1, pretrain_epochs are not negative"
-            )
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(place=f"{place}.layer_decay", value=str(self.layer_decay), rule="above 0 and at most 1")
         if self.vectors and (self.level != "word" or self.pretrain != "none"):
             raise ConfigError(
                 place=f"{place}.vectors", value=repr(self.vectors), rule="only with level=word and pretrain=none"
             )
-        if not self.lr > 0 or self.buckets < 0:
-            raise ConfigError(place=place, rule="lr is above 0 and buckets are not negative")
 
     def net(self, n_tokens: int, n_classes: int) -> Any:
         """An untrained network."""
@@ -215,7 +202,8 @@ class RecurrentTextClassifier:
         import torch
         from torch.nn import functional
 
-        from forecastkit.text.datamodule import TextDataModule, buckets
+        from forecastkit.text.batches import buckets
+        from forecastkit.text.datamodule import TextDataModule
         from forecastkit.training.module import OptimizerOptions
         from forecastkit.training.networks import Lesson, fit_net
 
@@ -270,7 +258,7 @@ class RecurrentTextClassifier:
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedNetworks:
         """See ``restore``."""
-        from forecastkit.training.networks import restore_networks
+        from forecastkit.nn.weights import restore_networks
 
         model = cls(**meta["options"])
         reader = _Reader(Tokenizer.restore(meta["tokenizer"]), model)
@@ -347,7 +335,7 @@ class _Reader:
         """A ``TextBatch``."""
         import torch
 
-        from forecastkit.text.datamodule import TextBatch
+        from forecastkit.text.batches import TextBatch
 
         lengths = np.array([len(r) for r in rows])
         flat = np.concatenate([np.asarray(r, np.int64) for r in rows])
@@ -427,7 +415,7 @@ class _FittedNetworks:
         import torch
 
         from forecastkit import runtime
-        from forecastkit.text.datamodule import buckets
+        from forecastkit.text.batches import buckets
 
         out = np.zeros((len(texts), self.n_classes))
         rows = [self.reader.ids(t) for t in texts]
@@ -441,7 +429,7 @@ class _FittedNetworks:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``FittedTextClassifier.state``."""
-        from forecastkit.training.networks import Networks
+        from forecastkit.nn.weights import Networks
 
         arrays = Networks(self.nets).arrays()
         meta = {

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, FitError, near
+from forecastkit.errors import ConfigError, FitError
 from forecastkit.text.frames import FramePairs, pad_frames
+from forecastkit.text.models.options import check_options
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad
 
@@ -143,20 +144,13 @@ class Ctc:
 
     def __post_init__(self) -> None:
         place = f"models.{self.cell}_ctc"
-        for name, allowed in {"cell": ("rnn", "gru", "lstm"), "level": ("char", "word")}.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ConfigError(place=f"{place}.{name}", value=repr(value), rule="no such choice", remedy=near(value, allowed))  # fmt: skip
-        for name in ("hidden", "layers", "batch_size", "epochs", "patience"):
-            if not 1 <= getattr(self, name) <= 1_000_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 1000000")
-        for name in ("dropout", "band_dropout", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
+        check_options(
+            self, place, choices={"cell": ("rnn", "gru", "lstm"), "level": ("char", "word")},
+            counts=("hidden", "layers", "batch_size", "epochs", "patience"), shares=("dropout", "band_dropout", "average"),
+            not_negative=("minutes", "steps", "threads", "noise"),
+        )  # fmt: skip
         if self.hidden % 2:
             raise ConfigError(place=f"{place}.hidden", value=str(self.hidden), rule="an even number")
-        if not self.lr > 0 or min(self.minutes, self.steps, self.threads, self.noise) < 0:
-            raise ConfigError(place=place, rule="lr is above 0; minutes, steps, threads and noise are not negative")
 
     def net(self, n_inputs: int, n_tokens: int) -> Any:
         """An untrained network."""
@@ -174,9 +168,10 @@ class Ctc:
             FitError: training diverged, or the texts are longer than what is read.
         """
         from forecastkit.nn.ctc import ctc_loss
-        from forecastkit.text.datamodule import TextDataModule, buckets
+        from forecastkit.text.batches import buckets
+        from forecastkit.text.datamodule import TextDataModule
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net
+        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
         started = time.perf_counter()
         tokenizer = Tokenizer.learn(pairs.target, self.level)
@@ -218,22 +213,16 @@ class Ctc:
             ),
             place=f"model {self.cell}_ctc", seed=about.seed, progress=about.progress,
         )  # fmt: skip
-        info = {
-            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
-            "seconds": time.perf_counter() - started, "too_long": too_long,
-            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
-        }  # fmt: skip
+        info = {**how_trained(net, trained, n_steps, started), "too_long": too_long}
         return _FittedCtc(self, tokenizer, n_inputs, net, info, [{**row, "seed": about.seed} for row in trained.curves])
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedCtc:
         """See ``restore``."""
-        import torch
+        from forecastkit.nn.weights import with_weights
 
         model, tokenizer = cls(**meta["options"]), Tokenizer.restore(meta["tokenizer"])
-        net = model.net(int(meta["n_inputs"]), len(tokenizer))
-        net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
-        net.eval()
+        net = with_weights(model.net(int(meta["n_inputs"]), len(tokenizer)), arrays)
         return _FittedCtc(model, tokenizer, int(meta["n_inputs"]), net, {}, [])
 
 
@@ -293,10 +282,11 @@ class _FittedCtc:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
-        arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
+        from forecastkit.nn.weights import weights_of
+
         meta = {
             "options": dataclasses.asdict(self.model),
             "tokenizer": self.tokenizer.state(),
             "n_inputs": self.n_inputs,
         }
-        return arrays, meta
+        return weights_of(self.net), meta

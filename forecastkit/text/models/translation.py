@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
 from forecastkit.text.frames import FramePairs, pad_frames
+from forecastkit.text.models.options import LARGE, check_options
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import Pairs
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad, split_words
@@ -24,8 +25,6 @@ __all__ = ["Copy", "Dictionary", "Seq2Seq", "beam_search"]
 
 SMALL_STEPS, SMALL_PATIENCE = 800, 120
 """Steps at most, and without progress, where a pass over few pairs is few steps."""
-LARGE = 128 * 32
-"""Units times sentences a step from which matrix products are worth sharing among threads, and bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -169,23 +168,14 @@ class Seq2Seq:
 
     def __post_init__(self) -> None:
         place = "models.seq2seq"
-        choices = {
-            "cell": ("gru", "lstm"), "attention": ("luong", "bahdanau"), "level": ("word", "subword", "char"), "precision": PRECISIONS,
-        }  # fmt: skip
-        for name, allowed in choices.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ConfigError(place=f"{place}.{name}", value=repr(value), rule="no such choice", remedy=near(value, allowed))  # fmt: skip
-        for name in ("embedding", "hidden", "layers", "batch_size", "epochs", "max_length", "vocabulary"):
-            if not 1 <= getattr(self, name) <= 1_000_000:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 1 to 1000000")
-        for name in ("dropout", "weight_drop", "word_dropout", "smoothing", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(place=f"{place}.{name}", value=str(getattr(self, name)), rule="from 0 to below 1")
+        check_options(
+            self, place,
+            choices={"cell": ("gru", "lstm"), "attention": ("luong", "bahdanau"), "level": ("word", "subword", "char"), "precision": PRECISIONS},
+            counts=("embedding", "hidden", "layers", "batch_size", "epochs", "max_length", "vocabulary"),
+            shares=("dropout", "weight_drop", "word_dropout", "smoothing", "average"), not_negative=("minutes", "steps", "threads"),
+        )  # fmt: skip
         if self.hidden % 2:
             raise ConfigError(place=f"{place}.hidden", value=str(self.hidden), rule="an even number")
-        if not self.lr > 0 or min(self.minutes, self.steps, self.threads) < 0:
-            raise ConfigError(place=place, rule="lr is above 0; minutes, steps and threads are not negative")
 
     def net(self, n_source: int, n_target: int, *, frames: bool = False) -> Any:
         """An untrained network."""
@@ -204,9 +194,10 @@ class Seq2Seq:
         """
         from torch.nn import functional
 
-        from forecastkit.text.datamodule import TextDataModule, buckets
+        from forecastkit.text.batches import buckets
+        from forecastkit.text.datamodule import TextDataModule
         from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net
+        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
         started = time.perf_counter()
         min_count = self.min_count if len(pairs) >= 2000 else 1
@@ -257,24 +248,19 @@ class Seq2Seq:
             ),
             place="model seq2seq", seed=about.seed, progress=about.progress,
         )  # fmt: skip
-        info = {
-            "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
-            "vocabulary": [n_source, len(b)], "seconds": time.perf_counter() - started,
-            "note": trained.note, "out_of_time": trained.n_steps < n_steps and not trained.early_stopped,
-        }  # fmt: skip
+        info = {**how_trained(net, trained, n_steps, started), "vocabulary": [n_source, len(b)]}
         return _FittedSeq2Seq(self, a, b, net, info, [{**row, "seed": about.seed} for row in trained.curves])
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedSeq2Seq:
         """See ``restore``."""
-        import torch
+        from forecastkit.nn.weights import with_weights
 
         model = cls(**meta["options"])
         a = Tokenizer.restore(meta["source"]) if isinstance(meta["source"], dict) else None
         b = Tokenizer.restore(meta["target"])
         net = model.net(int(meta["source"]) if a is None else len(a), len(b), frames=a is None)
-        net.load_state_dict({key: torch.from_numpy(v) for key, v in arrays.items()})
-        net.eval()
+        net = with_weights(net, arrays)
         return _FittedSeq2Seq(model, a, b, net, {}, [])
 
 
@@ -358,10 +344,11 @@ class _FittedSeq2Seq:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``restore``."""
-        arrays = {key: v.detach().cpu().numpy().copy() for key, v in self.net.state_dict().items()}
+        from forecastkit.nn.weights import weights_of
+
         source = self.net.source_words.in_features if self.source is None else self.source.state()
         meta = {"options": dataclasses.asdict(self.model), "source": source, "target": self.target.state()}
-        return arrays, meta
+        return weights_of(self.net), meta
 
 
 def beam_search(
