@@ -129,8 +129,8 @@ def _settings(
     stored = dict(facts.get("config", {}))
     given = {**stored, **{k: v for k, v in values.items() if v}}
     given["data"] = {**dict(stored.get("data") or {}), **dict(values.get("data") or {})}
-    wanted = load_config(config, values=given, overrides=overrides)
-    changed = _changed(load_config(None, values=stored).to_dict(), wanted.to_dict())
+    wanted = load_config(config, values=given)
+    changed = _changed(load_config(None, values=stored).to_dict(), wanted.to_dict()) + overrides
     if changed:
         raise ConfigError(
             place=f"--resume {resume}",

@@ -16,13 +16,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from forecastkit.errors import DataError, near
 
-__all__ = ["TextFile", "opened", "pieces", "read_text"]
+__all__ = ["TextFile", "is_kind", "opened", "pieces", "read_text"]
 
 PIECE = 1 << 20
 """Text is searched in pieces that stay in the processor's cache."""
@@ -53,7 +53,7 @@ def opened(path: Path) -> bytes:
     Raises:
         DataError: missing, a folder, no permission, empty.
     """
-    if _is_folder(path):
+    if is_kind(path, "dir"):
         raise DataError(place=str(path), rule="a folder, not a file", remedy="Give the name of a file in it.")
     try:
         with path.open("rb") as file:
@@ -72,9 +72,10 @@ def opened(path: Path) -> bytes:
     return head
 
 
-def _is_folder(path: Path) -> bool:
+def is_kind(path: Path, kind: Literal["dir", "file"]) -> bool:
+    """Whether there is a folder, or a file, of that name."""
     try:
-        return path.is_dir()
+        return path.is_dir() if kind == "dir" else path.is_file()
     except OSError:  # a name too long: opening it says so
         return False
 
