@@ -241,7 +241,7 @@ def test_forecasts_out_of_memory_are_made_of_fewer_windows_at_once(monkeypatch):
 
 LONG = [
     "--data", "d.csv", "--horizon", "3", "--models", "gru", "--quiet", "baselines=naive", "final=gru",
-    "models.gru.hidden=8", "models.gru.max_steps=600", "models.gru.patience=600", "models.gru.val_every=10",
+    "models.gru.hidden=8", "models.gru.max_steps=2000", "models.gru.patience=2000", "models.gru.val_every=10",
     "models.gru.context_length=14",
 ]  # fmt: skip
 
