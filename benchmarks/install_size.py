@@ -9,7 +9,6 @@ Rows are appended to results/install_size.csv: the totals and the largest packag
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import json
 import platform
@@ -18,9 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-OUT = HERE / "results" / "install_size.csv"
+from rows import append
+
+ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 12
 PIP = ("pip", "setuptools", "wheel")
 
@@ -68,15 +67,11 @@ def write(sizes: dict[str, int], needs: dict[str, list[str]]) -> None:
     rows = {"all": sum(sizes.values()), "without torch": sum(size for name, size in sizes.items() if name in kept)}
     rows |= dict(sorted(sizes.items(), key=lambda pair: -pair[1])[:LARGEST])
     rows |= {"forecastkit": sizes["forecastkit"]}
-    new = not OUT.exists()
-    with OUT.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if new:
-            writer.writerow(["date", "what", "mb", "python", "machine"])
-        for what, size in rows.items():
-            row = [dt.date.today(), what, f"{size / 1e6:.1f}", platform.python_version(), platform.machine()]
-            writer.writerow(row)
-            print(*row)
+    facts = [platform.python_version(), platform.machine()]
+    out = [[dt.date.today(), what, f"{size / 1e6:.1f}", *facts] for what, size in rows.items()]
+    append("install_size.csv", ("date", "what", "mb", "python", "machine"), out)
+    for row in out:
+        print(*row)
 
 
 if __name__ == "__main__":

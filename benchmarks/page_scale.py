@@ -55,7 +55,7 @@ def _memory(rows: pd.DataFrame, table: Callable[[pd.DataFrame], str]) -> list[st
             )
             slopes.append(f"{slope:.2f} (`{store}`, by {order})")
     return [
-        "\n## Memory of a panel\n`python benchmarks/store_memory.py --rows 10000000 50000000 100000000 --steps 50`, MiB above the libraries; "
+        "\n## Memory of a panel\n`python benchmarks/store_memory.py --rows 10000000 50000000 --steps 50`, MiB above the libraries; "
         "*anonymous* is what the system cannot take back while a network trains, batches included. From the smallest panel to the largest, "
         f"it grows by so many times the raw float32 bytes: {', '.join(slopes)}. Values are held in float64.\n",
         table(rows[["order", "store", "rows", "raw_float32_mib", "read_mib", "anonymous_mib", "mapped_mib"]]),

@@ -41,7 +41,8 @@ def _accuracy(newest: Newest, table: Table) -> list[str]:
         "lowest and highest. *default*: what each library does when nothing is set; *week*: its context is a week; *every*: each season "
         "of the context's second half is supervised too (`supervise=all segment=24`); *no rules*: without the naive rules that our "
         "network begins as (`residual=none`), which shows what they are worth. Empty: not reached in the steps that were run, "
-        f"{most} of neuralforecast, whose default is 1,000, and 1,280 of ours. The level of the seasonal naive rule is ours before the first step; 0 steps is the time to set up. Imports take 6 to 8 "
+        f"{most} of neuralforecast, whose default is 1,000, and 1,280 of ours. *Its lowest* is of those steps too. Supervising every season is no faster "
+        "to 1.0 and slower below it, so it is not the default. The level of the seasonal naive rule is ours before the first step; 0 steps is the time to set up. Imports take 6 to 8 "
         "seconds on both sides and are not counted.\n",
         "![Error on hours kept aside against seconds of training, for each library and setting](figures/time_to_accuracy.svg)\n",
         table(shown),

@@ -11,7 +11,6 @@ began.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import http.client
 import json
@@ -27,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rows import append_named
 
-RESULTS = Path(__file__).resolve().parent / "results" / "serve.csv"
 KINDS, ROWS, CLIENTS, WARM = 20, 30, 24, 2.0
 PORT = 8765
 
@@ -159,12 +158,7 @@ def main() -> None:
         "load": load_before, "machine": platform.machine(),
     }  # fmt: skip
     print(row)
-    new = not RESULTS.exists()
-    with RESULTS.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    append_named("serve.csv", [row])
 
 
 if __name__ == "__main__":

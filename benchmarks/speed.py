@@ -13,26 +13,23 @@ Series are random walks; speed does not depend on the values. Rows go to results
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from rows import append
 
 from forecastkit.forecasting.backtest import forecast_frame
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.models.recurrent import RecurrentForecaster
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
-
-HERE = Path(__file__).resolve().parent
 
 
 def panel(n_items: int, n_rows: int) -> SeriesFrame:
@@ -256,15 +253,10 @@ def main() -> None:
             for row in work(args.repeat):
                 print(f"{row[0]:<52} ours {row[1]:9.3f}   bare {row[2]:9.3f}   ratio {row[3]:.2f}", flush=True)
                 rows.append(row)
-    out = HERE / "results" / "speed.csv"
-    fresh = not out.exists()
-    with out.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if fresh:
-            writer.writerow(["date", "figure", "ours", "bare", "ratio", "torch", "cores", "machine"])
-        for name, *numbers in rows:
-            facts = [torch.__version__, os.cpu_count(), platform.machine()]
-            writer.writerow([dt.date.today().isoformat(), name, *(f"{x:.4g}" for x in numbers), *facts])
+    facts = [torch.__version__, os.cpu_count(), platform.machine()]
+    today = dt.date.today().isoformat()
+    columns = ("date", "figure", "ours", "bare", "ratio", "torch", "cores", "machine")
+    append("speed.csv", columns, [[today, name, *(f"{x:.4g}" for x in numbers), *facts] for name, *numbers in rows])
 
 
 if __name__ == "__main__":

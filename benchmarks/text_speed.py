@@ -5,13 +5,12 @@ python benchmarks/text_speed.py
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from rows import append
 
 from forecastkit import runtime
 from forecastkit.text.datamodule import TextDataModule
@@ -24,7 +23,6 @@ from forecastkit.text.tokenizer import Tokenizer
 from forecastkit.training.module import OptimizerOptions, TrainingModule
 from forecastkit.training.trainer import train
 
-HERE = Path(__file__).resolve().parent
 STEPS, ROUNDS = 200, 5
 
 
@@ -83,20 +81,9 @@ def main() -> None:
         pairs = [(bare(), ours()) for _ in range(ROUNDS)]
     ratio = float(np.median([b / o for b, o in pairs]))
     print(f"one sentence {one:.2f} ms; throughput against a bare loop {ratio:.2f}")
-    path = HERE / "results" / "text_speed.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(["date", "what", "value"])
-        writer.writerow([dt.date.today(), "one warm sentence, milliseconds (median of 200)", f"{one:.2f}"])
-        writer.writerow(
-            [
-                dt.date.today(),
-                f"training throughput against a bare loop ({STEPS} steps, median of {ROUNDS} pairs)",
-                f"{ratio:.2f}",
-            ]
-        )
+    trained = f"training throughput against a bare loop ({STEPS} steps, median of {ROUNDS} pairs)"
+    found = {"one warm sentence, milliseconds (median of 200)": one, trained: ratio}
+    append("text_speed.csv", ("date", "what", "value"), [[dt.date.today(), k, f"{v:.2f}"] for k, v in found.items()])
 
 
 if __name__ == "__main__":

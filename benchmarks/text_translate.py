@@ -9,17 +9,15 @@ with all their translations; 1,500 of them, drawn at random, are scored.
 from __future__ import annotations
 
 import argparse
-import csv
 import datetime as dt
 import os
 from pathlib import Path
 
 import yaml
+from rows import append
 
 from forecastkit.run.texts_translate import compare_translators
 from forecastkit.text.schema import read_pairs
-
-HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -34,30 +32,14 @@ def main() -> None:
     c = compare_translators(
         read_pairs(Path(root) / "translation" / "eng_spa_train.tsv"), {"seq2seq": options}, beam=args.beam
     )
-    path = HERE / "results" / "text_translate.csv"
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(
-                [
-                    "date",
-                    "model",
-                    "options",
-                    "beam",
-                    "train",
-                    "report_sentences",
-                    "bleu",
-                    "chrf",
-                    "fit_seconds",
-                    "fit_cpu_seconds",
-                ]
-            )
-        for name, s in c["scores"].items():
-            said = " ".join(args.options) if name == "seq2seq" else ""
-            row = [dt.date.today(), name, said, args.beam, c["parts"]["train"], len(c["sources"]), f"{s['bleu']:.2f}", f"{s['chrf']:.2f}", f"{c['seconds'][name]:.0f}", f"{c['cpu'][name]:.0f}"]  # fmt: skip
-            writer.writerow(row)
-            print(*row, flush=True)
+    columns = (
+        "date", "model", "options", "beam", "train", "report_sentences", "bleu", "chrf", "fit_seconds", "fit_cpu_seconds",
+    )  # fmt: skip
+    for name, s in c["scores"].items():
+        said = " ".join(args.options) if name == "seq2seq" else ""
+        row = [dt.date.today(), name, said, args.beam, c["parts"]["train"], len(c["sources"]), f"{s['bleu']:.2f}", f"{s['chrf']:.2f}", f"{c['seconds'][name]:.0f}", f"{c['cpu'][name]:.0f}"]  # fmt: skip
+        append("text_translate.csv", columns, [row])
+        print(*row, flush=True)
     for a, b in list(zip(c["sources"], c["said"]["seq2seq"]))[:15]:
         print(f"{a}  ->  {b}")
 

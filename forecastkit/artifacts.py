@@ -56,7 +56,14 @@ def _write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     """
     temporary = None
     try:
+        if path.is_symlink():
+            path = path.resolve()  # the file changes, and not the link to it
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # A device or a pipe is written to; a file renamed over it would take its place.
+            with path.open("wb") as file:
+                fill(file)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             fill(file)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -78,3 +79,26 @@ def test_formulas_of_spreadsheets_are_defused(tmp_path):
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[1] == "'=1+1,-1.5"
     assert lines[3] == "'-y,0.30000000000000004"
+
+
+def test_a_device_is_written_to_and_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        artifacts.write_text(pipe, "said")
+        assert os.read(reader, 100) == b"said"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_goes_on_pointing_to_the_file_that_is_written(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to(tmp_path / "real" / "out.csv")
+    for text in ("one", "two"):
+        artifacts.write_text(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "real" / "out.csv").read_text() == text

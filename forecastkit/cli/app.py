@@ -501,7 +501,7 @@ def _with_value(message: str, words: Sequence[str]) -> str:
     "--horizon: 'x'; no integer."
     """
     found = re.match(r"Invalid value for '(--[\w-]+)[^']*': (.*)", message)
-    message = message if message.endswith((".", "?", "!", ")")) else f"{message}."
+    message = message if message.endswith((".", "?", "!")) else f"{message}."
     if found is None:
         return message
     option, rule = found[1], found[2]

@@ -127,7 +127,25 @@ def _settings(
         raise ConfigError(place=str(resume), rule="this run is finished", remedy="Start another without --resume.")
     # The horizon in the file is the resolved one; the rest is what the user gave.
     stored = dict(facts.get("config", {}))
-    return load_config(config, values={**stored, **{k: v for k, v in values.items() if v}}, overrides=overrides), folder
+    given = {**stored, **{k: v for k, v in values.items() if v}}
+    given["data"] = {**dict(stored.get("data") or {}), **dict(values.get("data") or {})}
+    wanted = load_config(config, values=given)
+    changed = _changed(load_config(None, values=stored).to_dict(), wanted.to_dict()) + overrides
+    if changed:
+        raise ConfigError(
+            place=f"--resume {resume}",
+            value=", ".join(changed[:5]),
+            rule="the settings are those of the run",
+            remedy="Leave them out, or start anew without --resume.",
+        )
+    return wanted, folder
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Settings that differ, but for those that change no number: who computes, where the same data are now, the language."""
+    free = {"engine", "address", "n_jobs", "lang", "name", "data"}
+    moved = [f"data.{k}" for k in now["data"] if k != "path" and now["data"][k] != before["data"][k]]
+    return [k for k in now if k not in free and now[k] != before[k]] + moved
 
 
 def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:

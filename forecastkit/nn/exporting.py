@@ -25,8 +25,10 @@ from forecastkit.nn.heads import Head, PointHead, QuantileHead
 from forecastkit.nn.inputs import Inputs
 from forecastkit.nn.texts import TextNet
 
-__all__ = ["OPSET", "TOLERANCE", "ForecastGraph", "Graph", "SequenceGraph", "TextGraph", "to_onnx", "to_torch"]
+__all__ = ["FED", "OPSET", "TOLERANCE", "ForecastGraph", "Graph", "SequenceGraph", "TextGraph", "to_onnx", "to_torch"]
 
+FED = "fed"
+"""Input of a network that feeds back what it draws."""
 TOLERANCE = 1e-5
 """Largest difference between an exported network and torch, in the network's own units."""
 OPSET = 18
@@ -71,7 +73,8 @@ class ForecastGraph(nn.Module):
     """A forecasting network with what its head makes of its numbers, everything in scaled units.
 
     Args:
-        slots: names of ``Inputs`` that are given, in order.
+        slots: names of ``Inputs`` that are given, in order; and ``FED`` after them, where a distribution is fed back: [B, H] the values
+            that are read after each step, NaN = where the distribution lies.
 
     Gives ``raw`` [B, H, P]; then ``point`` [B, H] where it is one of the numbers, and ``quantiles`` [B, H, Q] where the network
     forecasts them one by one.
@@ -90,13 +93,25 @@ class ForecastGraph(nn.Module):
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        raw = self.net(Inputs(**dict(zip(self.slots, tensors))))
+        given = dict(zip(self.slots, tensors))
+        fed = given.pop(FED, None)
+        raw = self.net(Inputs(**given)) if fed is None else self._along(Inputs(**given), fed)
         out = [raw]
         if isinstance(self.head, (PointHead, QuantileHead)):
             out.append(raw[..., 0])
         if isinstance(self.head, QuantileHead):
             out.append(self.head.values(raw))
         return tuple(out)
+
+    def _along(self, x: Inputs, fed: Tensor) -> Tensor:
+        """Raw numbers [B, H, P] of each step after the values of ``fed`` [B, H] before it."""
+
+        def draw(raw: Tensor, step: int) -> Tensor:
+            told = fed[:, step : step + 1]
+            return torch.where(torch.isnan(told), raw[:, :, 0], told)
+
+        out: tuple[Tensor, Tensor] = self.net.paths(x, draw, 1)  # type: ignore[operator]
+        return out[0]
 
 
 def _tempered(p: Tensor, temperature: float, shift: Tensor) -> Tensor:

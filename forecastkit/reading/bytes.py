@@ -16,13 +16,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from forecastkit.errors import DataError, near
 
-__all__ = ["TextFile", "opened", "pieces", "read_text"]
+__all__ = ["TextFile", "is_kind", "opened", "pieces", "read_text"]
 
 PIECE = 1 << 20
 """Text is searched in pieces that stay in the processor's cache."""
@@ -53,7 +53,7 @@ def opened(path: Path) -> bytes:
     Raises:
         DataError: missing, a folder, no permission, empty.
     """
-    if path.is_dir():
+    if is_kind(path, "dir"):
         raise DataError(place=str(path), rule="a folder, not a file", remedy="Give the name of a file in it.")
     try:
         with path.open("rb") as file:
@@ -72,7 +72,19 @@ def opened(path: Path) -> bytes:
     return head
 
 
+def is_kind(path: Path, kind: Literal["dir", "file"]) -> bool:
+    """Whether there is a folder, or a file, of that name."""
+    try:
+        return path.is_dir() if kind == "dir" else path.is_file()
+    except OSError:  # a name too long: opening it says so
+        return False
+
+
 def _missing(path: Path) -> DataError:
+    if path.parts and re.fullmatch(r"[a-z][a-z0-9]+:", path.parts[0]):
+        return DataError(
+            place=str(path), rule="an address, not a file", remedy="Download it, and give the name of the file."
+        )
     try:
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError:

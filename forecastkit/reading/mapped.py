@@ -22,6 +22,7 @@ from forecastkit.forecasting.schema import Rows, Store
 from forecastkit.reading import findings
 from forecastkit.reading.aliases import words
 from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled, gaps_of
+from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
 from forecastkit.reading.located import Located
@@ -89,7 +90,7 @@ def is_mapped(path: Path, options: ReadOptions) -> bool:
     Raises:
         ConfigError: on request, but an option or the file's kind is against it.
     """
-    if options.store == "memory" or not path.is_file():
+    if options.store == "memory" or not is_kind(path, "file"):
         return False
     asked = options.store == "disk"
     table = StreamTable.open(path)

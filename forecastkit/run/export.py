@@ -157,7 +157,7 @@ def _network(saved: SavedModel, fitted: FittedNetwork) -> Export:
 
     from forecastkit.forecasting.models.adjusted import FittedAdjusted
     from forecastkit.forecasting.windows import Windows
-    from forecastkit.nn.exporting import ForecastGraph, Graph
+    from forecastkit.nn.exporting import FED, ForecastGraph, Graph
     from forecastkit.nn.inputs import Inputs
 
     transform = saved.fitted.transform if isinstance(saved.fitted, FittedAdjusted) else None
@@ -165,6 +165,11 @@ def _network(saved: SavedModel, fitted: FittedNetwork) -> Export:
     ends = frame.store.ends - frame.store.starts
     batch = fitted.contexts(frame, _windows(ends, max(SAMPLES)))
     slots = {name: x for name, x in zip(Inputs._fields, batch.slots) if x is not None}
+    if fitted.forecaster.draws_paths:
+        # Both in one comparison: values that were drawn, and none.
+        drawn = np.random.default_rng(0).normal(0, 1, (max(SAMPLES), fitted.horizon)).astype(np.float32)
+        drawn[::2, 1::2] = np.nan
+        slots[FED] = drawn
     net = ForecastGraph(fitted.net, fitted.forecaster.head_of(), tuple(slots)).eval()
     samples = tuple(tuple(torch.from_numpy(x[:n].copy()) for x in slots.values()) for n in SAMPLES)
     free = {0: "batch"}
@@ -173,6 +178,8 @@ def _network(saved: SavedModel, fitted: FittedNetwork) -> Export:
     last = fitted.contexts(frame, Windows(some, ends[some]))
     given = {name: x for name, x in zip(Inputs._fields, last.slots) if x is not None}
     rows = ends[some][:, None] + np.arange(1 - fitted.task.context_length, 1)
+    if FED in slots:
+        given[FED] = np.full((len(some), fitted.horizon), np.nan, np.float32)
     values, seen = saved.frame.store.lookup(some[:, None], rows)
     points = saved.fitted.predict_at(saved.frame, saved.frame.store.ends[some])[some, some, saved.gap :]
     example = {**given, "history": np.where(seen, values, np.nan), "forecast": points}
@@ -202,6 +209,7 @@ def _about(
         "observed": [f"1 where {saved.frame.target_name} was observed"],
         "known": [*encoder.time.names, *(c.name for c in encoder.known), *(f"{c.name} is missing" for c in encoder.known if c.gaps)],
         "static": [c.name for c in encoder.static] + [f"{c.name} is missing" for c in encoder.static if c.gaps],
+        "fed": [f"{saved.frame.target_name} that is read after each step, scaled as the past; NaN = where the distribution lies"],
         **{f"{role}_cat": [c.name for c in getattr(encoder, f"{role}_cat")] for role in ("past", "known", "static")},
     }  # fmt: skip
     adjusted = saved.fitted if isinstance(saved.fitted, FittedAdjusted) else None
@@ -226,8 +234,8 @@ def _limits(saved: SavedModel, fitted: FittedNetwork) -> tuple[str, ...]:
     out = []
     if fitted.forecaster.draws_paths:
         out.append(
-            "The point forecast of this model is the middle of sample paths; the file gives the distribution of each step along "
-            "the path that feeds back where it lies, and draws nothing."
+            "The forecast of this model is that of sample paths: the file gives the distribution of each step after the values of "
+            "its input fed, which a program draws step by step; docs/export.md has one."
         )
     if saved.intervals is not None:
         out.append("The calibrated intervals of the run are not in the file.")

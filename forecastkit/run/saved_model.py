@@ -153,10 +153,10 @@ class SavedModel:
             )
         except ForecastkitError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
             raise ModelFileError(
                 place=str(folder),
-                value=f"{type(error).__name__}: {error}"[:120],
+                value=" ".join(f"{type(error).__name__}: {error}".split())[:120],
                 rule="damaged",
                 remedy="Run fit again.",
             ) from None

@@ -536,7 +536,7 @@ SERIES = [
     Case("series-that-is-empty", named("a", "b")[0] + "c,2024-01-01,\nc,2024-01-02,\n", Good({"a": ROWS, "b": ROWS}, facts={"set_aside": {"c": "0 observed rows"}})),
     Case("item-forgotten", lines([f"{i},{d}" for i in (1, 2) for d in DAYS], ROWS * 2, header="z,date,y"), bad("occurs twice", "--item", "--duplicates")),
     Case("covariate-typo", PLAIN, bad_name("--known", "'temp'"), {"known": ("temp",)}),
-    Case("covariate-is-target", PLAIN, bad_option("--known", "'y'", "role"), {"known": ("y",), "target": "y"}),
+    Case("covariate-is-target", PLAIN, bad_option("--known", "'y'", "target"), {"known": ("y",), "target": "y"}),
 ]  # fmt: skip
 
 CASES = [*FORMATS, *TIMES, *FREQUENCIES, *VALUE_CASES, *SERIES]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from forecastkit import registry
 from forecastkit.cli import main
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.nn.heads import LEAST_SPREAD
 from forecastkit.run.export import _network, export_run
 from forecastkit.run.saved_model import SavedModel
 from tests.conftest import build_panel, small
@@ -80,6 +82,46 @@ def test_every_network_is_the_same_in_onnx_and_torch_export(name):
         short = {**fed, "past": fed["past"][:, 1:], "observed": fed["observed"][:, 1:]}
         with pytest.raises(Exception, match="invalid dimensions"):
             session.run(None, short)
+
+
+def test_paths_drawn_from_the_file_are_those_of_the_model(tmp_path):
+    """With the same chances the same paths; the program of the page gives their quantiles within the error of sampling."""
+    from scipy.stats import t
+
+    from forecastkit.forecasting.models.fitted_network import _chances
+    from forecastkit.nn.exporting import to_onnx
+
+    saved = _saved("deepar", build_panel((120, 90)))
+    export = _network(saved, saved.fitted)
+    content, _ = to_onnx(export.graph)
+    ends, n = saved.frame.store.ends, 40
+    own = saved.fitted.samples_at(saved.frame, ends, n, seed=7)[0]
+    names = np.array([zlib.crc32(item.encode()) for item in saved.frame.items], dtype=np.uint64)
+    # The last cutoff of each series on its own row.
+    chance = _chances(7, names, ends - saved.frame.store.starts, n * HORIZON).reshape(-1, HORIZON)
+    session = onnxruntime.InferenceSession(content)
+    given = {i.name: np.repeat(export.example[i.name], n, axis=0) for i in session.get_inputs() if i.name != "fed"}
+    fed = np.full((2 * n, HORIZON), np.nan, np.float32)
+    for step in range(HORIZON):
+        raw = session.run(["raw"], {**given, "fed": fed})[0][:, step].astype(float)
+        spread, freedom = np.logaddexp(0, raw[:, 1] - 1) + LEAST_SPREAD, 2 + np.logaddexp(0, raw[:, 2] + 2)
+        fed[:, step] = raw[:, 0] + spread * t.ppf(chance[:, step], freedom)
+    batch = saved.fitted.contexts(saved.frame, _ends(saved.frame))
+    drawn = batch.scale.inverse(fed.reshape(2, n * HORIZON)).reshape(2, n, HORIZON)
+    np.testing.assert_allclose(drawn, own, rtol=1e-3)
+
+    (tmp_path / "model.onnx").write_bytes(content)
+    (tmp_path / "export.json").write_text(json.dumps({"file": "model.onnx", "horizon": HORIZON}), encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
+    program: dict = {}
+    exec(blocks[0] + next(block for block in blocks if "def paths" in block), program)
+    by_page = program["paths"](tmp_path, export.example, 2000)
+    many = saved.fitted.samples_at(saved.frame, ends, 2000, seed=3)[0].reshape(2, -1)
+    centre, width = batch.scale.inverse(np.zeros((2, 1))), batch.scale.inverse(np.ones((2, 1)))
+    scaled = ((many - centre) / (width - centre)).reshape(2, 2000, HORIZON)
+    for level in (0.1, 0.5, 0.9):
+        a, b = (np.quantile(x, level, axis=1) for x in (by_page, scaled))
+        np.testing.assert_allclose(a, b, atol=0.15 * scaled.std(axis=1).max())
 
 
 def _ends(frame):

@@ -74,7 +74,7 @@ def runs(tmp_path_factory, sounds) -> dict[str, Path]:
     lm = ("models.lstm_lm.hidden=8", "models.lstm_lm.steps=5", "models.lstm_lm.embedding=8")
     s2s = ("models.seq2seq.hidden=8", "models.seq2seq.embedding=8", "models.seq2seq.steps=5")
     commands = {
-        "texts": ("text", "fit", "--data", "dataset:reviews", "--models", "gru", "models.gru.hidden=4", "models.gru.epochs=1"),
+        "texts": ("text", "fit", "--data", "dataset:reviews", "--models", "nbsvm"),
         "language": ("text", "fit", "--task", "language-model", "--data", "dataset:tales", *lm),
         "translation": ("text", "fit", "--task", "translate", "--data", "dataset:phrases", *s2s),
         "transcription": ("text", "fit", "--task", "transcribe", "--data", sounds, "--models", "gru_ctc", "models.gru_ctc.hidden=8", "models.gru_ctc.steps=3"),

@@ -109,9 +109,9 @@ def test_what_differs_between_tables(first, copied):
     board.assign(seconds_fit=9.0).to_csv(copied / "leaderboard.csv", index=False)
     scores = pd.read_csv(copied / "scores.csv", float_precision="round_trip")
     scores.iloc[:-2].to_csv(copied / "scores.csv", index=False)
-    pd.read_parquet(copied / "backtest.parquet").drop(columns="actual").to_parquet(copied / "backtest.parquet")
+    pd.read_parquet(copied / "backtest.parquet").drop(columns="seed").to_parquet(copied / "backtest.parquet")
     rows = {row["name"]: row["what"] for row in compare_files(RunFolder(first), RunFolder(copied))}
     assert rows["forecast.csv"] == "only in one of the two runs"
     assert rows["leaderboard.csv"] == ""
     assert "rows then" in rows["scores.csv"]
-    assert rows["backtest.parquet"] == "columns differ: actual"
+    assert rows["backtest.parquet"] == "columns differ: seed"

@@ -87,6 +87,17 @@ def test_a_fit_is_not_resumed_as_a_backtest(place, undisturbed, tmp_path, monkey
     assert "forecastkit fit --resume" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", [["--horizon", "4"], ["models.gru.hidden=9"], ["--target", "other"], ["--seeds", "2"]]
+)
+def test_a_run_is_not_resumed_with_other_settings(place, undisturbed, tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(place)
+    run = _half_done(undisturbed, tmp_path / "run")
+    assert main(["fit", "--resume", str(run), "--quiet", *words]) == 2
+    assert "the settings are those of the run. Leave them out" in capsys.readouterr().err
+    assert main(["fit", "--resume", str(run), "--quiet", "--data", str(place / "d.csv"), "--lang", "es"]) == 0
+
+
 def test_changed_data_are_not_resumed(place, undisturbed, tmp_path, monkeypatch, capsys):
     text = (place / "d.csv").read_text()
     (tmp_path / "d.csv").write_text(text.replace(text.splitlines()[-1], text.splitlines()[-1] + "9"))

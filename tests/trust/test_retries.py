@@ -74,7 +74,7 @@ def shaky(monkeypatch):
     """Losses that are no number above a learning rate, and memory for so many rows at once."""
 
     def make(most_lr=1.0, most_rows=10**9):
-        real = TrainingModule._loss
+        real = TrainingModule.loss_of
         seen = []
 
         def loss(self, objective, batch):
@@ -88,7 +88,7 @@ def shaky(monkeypatch):
                     total = total * float("nan")
             return (total, *rest)
 
-        monkeypatch.setattr(TrainingModule, "_loss", loss)
+        monkeypatch.setattr(TrainingModule, "loss_of", loss)
         return seen
 
     return make

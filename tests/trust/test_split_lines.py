@@ -25,7 +25,7 @@ def allocation(n, n_select, n_calibrate, n_report, purge):
         room = n - s - c - purge * len([role for role in (s, c) if role])
         wanted = min(30, room) if n_report is None else n_report
         if 1 <= wanted <= room:
-            if n_select is None and s == 5 and wanted == 30:
+            if n_select is None and s == 5 and (n_report is not None or wanted == 30):
                 s += min(10, room - wanted)
             return s, c, wanted
     return None
