@@ -121,6 +121,8 @@ class Svm:
 
     Args:
         c: inverse strength of the penalty.
+        words, chars: longest n-grams.
+        parts: of the texts, each judged by a machine that learnt from the others.
 
     Sources: Joachims (1998), doi:10.1007/BFb0026683; Platt (1999), "Probabilistic outputs for support vector machines".
     """
