@@ -144,12 +144,12 @@ def _recommendations(newest: Newest, table: Callable[[pd.DataFrame], str]) -> li
         f"Where the choice cost more than 5 % beside the best: {', '.join(dear)}.\n",
         table(rows[keep]),
     ]
-    rules = newest("choice_rules.csv", ["worth", "clear", "as_good", "fewest_for_network"])
+    rules = newest("choice_rules.csv", ["worth", "clear", "as_good", "as_good_naive", "fewest_for_network"])
     if rules is not None:
         lines += [
             "\nWhat rules of choice cost (`--rules`): the mean over sets of log(MASE of the choice / MASE of the best). *worth*: share by "
             "which a model has to be better than the best naive rule with *clear* standard errors taken off; *as good*: standard errors from "
-            "the lowest within which the simplest is taken; *fewest for network*: select folds. The rule in use (0.02, 0.5, 0.25, 3) was "
+            "the lowest within which the simplest is taken, *naive*: where naive rules alone are left; *fewest for network*: select folds. The rule in use (0.02, 0.5, 0.25, 1, 3) was "
             "taken by these numbers and so that random walks (stocks) keep a naive rule; they flatter it a little.\n",
             table(rules.drop(columns="date")),
         ]

@@ -91,10 +91,15 @@ def rule_rows(outcomes: dict[str, Any]) -> list[list[object]]:
         return float(np.log(mase[choice.model] / mase[list(select)].min()))
 
     rows = []
-    one = ChoiceRule(worth=0.0, clear=0.0, as_good=1.0, fewest_for_network=3)
+    one = ChoiceRule(worth=0.0, clear=0.0, as_good=1.0)
     tried = [one, *(replace(one, as_good=k) for k in (0.0, 0.25, 0.5))]
     tried += [ChoiceRule(as_good=k, clear=c) for k in (0.25, 0.5) for c in (0.5, 1.0)]
-    tried += [ChoiceRule(worth=0.0), ChoiceRule(worth=0.05), ChoiceRule(fewest_for_network=6)]
+    tried += [
+        ChoiceRule(worth=0.0),
+        ChoiceRule(worth=0.05),
+        ChoiceRule(as_good_naive=0.25),
+        ChoiceRule(fewest_for_network=6),
+    ]
     for rule in tried:
         costs = {name: cost(outcome.evaluation, rule) for name, outcome in outcomes.items()}
         halves = [[c for name, c in costs.items() if (name in EMBEDDED) is embedded] for embedded in (True, False)]

@@ -68,12 +68,14 @@ class ChoiceRule:
         worth: share of the error by which it has to be better than the best naive rule, with some taken off for luck:
         clear: so many standard errors of the difference.
         as_good: standard errors from the lowest error within which the simplest model is taken.
+        as_good_naive: the same where naive rules alone are left.
         fewest_for_network: on fewer folds of few series a flexible model wins by luck too often.
     """
 
     worth: float = 0.02
     clear: float = 0.5
     as_good: float = 0.25
+    as_good_naive: float = 1.0
     fewest_for_network: int = 3
 
 
@@ -89,7 +91,8 @@ def choose(
     season_length: int = 1,
     rule: ChoiceRule = RULE,
 ) -> Choice:
-    """The model of lowest MASE on select folds and, within a quarter of a standard error of it, the simplest.
+    """The model of lowest MASE on select folds and, within a quarter of a standard error of it, the simplest; of naive rules,
+    where no other may be chosen, the simplest within a whole one.
 
     Beside naive rules those may be chosen that are 2 % better than the best of them with half a standard error taken off. The
     standard error is that of the mean paired difference to the best model, one difference per origin, so that
@@ -175,10 +178,11 @@ def _choice_table(cells: Mapping[str, np.ndarray], complexity: Mapping[str, int]
     ranked = sorted(cells, key=lambda n: (loss[n], order[n], n))
     fit = _clearly_better(cells, ranked, loss, rule)
     best = next(name for name in ranked if name in fit)
+    as_good = rule.as_good_naive if fit <= set(NAIVES) else rule.as_good
     rows = []
     for name in ranked:
         difference, error = _paired(cells[name] - cells[best])
-        within = name in fit and bool(difference <= rule.as_good * error + 1e-12 * loss[best])
+        within = name in fit and bool(difference <= as_good * error + 1e-12 * loss[best])
         rows.append((name, loss[name], difference, error, within, order[name]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

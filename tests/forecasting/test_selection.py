@@ -153,6 +153,14 @@ def test_what_is_not_clearly_better_than_a_naive_rule_is_not_chosen():
     assert choose(both, COMPLEXITY).model == "theta"
 
 
+def test_of_naive_rules_the_simplest_within_a_whole_error_is_taken():
+    # Differences 0.2, 0.1, -0.1: mean 0.067, standard error 0.088.
+    losses = {"drift": by_origin(1.0, 1.0, 1.0), "naive": by_origin(1.2, 1.1, 0.9)}
+    assert choose(losses, COMPLEXITY).model == "naive"
+    assert choose(losses, COMPLEXITY, rule=ChoiceRule(as_good_naive=0.25)).model == "drift"
+    assert choose(losses | {"naive": by_origin(1.3, 1.2, 1.0)}, COMPLEXITY).model == "drift"
+
+
 def test_without_a_naive_rule_the_best_is_chosen():
     assert choose({"lstm": by_origin(1.0, 1.0), "theta": by_origin(1.1, 1.2)}, COMPLEXITY).model == "lstm"
 
