@@ -34,6 +34,7 @@ RULE_COLUMNS = [
     "worth",
     "clear",
     "as_good",
+    "as_good_naive",
     "fewest_for_network",
     "n_sets",
     "cost",
