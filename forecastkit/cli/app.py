@@ -15,17 +15,14 @@ from forecastkit.cli.options import (
     TYPED,
     ConfigOption,
     DebugOption,
-    LangOption,
     OutOption,
     OverridesArgument,
     QuietOption,
     RunArgument,
-    SeedOption,
     VerdictOption,
     given,
-    model_names,
 )
-from forecastkit.cli.shared_options import NOTHING, with_computing, with_reading
+from forecastkit.cli.shared_options import NOTHING, with_computing, with_reading, with_running
 from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
@@ -53,32 +50,10 @@ FileOption = Annotated[str | None, typer.Option("--data", help=DATA_HELP)]
 FutureOption = Annotated[
     str | None, typer.Option("--future", help="File with the known covariates of the time to come.")
 ]
-HorizonOption = Annotated[int | None, typer.Option("--horizon", help="Steps ahead; by frequency if not given.")]
-ModelsOption = Annotated[
-    str | None, typer.Option("--models", help="Comma-separated; baselines are added. Default: lstm,gru.")
-]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Fit each network with so many seeds [default: 1].")]
 ResumeOption = Annotated[Path | None, typer.Option("--resume", help="Go on with an interrupted run folder.")]
 UpdateOption = Annotated[
     Path | None, typer.Option("--update", help="Run a finished run again with its configuration, on the newer --data.")
 ]
-PresetOption = Annotated[
-    str | None, typer.Option("--preset", help="Settings that are not given: fast, default or best.")
-]
-TimeLimitOption = Annotated[
-    str | None, typer.Option("--time-limit", help="Of the whole run, shared out over the models, such as 10m.")
-]
-TuneOption = Annotated[
-    str | None, typer.Option("--tune", help="Search the networks' options: number of trials, or time such as 5m.")
-]
-CostOption = Annotated[str | None, typer.Option("--cost", help="What an error costs, such as over=1,under=4.")]
-FeeOption = Annotated[float | None, typer.Option("--fee", help="Prices: try a long/flat rule at so many basis points.")]
-TransformOption = Annotated[
-    str | None,
-    typer.Option("--transform", help="Of the target: auto, log, log1p, box_cox, difference, ... [default: none]."),
-]
-NonNegativeOption = Annotated[bool, typer.Option("--non-negative", help="No forecast is below 0.")]
-WholeOption = Annotated[bool, typer.Option("--whole", help="Forecasts are whole numbers.")]
 
 
 def _version(value: bool) -> None:
@@ -100,30 +75,19 @@ def _root(
 
 @app.command()
 @with_computing
+@with_running
 @with_reading
 def fit(
     overrides: OverridesArgument = None,
     data: FileOption = None,
     reading: Mapping[str, Any] = NOTHING,
     future: FutureOption = None,
-    horizon: HorizonOption = None,
-    models: ModelsOption = None,
     config: ConfigOption = None,
-    seed: SeedOption = None,
-    seeds: SeedsOption = None,
-    preset: PresetOption = None,
-    time_limit: TimeLimitOption = None,
-    tune: TuneOption = None,
+    running: Mapping[str, Any] = NOTHING,
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
     update: UpdateOption = None,
-    lang: LangOption = None,
-    cost: CostOption = None,
-    fee: FeeOption = None,
-    transform: TransformOption = None,
-    non_negative: NonNegativeOption = False,
-    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -131,13 +95,8 @@ def fit(
     """Read, train, compare with baselines, forecast, and write a report."""
     from forecastkit.cli.fitting import check_update, run_fit, run_update
 
-    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
-    values |= given({"non_negative": non_negative or None, "whole": whole or None})
-    values |= computing
+    values = {**running, **computing}
     values["data"] = {**reading, **given({"path": data, "future": future})}
-    if models is not None:
-        values["models"] = model_names(models)
     if update is not None:
         others = {**values, "data": dict(reading), "future": future, "config": config, "resume": resume}
         check_update(update, data, others, overrides or [])
@@ -147,13 +106,12 @@ def fit(
 
 @app.command()
 @with_computing
+@with_running
 @with_reading
 def backtest(
     overrides: OverridesArgument = None,
     data: FileOption = None,
     reading: Mapping[str, Any] = NOTHING,
-    horizon: HorizonOption = None,
-    models: ModelsOption = None,
     n_folds: Annotated[int | None, typer.Option("--n-folds", help="Test forecasts [default: up to 30].")] = None,
     step: Annotated[int | None, typer.Option("--step", help="Rows between cutoffs [default: the horizon].")] = None,
     gap: Annotated[int | None, typer.Option("--gap", help="Rows between a cutoff and the first scored step.")] = None,
@@ -165,20 +123,10 @@ def backtest(
     ] = None,
     metrics: Annotated[str | None, typer.Option("--metrics", help="Further columns, such as mape,owa.")] = None,
     config: ConfigOption = None,
-    seed: SeedOption = None,
-    seeds: SeedsOption = None,
-    preset: PresetOption = None,
-    time_limit: TimeLimitOption = None,
-    tune: TuneOption = None,
+    running: Mapping[str, Any] = NOTHING,
     computing: Mapping[str, Any] = NOTHING,
     out: OutOption = None,
     resume: ResumeOption = None,
-    lang: LangOption = None,
-    cost: CostOption = None,
-    fee: FeeOption = None,
-    transform: TransformOption = None,
-    non_negative: NonNegativeOption = False,
-    whole: WholeOption = False,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -193,13 +141,7 @@ def backtest(
         plan["refit"] = int(refit) if refit.isdigit() else refit
     if metrics is not None:
         plan["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
-    values = given({"horizon": horizon, "seed": seed, "seeds": seeds, "lang": lang, "cost": cost, "fee": fee})
-    values |= given({"preset": preset, "time_limit": time_limit, "tune": tune, "transform": transform})
-    values |= given({"non_negative": non_negative or None, "whole": whole or None})
-    values |= computing
-    values |= {"data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
-    if models is not None:
-        values["models"] = model_names(models)
+    values = {**running, **computing, "data": {**reading, **given({"path": data})}, "evaluation": given(plan)}
     return run_fit(
         config, values, overrides or [], out=out, resume=resume, quiet=quiet, as_json=as_json, final=False, command="backtest"
     )  # fmt: skip

@@ -13,6 +13,8 @@ import typer
 from forecastkit.registry import names_in
 
 __all__ = [
+    "LANG_HELP",
+    "SEED_HELP",
     "TYPED",
     "ConfigOption",
     "DebugOption",
@@ -37,10 +39,11 @@ OverridesArgument = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of everything random [default: 1].")]
+SEED_HELP, LANG_HELP = "Seed of everything random [default: 1].", "Language of the report: en or es."
+SeedOption = Annotated[int | None, typer.Option("--seed", help=SEED_HELP)]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Run folder [default: runs/<name>-<time>].")]
 TableOption = Annotated[Path | None, typer.Option("--out", help="CSV to write [default: standard output].")]
-LangOption = Annotated[str | None, typer.Option("--lang", help="Language of the report: en or es.")]
+LangOption = Annotated[str | None, typer.Option("--lang", help=LANG_HELP)]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer only.")]
 VerdictOption = Annotated[bool, typer.Option("--json", help="Print verdict.json on standard output.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -1,4 +1,4 @@
-"""Options that several commands share: how to read a file, and who computes."""
+"""Options that several commands share: how to read a file, what to run, and who computes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from forecastkit.cli.options import LANG_HELP, SEED_HELP, model_names
 from forecastkit.registry import names_in
 
-__all__ = ["NOTHING", "with_computing", "with_reading"]
+__all__ = ["NOTHING", "with_computing", "with_reading", "with_running"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What a group is before its decorator fills it."""
@@ -50,6 +51,21 @@ _OPTIONS: dict[str, tuple[str, Any, str]] = {
     "resample": ("--resample", Text, "With --freq: bring the data to it by sum, mean, last, ..."),
 }
 _LISTS = ("known", "past", "static", "join_columns")
+_RUNNING: dict[str, tuple[str, Any, str]] = {
+    "horizon": ("--horizon", int | None, "Steps ahead; by frequency if not given."),
+    "models": ("--models", Text, "Comma-separated; baselines are added. Default: lstm,gru."),
+    "seed": ("--seed", int | None, SEED_HELP),
+    "seeds": ("--seeds", int | None, "Fit each network with so many seeds [default: 1]."),
+    "preset": ("--preset", Text, "Settings that are not given: fast, default or best."),
+    "time_limit": ("--time-limit", Text, "Of the whole run, shared out over the models, such as 10m."),
+    "tune": ("--tune", Text, "Search the networks' options: number of trials, or time such as 5m."),
+    "lang": ("--lang", Text, LANG_HELP),
+    "cost": ("--cost", Text, "What an error costs, such as over=1,under=4."),
+    "fee": ("--fee", float | None, "Prices: try a long/flat rule at so many basis points."),
+    "transform": ("--transform", Text, "Of the target: auto, log, log1p, box_cox, difference, ... [default: none]."),
+    "non_negative": ("--non-negative", bool | None, "No forecast is below 0."),
+    "whole": ("--whole", bool | None, "Forecasts are whole numbers."),
+}
 _COMPUTING: dict[str, tuple[str, Any, str]] = {
     "n_jobs": ("--jobs", int | None, "Processes for the baselines [default: one a core, where it pays]."),
     "engine": ("--engine", Text, "Who fits the baselines: local, dask, ray, spark [default: local]."),
@@ -67,6 +83,15 @@ def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
         return {name: names_in(value) if name in _LISTS else value for name, value in given.items()}
 
     return _with_group(command, "reading", _OPTIONS, split)
+
+
+def with_running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with the settings of a run; its parameter ``running`` gets those that were given, as configuration values."""
+
+    def named(given: dict[str, Any]) -> dict[str, Any]:
+        return {name: model_names(value) if name == "models" else value for name, value in given.items()}
+
+    return _with_group(command, "running", _RUNNING, named)
 
 
 def with_computing(command: Callable[..., Any]) -> Callable[..., Any]:
