@@ -65,8 +65,8 @@ class ChoiceRule:
     rule of Breiman et al. (1984, section 3.4.3), cost two thirds more than these defaults.
 
     Args:
-        worth: share of the error by which it has to be better than the best naive rule, with some taken off for luck:
-        clear: so many standard errors of the difference.
+        worth: share of the error by which it has to be better than the best naive rule.
+        clear: standard errors of the difference that are taken off before, for luck.
         as_good: standard errors from the lowest error within which the simplest model is taken.
         as_good_naive: the same where naive rules alone are left.
         fewest_for_network: on fewer folds of few series a flexible model wins by luck too often.

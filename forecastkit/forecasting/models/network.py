@@ -341,7 +341,7 @@ class NetworkForecaster:
             weight = seen[:, start + step : length + n].unfold(1, n, step)
             units = type(batch.units)(*(v[:, None] for v in batch.units))
             losses = head.loss(raw, target, units) * weight
-            # Row by row errors count in the window's own units, as those who feed a step back were chosen.
+            # With step 1 errors stay in the window's own units: the defaults of networks that feed back were chosen so.
             if head.power and step > 1:
                 losses = losses * batch.weight[:, None] ** head.power
             return losses.sum(), weight.sum()
