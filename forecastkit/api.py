@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError
+from forecastkit.errors import ConfigError, ForecastkitError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,8 @@ class Result:
             said = " ".join(self.verdict["sentence"]["en"])
         except (KeyError, TypeError):
             said = "unfinished"
+        except ForecastkitError as error:
+            said = str(error)
         return f"<forecastkit run {self.folder}: {said}>"
 
     @cached_property
@@ -374,31 +376,33 @@ def predict(
             covariates. A history is made for each from series that are like it (``forecasting.cold_start``).
 
     Returns:
-        Forecast frame.
+        Forecast frame; its ``attrs["said"]`` are sentences about it: that nothing in ``data`` is newer, or how far off
+        series without a history may be.
 
     Raises:
         ForecastkitError: a damaged run, or rows that do not fit to it.
     """
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.newer import nothing_newer, read_future, read_newer
     from forecastkit.run.saved_model import SavedModel
 
     folder = RunFolder.open(run)
-    model = SavedModel.load(folder / "model")
+    model = SavedModel.of_run(folder)
+    said = []
     if data is not None:
-        from forecastkit.run.newer import read_newer
-
-        model = model.with_newer(read_newer(folder, model, data, None if join is None else str(join)))
+        newer = read_newer(folder, model, data, None if join is None else str(join))
+        said.append(nothing_newer(model.frame, newer))
+        model = model.with_newer(newer)
     if new_items is not None:
         from forecastkit.run.newcomers import forecast_newcomers
 
         found = forecast_newcomers(folder, model, new_items, horizon, future)
-        found.forecast.attrs["said"] = found.said
-        return found.forecast
-    if future is not None:
-        from forecastkit.run.newer import read_future
-
-        model = read_future(folder, model, future)
-    return model.forecast(horizon)
+        said.append(f"No history: {found.said}.")
+        forecast = found.forecast
+    else:
+        forecast = (model if future is None else read_future(folder, model, future)).forecast(horizon)
+    forecast.attrs["said"] = [sentence for sentence in said if sentence]
+    return forecast
 
 
 def what_if(

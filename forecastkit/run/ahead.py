@@ -42,7 +42,7 @@ def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -
         from forecastkit.run.saved_model import SavedModel
 
         folder = RunFolder.open(source)
-        model = SavedModel.load(folder / "model")
+        model = SavedModel.of_run(folder)
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
         found = read(source, options_of(reading, "future_frame"))

@@ -18,7 +18,7 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import answers, nan_mean, scales
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.newer import read_newer
-from forecastkit.run.saved_model import SavedModel
+from forecastkit.run.saved_model import SavedModel, same_kind
 
 __all__ = ["ForecastOutcome", "score_run"]
 
@@ -85,32 +85,16 @@ def score_run(run: str | Path, actuals: Any) -> ForecastOutcome:
         DataError: the rows cannot be read, or none of them lies in the time of the forecast.
     """
     folder = RunFolder.open(run)
+    model = SavedModel.of_run(folder)
     forecast = folder.table("forecast.csv")
-    model = SavedModel.load(folder / "model")
     newer = read_newer(folder, model, actuals)
-    _same_kind(model.frame, newer)
+    same_kind(model.frame, newer, "--actuals")
     try:
         return _outcome(folder, model, forecast, newer)
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(
             place=str(folder.path), value=f"{type(error).__name__}: {error}"[:120], rule="a file of this run is damaged"
         ) from None
-
-
-def _same_kind(old: SeriesFrame, newer: SeriesFrame) -> None:
-    kinds = [
-        "counted steps" if f.calendar.is_integer
-        else "times without a zone" if getattr(f.calendar.instants, "tz", None) is None
-        else "times with a zone"
-        for f in (old, newer)
-    ]  # fmt: skip
-    if kinds[0] != kinds[1]:
-        raise DataError(
-            place="--actuals",
-            value=f"has {kinds[1]}",
-            rule=f"the run has {kinds[0]}",
-            remedy="Give rows of the same kind as the file of fit.",
-        )
 
 
 def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer: SeriesFrame) -> ForecastOutcome:

@@ -55,7 +55,7 @@ def rerun(
     from forecastkit.run.execute import execute, prepare
 
     first = RunFolder.open(run)
-    facts = first.facts()
+    facts = first.finished_facts()
     config, final = _settings(first, facts, data)
     found: dict[str, Any] = {
         "identical": False,
@@ -82,14 +82,8 @@ def rerun(
 
 def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str | None) -> tuple[RunConfig, bool]:
     place = str(folder.path)
-    if facts.get("status") != "done":
-        raise ModelFileError(
-            place=place,
-            rule="this run is not finished",
-            remedy=f"Go on with: forecastkit {facts.get('kind', 'fit')} --resume {place}",
-        )
     kind = facts.get("kind", "fit" if (folder / "forecast.csv").exists() else "backtest")
-    if kind not in FORECASTS or not isinstance(facts.get("config"), dict):
+    if kind not in FORECASTS:
         raise ModelFileError(place=place, value=str(kind)[:40], rule="only runs of fit and backtest are run again")
     # Who computed then changes no number, and a cluster may be gone.
     config = load_config(None, values={**facts["config"], "engine": "local", "address": None})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError, DataError, ModelFileError
+from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.report.numbers import moment, number
 from forecastkit.run.folder import RunFolder
@@ -31,10 +31,12 @@ class Updated:
     Args:
         outcome: of the new run.
         change: what ``update.json`` holds: run, before, after (model, reference, shown, mase, last time), changed, sentence.
+        appended: the data came after the history of the first run, which the new one does not keep: it cannot be resumed.
     """
 
     outcome: Outcome
     change: dict[str, Any]
+    appended: bool
 
 
 def update(
@@ -53,8 +55,7 @@ def update(
     from forecastkit.run.execute import execute, prepare
 
     first = RunFolder.open(run)
-    facts = first.facts()
-    config = _settings(first, facts, data)
+    config = _settings(first.finished_facts(), data)
     joined = _joined(first, config, data)
     prepared = prepare(config, source=joined, observer=observer, final=True)
     if joined is not None:
@@ -62,7 +63,7 @@ def update(
     _check_longer(first, prepared.reading.profile.end, data)
     outcome = execute(config, source=joined, out=out, observer=observer, final=True, command=command, prepared=prepared)
     if outcome.interrupted or outcome.evaluation is None:
-        return Updated(outcome, {})
+        return Updated(outcome, {}, joined is not None)
     folder = outcome.folder
     change = _change(first, folder)
     artifacts.write_json(folder / UPDATE, change)
@@ -70,19 +71,10 @@ def update(
     now.pop("format_version")
     folder.write_facts({**now, "updates": {"run": str(first.path), "data": data, "appended": joined is not None}})
     folder.log(f"updates {first.path}: {change['sentence']['en']}")
-    return Updated(outcome, change)
+    return Updated(outcome, change, joined is not None)
 
 
-def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str) -> RunConfig:
-    place = str(folder.path)
-    task = facts.get("task", "forecasting")
-    if task != "forecasting" or not isinstance(facts.get("config"), dict):
-        raise ConfigError(place=place, value=f"a {task} run", rule="--update goes on with runs of fit and backtest")
-    if facts.get("status") != "done":
-        raise ModelFileError(
-            place=place, rule="this run is not finished",
-            remedy=f"Go on with: forecastkit {facts.get('kind', 'fit')} --resume {place}",
-        )  # fmt: skip
+def _settings(facts: Mapping[str, Any], data: str) -> RunConfig:
     stored = dict(facts["config"])
     # A source is asked for what is newest; known covariates of the future have come true, or stand in the new file.
     return load_config(None, values={**stored, "data": {**stored["data"], "path": data, "end": "", "future": ""}})

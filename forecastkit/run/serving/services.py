@@ -54,7 +54,7 @@ class ForecastService:
         from forecastkit.run.saved_model import SavedModel
 
         self.folder = folder
-        self.saved = SavedModel.load(folder / "model")
+        self.saved = SavedModel.of_run(folder)
         self.name = self.saved.name
         self.options = reading_of(folder, self.saved)
         with contextlib.suppress(ForecastkitError):
