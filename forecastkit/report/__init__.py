@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from forecastkit.report.data import ReportData
-from forecastkit.report.page import render, write_report
+from forecastkit.report.page import render
 
-__all__ = ["ReportData", "render", "write_report"]
+__all__ = ["ReportData", "render"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from forecastkit.report.numbers import moment, number, percent
 from forecastkit.report.svg import Plot, as_x
+from forecastkit.report.tables import metric_of
 from forecastkit.report.words import words
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "importance_chart",
     "lag_chart",
     "learning_chart",
+    "own_style",
     "pareto_chart",
     "ranks_chart",
     "residual_chart",
@@ -109,7 +112,8 @@ def skill_bar(row: pd.Series, span: tuple[float, float], *, css: str, lang: str 
         else:  # far outside the axis: an arrow that says so
             turn = -1 if skill < inside else 1
             marks.append(f'<path class="{css} dot" d="M{at - turn * 7:.1f} 7L{at:.1f} 12L{at - turn * 7:.1f} 17Z"/>')
-    return f'<svg viewBox="0 0 260 24" role="img" aria-label="{plot.alt}" class="skill">{"".join(marks)}</svg>'
+    alt = escape(plot.alt, quote=True)
+    return f'<svg viewBox="0 0 260 24" role="img" aria-label="{alt}" class="skill">{"".join(marks)}</svg>'
 
 
 def skill_span(board: pd.DataFrame) -> tuple[float, float]:
@@ -160,7 +164,7 @@ def error_by_step(
     table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
 ) -> str:
     """Mean error of each step ahead for a few models."""
-    metric = _metric(table)
+    metric = metric_of(table)
     table = table[table["model"].isin(models)]
     values = table[metric].to_numpy(np.float64)
     n = int(table["step"].max())
@@ -192,7 +196,7 @@ def error_by_fold(
     table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
 ) -> str:
     """Error of each report fold over time: do a few bad days decide?"""
-    metric = _metric(table)
+    metric = metric_of(table)
     table = table[table["model"].isin(models)]
     said = "; ".join(
         f"{m}: {number(float(g[metric].min()), lang)} – {number(float(g[metric].max()), lang)}"
@@ -212,10 +216,6 @@ def error_by_fold(
         plot.line(as_x(rows["cutoff"]), y, css)
         plot.label(float(y[np.isfinite(y)][-1]) if np.isfinite(y).any() else np.nan, name, css)
     return str(plot)
-
-
-def _metric(table: pd.DataFrame) -> str:
-    return "mase" if table["mase"].notna().any() else "mae"
 
 
 def lag_chart(check: dict[str, Any], *, width: int, lang: str = "en") -> str:
@@ -334,7 +334,7 @@ def residual_chart(rows: pd.DataFrame, *, width: int, lang: str = "en", name: st
 def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, lang: str = "en") -> str:
     """Error against time: models towards the lower left are better and quicker."""
     w = words(lang)
-    metric = _metric(board)
+    metric = metric_of(board)
     taken = np.maximum((board["seconds_fit"] + board["seconds_predict"]).to_numpy(np.float64), 0.01)
     error = board[metric].to_numpy(np.float64)
     # One model that fails badly must not press the others into a line.
@@ -364,7 +364,7 @@ def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, l
     plot.text(plot.left, plot.height - 4, w["seconds_spent"], "tick")
     placed: list[tuple[float, float]] = []
     for k in np.argsort(y):
-        css = _own_style(names[k], use, reference)
+        css = own_style(names[k], use, reference)
         plot.dot(float(x[k]), float(y[k]), css, 4.5)
         a, b = float(plot.px(x[k])), float(plot.py(y[k]))
         while any(abs(b - q) < 13 and abs(a - p) < 110 for p, q in placed):
@@ -374,7 +374,8 @@ def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, l
     return str(plot)
 
 
-def _own_style(name: str, use: str, reference: str) -> str:
+def own_style(name: str, use: str, reference: str) -> str:
+    """CSS class of one model among all: the accent for what is recommended, grey for the reference."""
     return "chosen" if name == use else "reference" if name == reference else "plain"
 
 
@@ -392,7 +393,7 @@ def ranks_chart(ranks: dict[str, Any], use: str, *, width: int, lang: str = "en"
     span = (1.0, float(len(names)))
     plot = Plot(width, 22 * len(names) + 44, span, (0, 1), said, lang=lang, left=118, right=24, top=8, y_ticks=False)
     for k, (name, rank) in enumerate(zip(names, mean)):
-        y, css = 20 + 22 * k, _own_style(name, use, "")
+        y, css = 20 + 22 * k, own_style(name, use, "")
         plot.text(plot.left - 8, y + 4, name, css, "end")
         left, right = (float(plot.px(np.clip(rank + s * half, *span))) for s in (-1, 1))
         plot.parts.append(f'<path class="{css} whisker" d="M{left:.1f} {y}H{right:.1f}"/>')

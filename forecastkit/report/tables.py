@@ -8,24 +8,30 @@ from typing import Any
 import pandas as pd
 
 from forecastkit.report.numbers import number, p_text, percent, seconds
+from forecastkit.report.words import words
 
-__all__ = ["comparison_lines", "leaderboard_lines", "shown_word", "time_words"]
+__all__ = ["comparison_lines", "leaderboard_lines", "metric_of", "shown_word", "time_words"]
 
 BOLD_GREEN, GREY, OFF = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 MOST = 8
+
+
+def metric_of(table: pd.DataFrame) -> str:
+    """The column of errors that a table is read by: MASE where it is defined."""
+    return "mase" if table["mase"].notna().any() else "mae"
 
 
 def shown_word(row: pd.Series, verdict: dict[str, Any], lang: str = "en") -> str:
     """What the test says of one model, p in brackets: Holm's over all models but for the one test of the verdict."""
     if row["model"] == verdict["reference"]:
         return "reference" if lang == "en" else "referencia"
-    words = {
+    said = {
         "better": ("yes", "sí"),
         "worse": ("worse", "peor"),
         "indistinguishable": ("no", "no"),
         "too few to tell": ("too few to tell", "pocas para decir"),
     }
-    word = words.get(str(row.get("word", "")), ("", ""))[lang == "es"]
+    word = said.get(str(row.get("word", "")), ("", ""))[lang == "es"]
     p = p_text(row.get("p_value" if row["model"] == verdict.get("tested") else "p_holm"), lang)
     return f"{word} ({p})" if word and p else word
 
@@ -43,8 +49,7 @@ def leaderboard_lines(
     """
     reference, use = str(verdict["reference"]), str(verdict["use"])
     ok = leaderboard[leaderboard["status"].isin(["ok", "partial"])]
-    has_mase = bool(ok["mase"].notna().any())
-    metric = "mase" if has_mase else "mae"
+    metric = metric_of(ok)
     always = ok["model"].isin([use, reference]) | ok["family"].isin(["network", "ensemble"])
     room = MOST - int(always.sum())
     others = ok.index[~always][: max(room, 0)]
@@ -72,7 +77,7 @@ def leaderboard_lines(
             if cells[0] == use:
                 lines[k] = f"{BOLD_GREEN}{lines[k]}{OFF}"
     for _, row in leaderboard[~leaderboard["status"].isin(["ok", "partial"])].iterrows():
-        said = {"failed": "failed", "skipped": "skipped"}.get(str(row["status"]), str(row["status"]))
+        said = words(lang).get(str(row["status"]), str(row["status"]))
         lines.append(_cut(f"{row['model']!s:<14}{said}: {' '.join(str(row['reason']).split())}", width))
     if left:
         more = "in the report" if lang == "en" else "en el informe"

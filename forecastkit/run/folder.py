@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +206,25 @@ class RunFolder:
             if column in table:
                 table[column] = table[column].fillna("")
         return table
+
+    @contextlib.contextmanager
+    def damage_named(self, *more: type[Exception]) -> Iterator[None]:
+        """Inside, what a changed or incomplete file of the run causes is an error that names the run.
+
+        Args:
+            more: errors that such a file causes, too.
+
+        Raises:
+            ModelFileError: instead of Python's own error.
+        """
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, *more) as error:
+            raise ModelFileError(
+                place=str(self.path),
+                value=f"{type(error).__name__}: {error}"[:120],
+                rule="a file of this run is damaged",
+            ) from None
 
     def _zone(self) -> str:
         """The time zone of the data; UTC where it is not known."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecastkit import registry
-from forecastkit.errors import DataError, ForecastkitError, ModelFileError
+from forecastkit.errors import DataError, ForecastkitError
 from forecastkit.forecasting.backtest import forecast_from_ends
 from forecastkit.forecasting.drift import Drift, drift
 from forecastkit.forecasting.schema import SeriesFrame
@@ -89,12 +89,8 @@ def score_run(run: str | Path, actuals: Any) -> ForecastOutcome:
     forecast = folder.table("forecast.csv")
     newer = read_newer(folder, model, actuals)
     same_kind(model.frame, newer, "--actuals")
-    try:
+    with folder.damage_named():
         return _outcome(folder, model, forecast, newer)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(
-            place=str(folder.path), value=f"{type(error).__name__}: {error}"[:120], rule="a file of this run is damaged"
-        ) from None
 
 
 def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer: SeriesFrame) -> ForecastOutcome:

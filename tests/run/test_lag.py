@@ -16,7 +16,9 @@ from tests.conftest import SMALL, build_panel
 def test_a_model_that_was_fitted_again_is_checked_on_later_rows(fitted_from, n, monkeypatch):
     words = {"horizon": 4, "models": {"gru": SMALL}, "baselines": "naive"}
     folds = {"n_select": 3, "n_calibrate": 0, "n_report": 3, "refit": "every"}
-    prepared = prepare(load_config(None, values={**words, "evaluation": folds}), source=build_panel((100,)), final=False)
+    prepared = prepare(
+        load_config(None, values={**words, "evaluation": folds}), source=build_panel((100,)), final=False
+    )
     asked = []
 
     def one_step(fitted, frame, n):
