@@ -168,9 +168,9 @@ def _config(
     elif data is not None:
         source = data
     if isinstance(config, RunConfig):
-        merged = {**config.to_dict(), **{k: v for k, v in tree.items() if k != "data"}}
-        merged["data"] = {**config.to_dict()["data"], **tree.get("data", {})}
-        return load_config(None, values=merged, overrides=overrides), source
+        below, config = config.to_dict(), None
+        parts = {name: {**below[name], **tree.get(name, {})} for name in ("data", "evaluation")}
+        tree = {**below, **tree, **parts}
     return load_config(config, values=tree, overrides=overrides), source
 
 
@@ -313,26 +313,20 @@ def backtest(
     }  # fmt: skip
     values = _values(models, reading, {})
     if plan is not None:
-        values |= plan_values(plan)
+        values |= _plan_values(plan)
+        if plan.season_length is not None:
+            values["data"]["season_length"] = plan.season_length
     return _execute(data, config, values, overrides, out, final=False)
 
 
-def plan_values(plan: EvalPlan) -> dict[str, Any]:
+def _plan_values(plan: EvalPlan) -> dict[str, Any]:
     """A plan as keys of the run configuration."""
     facts = plan.to_dict()
     seeds = [int(s) for s in facts.pop("seeds")]
     if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         raise ConfigError(place="plan, seeds", value=str(seeds), rule="a run counts its seeds up from the first by one")
-    season = facts.pop("season_length")
-    values: dict[str, Any] = {
-        "horizon": facts.pop("horizon"),
-        "seed": seeds[0],
-        "seeds": len(seeds),
-        "evaluation": facts,
-    }
-    if season is not None:
-        values["data"] = {"season_length": season}
-    return values
+    del facts["season_length"]  # it is said of the data
+    return {"horizon": facts.pop("horizon"), "seed": seeds[0], "seeds": len(seeds), "evaluation": facts}
 
 
 def _execute(
