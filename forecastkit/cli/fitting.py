@@ -37,7 +37,8 @@ def run_fit(
     settings, folder = _settings(config, values, overrides, resume, out)
     from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal
-    from forecastkit.run.execute import Observer, execute
+    from forecastkit.run.execute import execute
+    from forecastkit.run.preparing import Observer
 
     follows = rank(settings.machines) > 0
     watch: Observer = Observer() if quiet or as_json or follows else Terminal()
@@ -86,7 +87,7 @@ def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: 
     """Carry out ``fit --update`` and say what became of the verdict; returns the exit status."""
     from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal, field
-    from forecastkit.run.execute import Observer
+    from forecastkit.run.preparing import Observer
     from forecastkit.run.updating import update
 
     watch: Observer = Observer() if quiet or as_json else Terminal()

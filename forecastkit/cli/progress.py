@@ -8,7 +8,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from forecastkit.run.execute import Observer, Prepared
+from forecastkit.run.preparing import Observer, Prepared
 from forecastkit.run.sequences.watch import Watch
 
 if TYPE_CHECKING:

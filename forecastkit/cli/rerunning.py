@@ -16,7 +16,7 @@ def run_rerun(run: Path, *, data: str | None, out: Path | None, quiet: bool, as_
     """Run again and say what differs; returns 0 where nothing does, else 1."""
     from forecastkit.cli.options import command_line
     from forecastkit.cli.progress import Terminal
-    from forecastkit.run.execute import Observer
+    from forecastkit.run.preparing import Observer
     from forecastkit.run.rerun import rerun
 
     watch: Observer = Observer() if quiet or as_json else Terminal()

@@ -35,7 +35,7 @@ def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
 
 def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -> pd.DataFrame:
     """See ``forecastkit.future_frame``."""
-    from forecastkit.run.execute import default_horizon
+    from forecastkit.run.preparing import default_horizon
 
     if isinstance(source, (str, Path)) and (Path(source) / "run.yaml").exists():
         from forecastkit.run.folder import RunFolder

@@ -23,7 +23,7 @@ from forecastkit.runtime import peak_mib
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.splits import Folds, ReportFold
-    from forecastkit.run.execute import Observer, Prepared
+    from forecastkit.run.preparing import Observer, Prepared
 
 __all__ = ["LOCAL", "kept_trainings", "run_backtests", "unseen_folds"]
 

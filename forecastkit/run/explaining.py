@@ -13,8 +13,8 @@ from forecastkit.run.backtests import LOCAL, unseen_folds
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.evaluation import Evaluation
-    from forecastkit.run.execute import Prepared
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["FILE", "explain_run", "explained_model"]
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from forecastkit.forecasting.evaluation import Evaluation
-    from forecastkit.run.execute import Prepared
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["fit_final"]
 

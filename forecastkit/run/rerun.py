@@ -12,12 +12,12 @@ from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, ModelFileError
 from forecastkit.run.budget import Replay
+from forecastkit.run.execute import execute
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.preparing import Observer, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from forecastkit.run.execute import Observer
 
 __all__ = ["TIMINGS", "compare_files", "rerun"]
 
@@ -52,8 +52,6 @@ def rerun(
     Raises:
         ForecastkitError: no finished run, or its data are not to be found.
     """
-    from forecastkit.run.execute import execute, prepare
-
     first = RunFolder.open(run)
     facts = first.finished_facts()
     config, final = _settings(first, facts, data)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.report.numbers import moment, number
+from forecastkit.run.execute import Outcome, execute
 from forecastkit.run.folder import RunFolder
-
-if TYPE_CHECKING:
-    from forecastkit.run.execute import Observer, Outcome, Prepared
+from forecastkit.run.newer import read_newer
+from forecastkit.run.preparing import Observer, Prepared, prepare
+from forecastkit.run.saved_model import SavedModel
 
 __all__ = ["UPDATE", "Updated", "update"]
 
@@ -52,8 +53,6 @@ def update(
     Raises:
         ForecastkitError: no finished run, or data without newer rows.
     """
-    from forecastkit.run.execute import execute, prepare
-
     first = RunFolder.open(run)
     config = _settings(first.finished_facts(), data)
     joined = _joined(first, config, data)
@@ -82,9 +81,6 @@ def _settings(facts: Mapping[str, Any], data: str) -> RunConfig:
 
 def _joined(folder: RunFolder, config: RunConfig, data: str) -> SeriesFrame | None:
     """The run's history with newer rows after it; None where the file holds the whole history itself."""
-    from forecastkit.run.newer import read_newer
-    from forecastkit.run.saved_model import SavedModel
-
     if not (folder / "model").is_dir():
         return None  # a backtest keeps no history
     model = SavedModel.load(folder / "model")

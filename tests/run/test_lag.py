@@ -8,7 +8,7 @@ import pytest
 from forecastkit.config import load_config
 from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.run import backtests
-from forecastkit.run.execute import prepare
+from forecastkit.run.preparing import prepare
 from tests.conftest import SMALL, build_panel
 
 
