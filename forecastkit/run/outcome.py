@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 
 from forecastkit import registry
+from forecastkit.artifacts import json_rows
 from forecastkit.errors import DataError, ForecastkitError
 from forecastkit.forecasting.backtest import forecast_from_ends
 from forecastkit.forecasting.drift import Drift, drift
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import answers, nan_mean, scales
+from forecastkit.report.numbers import moment, number
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.newer import read_newer
 from forecastkit.run.saved_model import SavedModel, same_kind
@@ -54,23 +56,13 @@ class ForecastOutcome:
             "n_rows": int(self.rows["actual"].notna().sum()),
             "n_rows_to_come": int(self.rows["actual"].isna().sum()),
             "n_items": int(self.rows.loc[self.rows["actual"].notna(), "item_id"].nunique()),
-            "overall": _records(self.overall),
-            "by_step": _records(self.by_step),
+            "overall": json_rows(self.overall),
+            "by_step": json_rows(self.by_step),
             "naive": self.naive,
             "drift": self.drift.to_dict(),
             "sentence": self.sentence,
             "notes": list(self.notes),
         }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def score_run(run: str | Path, actuals: Any) -> ForecastOutcome:
@@ -99,8 +91,8 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
         first, last = forecast["timestamp"].min(), forecast["timestamp"].max()
         raise DataError(
             place="--actuals",
-            value=f"{_span(newer)}",
-            rule=f"no row lies in the time of the forecast, {_day(first)} to {_day(last)}",
+            value=_span(newer),
+            rule=f"no row lies in the time of the forecast, {moment(first)} to {moment(last)}",
             remedy="Give the rows that came after the run.",
         )
     frame = model.frame
@@ -128,12 +120,7 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
 
 def _span(frame: SeriesFrame) -> str:
     seen = frame.data.loc[frame.data["target"].notna(), "timestamp"]
-    return f"rows from {_day(seen.min())} to {_day(seen.max())}" if len(seen) else "no values"
-
-
-def _day(moment: Any) -> str:
-    text = str(moment)
-    return text.removesuffix(" 00:00:00")
+    return f"rows from {moment(seen.min())} to {moment(seen.max())}" if len(seen) else "no values"
 
 
 def _keys(times: Any) -> pd.Index:
@@ -196,7 +183,7 @@ def _coverage(rows: pd.DataFrame, actual: np.ndarray, low: str, high: str) -> fl
 
 def _promised(folder: RunFolder, name: str) -> dict[str, Any]:
     board = folder.table("leaderboard.csv")
-    found = _records(board[board["model"] == name])
+    found = json_rows(board[board["model"] == name])
     row = found[0] if found else {}
     out: dict[str, Any] = {"n": int(row.get("n_cells") or 0)}
     for key in ("mae", "mase", "bias", "coverage_80", "coverage_95"):
@@ -301,14 +288,13 @@ def _later(model: SavedModel, newer: SeriesFrame, scale: dict[str, float]) -> np
 
 
 def _sentence(overall: pd.DataFrame, rule: str, name: str, lang: str) -> str:
-    rows = {str(row["who"]): row for row in _records(overall)}
+    rows = {str(row["who"]): row for row in json_rows(overall)}
     own, promised, naive = rows["forecast"], rows["promised"], rows[rule]
     metric = "mase" if own["mase"] is not None and promised["mase"] is not None else "mae"
     en = lang == "en"
 
     def said(value: float | None) -> str:
-        text = "?" if value is None else f"{value:.3g}"
-        return text if en else text.replace(".", ",")
+        return number(value, lang)
 
     n = int(own["n"])
     if en:

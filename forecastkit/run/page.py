@@ -13,7 +13,8 @@ from forecastkit import artifacts
 from forecastkit.forecasting.evaluation import Evaluation
 from forecastkit.forecasting.scores import coverages
 from forecastkit.forecasting.significance import friedman_nemenyi
-from forecastkit.report import ReportData, render
+from forecastkit.report.data import ReportData
+from forecastkit.report.page import render
 from forecastkit.run.explaining import FILE as EXPLAINED
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.tune import FILE as TUNING
@@ -44,9 +45,9 @@ def diagnostics(evaluation: Evaluation, lag_checks: dict[str, Any]) -> dict[str,
             row = {"model": name, "item_id": evaluation.frame.items[i], "mase": scaled[i], "mae": plain[i]}
             by_item.append({**row, "ratio_to_reference": ratio})
     return {
-        "by_step": _plain(by_step),
-        "by_fold": _plain(by_fold),
-        "by_item": _plain(by_item),
+        "by_step": by_step,
+        "by_fold": by_fold,
+        "by_item": by_item,
         "folds": _folds(evaluation),
         "intervals": _coverage(evaluation),
         "lag_check": lag_checks,
@@ -70,15 +71,6 @@ def _ranks(evaluation: Evaluation) -> dict[str, Any]:
         "p_value": found.p_value,
         "n_items": found.n_blocks,
     }
-
-
-def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """JSON has no NaN: undefined is null."""
-    return [{k: _number(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _folds(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from forecastkit.cli import main
-from forecastkit.report import render
 from forecastkit.report.charts import forecast_chart
 from forecastkit.report.numbers import ticks, time_ticks
+from forecastkit.report.page import render
 from forecastkit.report.svg import Plot
 from forecastkit.report.tables import leaderboard_lines, time_words
 from forecastkit.report.words import _WORDS, words
