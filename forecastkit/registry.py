@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALWAYS",
     "EVERY",
+    "INTERMITTENT",
     "MODELS",
     "Entry",
     "create",
@@ -107,6 +108,8 @@ EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": Fa
 _ADJUSTED = Entry("forecastkit.forecasting.models.adjusted:Adjusted", "a model with what is done before and after it")
 
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
+INTERMITTENT = ("croston", "tsb")
+"""Models that a run adds where zeros prevail."""
 """Baselines of every leaderboard."""
 
 
