@@ -56,10 +56,9 @@ def main() -> None:
                 told = ["evaluation.error=absolute"] if error == "absolute" else []
                 result = fk.fit(table, horizon=AHEAD, seed=args.seed, out=Path(folder) / "run", overrides=told)
                 back = pd.read_parquet(result.folder / "backtest.parquet")
-            use = str(result.verdict["use"])
+                use, board = str(result.verdict["use"]), result.leaderboard.set_index("model")
             back = back[back["role"] == "report"]
             own = back[back["model"] == use]
-            board = result.leaderboard.set_index("model")
             networks = board[board["family"] == "network"]["mae" if error == "absolute" else "msse"]
             mine = back[back["model"] == networks.idxmin()]
             row = {
