@@ -14,9 +14,8 @@ from markupsafe import Markup, escape
 from forecastkit.artifacts import to_csv_text
 from forecastkit.report import charts, page_models
 from forecastkit.report.data import ReportData
-from forecastkit.report.numbers import count, moment, number, percent, seconds
+from forecastkit.report.numbers import count, headline, moment, number, percent, seconds
 from forecastkit.report.rendering import both, environment
-from forecastkit.report.tables import metric_of
 from forecastkit.report.words import words
 
 __all__ = ["render"]
@@ -183,17 +182,18 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     step = both(partial(charts.error_by_step, by_step, *few, lang=lang)) if ahead else ""
     many = data.error_by_fold["cutoff"].nunique() > 1
     fold = both(partial(charts.error_by_fold, data.error_by_fold, *few, lang=lang)) if many else ""
-    metric = metric_of(data.error_by_fold)
+    metric = headline(data.error_by_fold)
     own = data.error_by_fold[data.error_by_fold["model"] == v["use"]]
     worst = [(moment(r["cutoff"]), number(float(r[metric]), lang)) for _, r in own.nlargest(5, metric).iterrows()]
     items = data.error_by_item[data.error_by_item["model"] == v["use"]]
     if len(items) > 1:
         items = items.assign(_size=items[metric].fillna(-np.inf)).nlargest(20, "_size")
+    scaled = "msse" if "msse" in items else "mase"
     by_item = [
         (
             str(r["item_id"]),
             number(_float(r["mae"]), lang),
-            number(_float(r["mase"]), lang),
+            number(_float(r[scaled]), lang),
             number(_float(r["ratio_to_reference"]), lang),
         )
         for _, r in items.iterrows()
@@ -204,6 +204,7 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
         "by_step": step,
         "by_fold": fold,
         "metric": metric.upper(),
+        "scaled": scaled.upper(),
         "worst": worst if many else [],
         "by_item": by_item if len(by_item) > 1 else [],
     }

@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from forecastkit.report import charts
 from forecastkit.report.data import ReportData
-from forecastkit.report.numbers import number, p_text, percent, seconds, ticks
+from forecastkit.report.numbers import headline, number, p_text, percent, seconds, ticks
 from forecastkit.report.rendering import both
-from forecastkit.report.tables import metric_of, shown_word, time_words
+from forecastkit.report.tables import shown_word, time_words
 
 __all__ = ["bands", "board", "costs", "money", "pareto", "ranks", "took"]
 
@@ -37,7 +37,7 @@ def board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     """The leaderboard: models with scores, those without, and the axis of the bars."""
     table, v, lang = data.leaderboard, data.verdict, data.lang
     reference, use = str(v["reference"]), str(v["use"])
-    metric = metric_of(table)
+    metric = headline(table)
     has_scores = table["status"].isin(["ok", "partial"])
     ok = table[has_scores]
     span = charts.skill_span(ok)

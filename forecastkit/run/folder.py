@@ -217,9 +217,10 @@ class RunFolder:
         Raises:
             ModelFileError: instead of Python's own error.
         """
+        damage: tuple[type[Exception], ...] = (KeyError, TypeError, ValueError, IndexError, AttributeError, *more)
         try:
             yield
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, *more) as error:
+        except damage as error:
             raise ModelFileError(
                 place=str(self.path),
                 value=f"{type(error).__name__}: {error}"[:120],

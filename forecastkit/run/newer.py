@@ -60,13 +60,13 @@ def read_future(folder: RunFolder, model: SavedModel, future: Any, options: Read
 def nothing_newer(old: SeriesFrame, newer: SeriesFrame) -> str:
     """A sentence where no series has a value after its history; else empty."""
     then, now = (
-        frame.data[frame.data["target"].notna()].groupby("item_id", observed=True)["timestamp"].max()
+        frame.data[frame.data["target"].notna()].groupby("item_id", observed=True)["timestamp"].max().to_dict()
         for frame in (old, newer)
     )
-    if any(item not in then.index or when > then[item] for item, when in now.items()):
+    if any(item not in then or when > then[item] for item, when in now.items()):
         return ""
-    ends = f"its rows end {moment(now.max())}" if len(now) else "it has no values"
-    return f"Nothing in the data is newer: the history of the run ends {moment(then.max())}, and {ends}."
+    ends = f"its rows end {moment(max(now.values()))}" if now else "it has no values"
+    return f"Nothing in the data is newer: the history of the run ends {moment(max(then.values()))}, and {ends}."
 
 
 def reading_of(folder: RunFolder, model: SavedModel) -> ReadOptions:
