@@ -385,8 +385,9 @@ def predict(
     said = []
     if data is not None:
         newer = read_newer(folder, model, data, None if join is None else str(join))
+        longer = model.with_newer(newer)
         said.append(nothing_newer(model.frame, newer))
-        model = model.with_newer(newer)
+        model = longer
     if new_items is not None:
         from forecastkit.run.newcomers import forecast_newcomers
 

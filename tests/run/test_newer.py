@@ -56,6 +56,11 @@ def test_a_file_without_newer_rows_is_said(run, table, tmp_path, capsys):
     assert fk.predict(run, new).attrs["said"] == []
 
 
+def test_rows_of_another_kind_are_refused(run, table):
+    with pytest.raises(fk.ForecastkitError, match="has times with a zone; the run has times without a zone"):
+        fk.predict(run, table.assign(timestamp=table["timestamp"].dt.tz_localize("UTC")))
+
+
 @pytest.fixture(scope="module")
 def backtest(run):
     out = run.parent / "backtest"
