@@ -18,10 +18,10 @@ from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, static_column
-from forecastkit.reading.aliases import normal_alias, unit_us, words
+from forecastkit.reading.aliases import normal_alias, split_alias, unit_us, words
 from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
-from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
+from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_utc, to_wall
 from forecastkit.reading.located import Located, located
 from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.options import ReadOptions, options_of
@@ -34,7 +34,6 @@ from forecastkit.reading.within import within
 
 __all__ = ["Reading", "as_frame", "read"]
 
-ONE_SERIES = "series"
 MOST_ROWS_OF_GRID = 200_000_000
 
 
@@ -233,6 +232,8 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
             period = {"M": "M", "MS": "M", "ME": "M", "Q": "Q", "QS": "Q", "QE": "Q", "Y": "Y", "YS": "Y", "YE": "Y"}
             unit = period.get(alias, alias)
             try:
+                if split_alias(alias)[0] > 1:
+                    raise ValueError  # pandas' periods of several months overlap
                 periods = stamps.to_period(unit)
             except (ValueError, AttributeError):
                 raise ConfigError(
@@ -245,8 +246,6 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
             start = periods.to_timestamp(how="end" if at_end else "start").normalize()
         bins = start.as_unit("us").asi8
     if us >= DAY or not us:
-        from forecastkit.reading.frequency import to_utc
-
         bins = to_utc(bins, tz)
     return bins
 
@@ -286,7 +285,8 @@ def _without_duplicates(
 ) -> _Sorted:
     how = options.duplicates
     if how != "error":
-        return _merged(own, how, {"object": "first", "number": "mean" if how in ("mean", "sum") else "first"})
+        one = "last" if how == "last" else "first"
+        return _merged(own, how, {"object": one, "number": "mean" if how in ("mean", "sum") else one})
     same = own.repeated()
     row = int(np.flatnonzero(same)[0]) + 1
     lines = sorted((own.line(row - 1), own.line(row)))

@@ -55,6 +55,8 @@ def parse_times(
             filled = pc.fill_null(pc.cast(column, to, safe=False), 0)
             values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()
             valid = valid & np.isfinite(values)
+            if not valid.all():
+                values = np.where(valid, values, 0)
             return parse_numeric(values, valid, name, where, tz=tz)
         column = pc.cast(column, pa.string())
     elif not (_is_text(kind) or pa.types.is_dictionary(kind) or pa.types.is_null(kind)):

@@ -126,7 +126,8 @@ def choose_roles(table: Table, options: ReadOptions) -> Roles:
             _named(value, names, flag)
     for flag, more in (("--known", options.known), ("--past", options.past), ("--static", options.static)):
         for name in more:
-            _named(name, names, flag)
+            if name not in names:
+                raise _unknown(flag, name, names)
     wide = _series_in_rows(head, kinds, options)
     if wide is not None:
         return wide
@@ -148,10 +149,12 @@ def _named(value: str, names: tuple[str, ...], flag: str) -> tuple[str, ...]:
     many = tuple(part.strip() for part in value.split(","))
     for part in many:
         if part not in names:
-            raise UnknownNameError(
-                place=flag, value=repr(part), rule="there is no such column", remedy=near(part, names)
-            )
+            raise _unknown(flag, part, names)
     return many
+
+
+def _unknown(flag: str, name: str, names: tuple[str, ...]) -> UnknownNameError:
+    return UnknownNameError(place=flag, value=repr(name), rule="there is no such column", remedy=near(name, names))
 
 
 def _time_columns(
@@ -175,7 +178,7 @@ def _time_columns(
             return (best, clocks[0]), "clock"
         return (best,), ""
     parts = _part_columns(names, kinds)
-    if parts and _n_distinct(head[parts[0]]) >= 1:
+    if parts:
         why["time"] = "joined from " + ", ".join(parts)
         return parts, "parts"
     found = _numeric_time(head, kinds, busy, why)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from forecastkit.errors import DataError
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.times import is_clock, is_timelike
-from forecastkit.reading.values import decimal_of, is_missing, parse_number, two_readings
+from forecastkit.reading.values import Note, decimal_of, is_missing, parse_number, two_readings
 
-__all__ = ["Dialect", "ended", "is_comment", "sniff", "split_lines"]
+__all__ = ["Dialect", "distinct_names", "ended", "is_comment", "renaming_notes", "sniff", "split_lines"]
 
 SAMPLE_BYTES = 4 << 20
 SAMPLE_LINES = 2000
@@ -227,7 +227,9 @@ def _headed(
                 remedy="Quote the dates, or write the file with another separator.",
             )
         cells = ["", *cells]  # R writes row names without a heading
-    names, renamed = _distinct(cells, max(width, len(cells)) if not _trailing(data, width) else len(cells) or width - 1)
+    names, renamed = distinct_names(
+        cells, max(width, len(cells)) if not _trailing(data, width) else len(cells) or width - 1
+    )
     decimal, sure = (options.decimal, True) if options.decimal else _decimal(place, data, names, sep)
     return Dialect(
         sep=sep,
@@ -303,8 +305,12 @@ def _has_header(rows: list[list[str]]) -> bool:
     return len(steps) == 1 and steps.pop() != 0 and all(n is not None and float(n).is_integer() for n in numbers)
 
 
-def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(column names, those that occurred twice)."""
+def distinct_names(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(column names, those that occurred twice).
+
+    >>> distinct_names(["a", "", "a"], 4)
+    (('a', 'column_2', 'a_2', 'column_4'), ('a',))
+    """
     names: list[str] = []
     seen: set[str] = set()
     renamed = []
@@ -318,6 +324,11 @@ def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str,
         seen.add(name)
         names.append(name)
     return tuple(names), tuple(renamed)
+
+
+def renaming_notes(names: Iterable[str]) -> list[Note]:
+    """What is said of names that occurred twice."""
+    return [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in names]
 
 
 def _decimal(place: str, rows: list[list[str]], names: tuple[str, ...], sep: str) -> tuple[str, bool]:

@@ -28,10 +28,10 @@ from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_freq
 from forecastkit.reading.located import Located
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import distinct
-from forecastkit.reading.rows import instants_index, items_of, times_of
+from forecastkit.reading.rows import instants_index, items_of, target_column, times_of
 from forecastkit.reading.stream import Piece, StreamTable
 from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, parse_numbers, several
+from forecastkit.reading.values import Note, several
 
 __all__ = ["is_mapped", "read_mapped"]
 
@@ -105,6 +105,7 @@ def is_mapped(path: Path, options: ReadOptions) -> bool:
         ("start", ""),
         ("end", ""),
         ("join", ""),
+        ("joint", False),
     ):
         if getattr(options, name) != usual:
             against = against or f"not with --{name}"
@@ -127,6 +128,8 @@ def read_mapped(source: Located) -> Reading:
     table = StreamTable.open(path)
     if table is None:
         raise DataError(place=str(path), rule="not a Parquet or Arrow file", remedy="Leave data.store out.")
+    if options.decimal:
+        table = replace(table, decimal=options.decimal, sure=True)
     roles = choose_roles(table, options)
     if roles.layout != "long" or not roles.time:
         raise DataError(
@@ -178,7 +181,7 @@ def _batches(
         codes = np.array([found.codes.setdefault(name, len(found.codes)) for name in names], dtype=np.int64)[own]
         values = np.zeros(0)
         if target:
-            numbers = parse_numbers(loaded[roles.targets[0]], roles.targets[0], piece.where)
+            numbers = target_column(loaded[roles.targets[0]], roles.targets[0], piece)
             values = numbers.values
             notes = [*notes, *numbers.notes]
         if first:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
 from forecastkit.reading.bytes import opened, pieces, read_text, short
-from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, sniff
+from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, renaming_notes, sniff
 from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
@@ -430,7 +430,7 @@ def _open_path(path: Path, options: ReadOptions) -> Table:
     facts: dict[str, object] = {"format": "csv", "encoding": text.encoding, **dialect.facts()}
     if text.compression:
         facts["compression"] = text.compression
-    notes = [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in dialect.renamed]
+    notes = renaming_notes(dialect.renamed)
     if dialect.doubtful[0]:
         n, line = dialect.doubtful
         begin = "line that begins" if n == 1 else "lines that begin"

@@ -79,7 +79,8 @@ CODES = r"(?:USD|EUR|GBP|CHF|JPY|CAD|AUD|MXN|BRL|INR|CNY)"
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNDER = re.compile(r"[1-9].*[eE]-")
-_SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?:\D|$))")
+# A group of thousands; one or two digits after a mark are no group ("1.5 200" is two numbers).
+_SPACES = re.compile(r"(?<=\d)(?<![.,]\d)(?<![.,]\d\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?:\D|$))")
 _DOT_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
 _MARKS = re.compile(rf"^([+-]?)\s*(?:[{CURRENCY}]|{CODES})\s*|\s*(?:[{CURRENCY}]|{CODES}|%)$")
@@ -139,6 +140,8 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
     sign = 1.0
     if s.startswith("(") and s.endswith(")"):
         s, sign = s[1:-1].strip(), -1.0
+        if s[:1] in ("+", "-"):
+            return None  # two signs
     elif s.endswith("-") and s[:1].isdigit():
         s, sign = s[:-1].strip(), -1.0
     s = _MARKS.sub(r"\1", _MARKS.sub(r"\1", s)).strip()
