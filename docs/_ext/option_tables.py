@@ -103,8 +103,8 @@ def _helps_of(name: str) -> dict[str, str]:
 
 def task_settings() -> str:
     """Keys of the settings of the sister tasks."""
-    from forecastkit.run.classify_settings import ECG_KEYS, TABLE_KEYS
-    from forecastkit.run.texts_settings import KEYS
+    from forecastkit.run.sequences.settings import ECG_KEYS, TABLE_KEYS
+    from forecastkit.run.texts.settings import KEYS
 
     settings = {"ecg fit": ECG_KEYS, "classify fit": TABLE_KEYS, "text fit": KEYS}
     rows = [

@@ -8,8 +8,8 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from forecastkit.run.classify_watch import Watch
 from forecastkit.run.execute import Observer, Prepared
+from forecastkit.run.sequences.watch import Watch
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -34,7 +34,7 @@ from forecastkit.forecasting.selection import NAIVES, Choice, Verdict, naive_ref
 from forecastkit.forecasting.significance import ALPHA, BETTER, INDISTINGUISHABLE, TOO_FEW, WORSE
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold
 from forecastkit.reading import ReadOptions, read
-from forecastkit.run.foreign_table import ForeignForecasts, read_forecasts
+from forecastkit.run.foreign.table import ForeignForecasts, read_forecasts
 
 __all__ = ["ForeignEvaluation", "evaluate_forecasts"]
 
