@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, UnknownNameError, near, rule_of
 from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.ranks import Machines, Strategy
+from forecastkit.read_options import LISTS, ReadOptions
+from forecastkit.registry import names_in
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -24,51 +26,23 @@ __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_s
 DEFAULT_NETWORKS = ("lstm", "gru")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+class _Strict(BaseModel, frozen=True, extra="forbid", protected_namespaces=()):
+    pass
 
 
-class DataConfig(_Strict):
-    """Where the series are and how to read them; every None is detected and said.
+class DataConfig(_Strict, ReadOptions, frozen=True):
+    """Where the series are, and how to read them as in ``ReadOptions``, which also checks the values; every None is detected
+    and said.
 
     Args:
         path: file, ``dataset:NAME``, ``yahoo:AAPL,MSFT`` or ``open-meteo:Madrid``.
-        start, end: first and last time that is read.
-        join: file with dated scores that become past covariates, and how; see ``forecastkit.reading.join``.
         future: file with the known covariates of the instants to come, where the data do not go on with them.
     """
 
     path: str = ""
-    target: str | None = None
-    time: str | None = None
-    item: str | None = None
-    freq: str | None = None
-    season_length: int | None = Field(default=None, ge=1)
-    sep: str | None = None
-    decimal: str | None = None
-    encoding: str | None = None
-    skip_rows: int | None = Field(default=None, ge=0)
-    date_format: str | None = None
-    tz: str | None = None
-    duplicates: Literal["error", "first", "last", "mean", "sum"] = "error"
-    fill: Literal["none", "forward", "interpolate", "zero"] = "none"
-    resample: str | None = None
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    joint: bool = False
-    holidays: str = ""
-    start: str = ""
-    end: str = ""
-    join: str = ""
-    join_columns: tuple[str, ...] = ()
-    join_time: str | None = None
-    join_item: str | None = None
-    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
-    join_tz: str | None = None
-    close: str | None = None
     future: str = ""
-    store: Literal["memory", "disk"] | None = None
+    season_length: int | None = Field(default=None, ge=1)
+    skip_rows: int | None = Field(default=None, ge=0)
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -82,14 +56,23 @@ class DataConfig(_Strict):
         # YAML reads 16:00 as 960, sixteen times sixty.
         return f"{value // 60:02d}:{value % 60:02d}" if type(value) is int else value
 
-    @field_validator("known", "past", "static", "join_columns", mode="before")
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _columns(cls, value: Any) -> Any:
         # `known: temperature,holiday` as on the command line.
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        return names_in(value) if isinstance(value, str) else value
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How to read what is at ``path``.
+
+        Raises:
+            ConfigError: a value that is not allowed.
+        """
+        return ReadOptions(**self.model_dump(exclude={"path", "future"}))
 
 
-class EvaluationConfig(_Strict):
+class EvaluationConfig(_Strict, frozen=True):
     """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate.
 
     Args:
@@ -121,7 +104,7 @@ def _default_models() -> dict[str, dict[str, Any]]:
     return {name: {} for name in DEFAULT_NETWORKS}
 
 
-class RunConfig(_Strict):
+class RunConfig(_Strict, frozen=True):
     """Everything that decides the numbers of a run.
 
     Args:
@@ -211,8 +194,9 @@ class RunConfig(_Strict):
         return Machines(self.devices, self.nodes, self.strategy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and JSON."""
-        return self.model_dump(mode="json")
+        """Plain values for YAML and JSON; what is read stands before how."""
+        tree = self.model_dump(mode="json")
+        return {**tree, "data": {"path": self.data.path, **tree["data"]}}
 
 
 def load_config(

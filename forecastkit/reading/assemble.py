@@ -12,13 +12,13 @@ import pandas as pd
 
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, steps_ahead
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
 from forecastkit.reading.join import with_join
 from forecastkit.reading.located import IN_MEMORY, Located
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.profile import Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table

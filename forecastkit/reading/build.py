@@ -16,6 +16,7 @@ import pandas as pd
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
+from forecastkit.read_options import ReadOptions, options_of
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, static_column
 from forecastkit.reading.aliases import normal_alias, split_alias, unit_us, words
@@ -24,7 +25,6 @@ from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_utc, to_wall
 from forecastkit.reading.located import Located, located
 from forecastkit.reading.mapped import is_mapped, read_mapped
-from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, give_back, open_table

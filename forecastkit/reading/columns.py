@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from forecastkit.errors import DataError, UnknownNameError, near
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
 from forecastkit.reading.values import is_missing, parse_number

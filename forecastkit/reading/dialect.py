@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from forecastkit.errors import DataError
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.times import is_clock, is_timelike
 from forecastkit.reading.values import Note, decimal_of, is_missing, parse_number, two_readings
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from forecastkit.errors import DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.bytes import short
 from forecastkit.reading.dialect import distinct_names, renaming_notes
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.table import ArrowTable, usual_text
 
 __all__ = ["from_excel", "from_frame"]

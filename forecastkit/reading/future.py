@@ -11,9 +11,9 @@ import pandas as pd
 
 from forecastkit.errors import DataError, near
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.profile import Profile, item_columns
 from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
 from forecastkit.reading.table import open_table, text_of

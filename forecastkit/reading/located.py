@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forecastkit import sources
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.values import Note
 
 __all__ = ["IN_MEMORY", "Located", "located"]

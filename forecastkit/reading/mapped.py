@@ -19,6 +19,7 @@ import numpy as np
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, Store
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading import findings
 from forecastkit.reading.aliases import words
 from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled, gaps_of
@@ -26,7 +27,6 @@ from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
 from forecastkit.reading.located import Located
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import distinct
 from forecastkit.reading.rows import instants_index, items_of, target_column, times_of
 from forecastkit.reading.stream import Piece, StreamTable

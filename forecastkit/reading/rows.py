@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
 from forecastkit.reading.times import Instants

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.bytes import opened, pieces, read_text, short
 from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, renaming_notes, sniff
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.values import Note
 
 __all__ = ["ArrowTable", "CsvTable", "Table", "give_back", "open_table"]

@@ -346,3 +346,16 @@ def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: py
 def test_text_that_no_file_can_hold_is_one_line(frame: dict) -> None:
     with pytest.raises(DataError, match="not text that can be written"):
         read(pd.DataFrame({"t": range(4), "y": 1.0} | frame))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("target", 5), ("sep", 7), ("freq", 7), ("known", 7), ("item", ["a"]), ("season_length", 2.5)]
+)
+def test_arguments_of_another_type_are_one_line(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"reading, {name}: .*; Input should be a valid .*ReadOptions"):
+        as_frame(pd.DataFrame({"t": range(4), "y": 1.0}), **{name: value})
+
+
+def test_a_column_given_twice_is_one_covariate() -> None:
+    frame = as_frame(pd.DataFrame({"t": range(4), "y": 1.0, "heat": 2.0}), target="y", known=["heat", "heat"])
+    assert frame.known == ("heat",)
