@@ -18,8 +18,8 @@ from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, ste
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
 from forecastkit.reading.join import with_join
-from forecastkit.reading.located import IN_MEMORY, Located
-from forecastkit.reading.profile import Profile, moment_text
+from forecastkit.reading.located import Located
+from forecastkit.reading.profile import IN_MEMORY, Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import Instants
@@ -27,7 +27,7 @@ from forecastkit.reading.values import Note, several
 
 __all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "gaps_of", "of_frame"]
 
-MOST_LISTED = 200
+MOST_LISTED, MOST_COLUMNS = 200, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def assembled(
         name=frame.name,
         source=origin.found.where,
         n_rows=origin.n_rows,
-        columns=tuple(table.names[:500]),
+        columns=tuple(table.names[:MOST_COLUMNS]),
         target=origin.target_name if len(roles.targets) == 1 else ",".join(roles.targets) if options.target else "",
         time=",".join(roles.time),
         item=origin.item_name,
@@ -242,7 +242,7 @@ def _item_facts(store: Store, index: pd.Index) -> tuple[dict[str, Any], ...]:
                 "end": moment_text(index[int(store.ends[i])]),
                 "min": float(y.min()) if len(y) else float("nan"),
                 "max": float(y.max()) if len(y) else float("nan"),
-                "mean": float(y.mean()) if len(y) else 0.0,
+                "mean": float(y.mean()) if len(y) else float("nan"),
             }
         )
     return tuple(out)

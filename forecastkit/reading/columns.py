@@ -13,7 +13,7 @@ from forecastkit.errors import DataError, UnknownNameError, near
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
-from forecastkit.reading.values import is_missing, parse_number
+from forecastkit.reading.values import is_missing, is_number, is_text, parse_number
 
 __all__ = ["INDEX_NAMES", "ITEM_NAMES", "Roles", "choose_roles", "plain"]
 
@@ -82,11 +82,11 @@ def _kind(cells: pa.Array, most: int) -> str:
         return "time"
     if pa.types.is_boolean(kind):
         return "bool"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if is_number(kind):
         return "number"
     if pa.types.is_null(kind):
         return "empty"
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind)):
+    if not is_text(kind):
         return "other"
     step = max(1, len(cells) // most)
     texts = [t for t in cells.take(pa.array(range(0, len(cells), step))).to_pylist() if t and not is_missing(t)]

@@ -33,7 +33,6 @@ class Dialect:
         first: number of lines before the first row of data (header included).
         comments: whether comment lines occur among the sampled rows.
         rows: sampled rows as text cells.
-        complete: the sample is the whole file.
         renamed: names that occurred twice.
         sure: the decimal mark is given or proved.
         doubtful: (number of comment lines as wide as a row, line of the first).
@@ -46,7 +45,6 @@ class Dialect:
     first: int
     comments: bool
     rows: tuple[tuple[str, ...], ...]
-    complete: bool
     renamed: tuple[str, ...] = ()
     sure: bool = False
     doubtful: tuple[int, int] = (0, 0)
@@ -93,7 +91,6 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     lines = text.split("\n")
     if not complete and len(lines) > 1:
         lines = lines[:-1]
-    complete = complete and len(lines) <= SAMPLE_LINES
     lines = lines[:SAMPLE_LINES]
     if not any(line.strip() for line in lines):
         raise DataError(place=place, rule="the file is empty", remedy="Give a file with a header and rows.")
@@ -121,7 +118,7 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     comments = [n for n in range(dialect.first, len(lines)) if marked and is_comment(lines[n])]
     wide = [n + 1 for n in comments if len(dialect.names) > 1 and _width(lines[n], sep) == len(dialect.names)]
     doubtful = (len(wide), wide[0]) if wide else (0, 0)
-    return replace(dialect, comments=bool(comments), complete=complete, doubtful=doubtful)
+    return replace(dialect, comments=bool(comments), doubtful=doubtful)
 
 
 def _width(line: str, sep: str) -> int:
@@ -163,7 +160,7 @@ def _is_time(cell: str) -> bool:
 
 def _separator(lines: list[str]) -> str:
     """The separator that splits most lines alike, into cells that mean something."""
-    sample = lines[:3] + lines[3 : 3 + SCORED_LINES][-SCORED_LINES:] if len(lines) > 3 else lines
+    sample = lines[: 3 + SCORED_LINES]
     best, best_score = ",", 0.0
     for sep in SEPARATORS:
         if sep != "whitespace" and not any(sep in line for line in sample):
@@ -240,7 +237,6 @@ def _headed(
         first=first_line + used,
         comments=False,
         rows=tuple(tuple(row) for row in data),
-        complete=False,
         renamed=renamed,
     )
 

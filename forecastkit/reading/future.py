@@ -53,11 +53,11 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     _, codes, items, *_ = items_of(table, roles, loaded, times, n)
     columns = {name: covariate_column(loaded[name], name, table) for name in frame.known}
     for name in frame.known:
-        if (columns[name].dtype == object) != (frame.data[name].dtype == object):
+        if (columns[name].dtype == object) != (frame.rows.covariates[name].dtype == object):
             raise DataError(
                 place=f"{where}, column {name!r}",
                 value="text" if columns[name].dtype == object else "numbers",
-                rule=f"the history has {'text' if frame.data[name].dtype == object else 'numbers'} there",
+                rule=f"the history has {'numbers' if columns[name].dtype == object else 'text'} there",
                 remedy="Write it the same way in both files.",
             )
     row, own = _series_of(frame, items if item else (), codes, profile, where)

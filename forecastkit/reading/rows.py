@@ -18,7 +18,7 @@ from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
 from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, Numbers, parse_numbers, several
+from forecastkit.reading.values import Note, Numbers, parse_numbers, several, undictionaried
 
 __all__ = [
     "CHANNEL",
@@ -181,7 +181,7 @@ def covariate_column(column: pa.ChunkedArray, name: str, table: Table) -> np.nda
     try:
         return target_column(column, name, table).values
     except DataError:
-        return np.array(text_of(_plain(column)).to_pylist(), dtype=object)
+        return np.array(text_of(undictionaried(column)).to_pylist(), dtype=object)
 
 
 def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
@@ -198,7 +198,7 @@ def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: 
 def _joined_times(
     table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions
 ) -> Instants:
-    texts = {name: text_of(_plain(loaded[name])) for name in roles.time}
+    texts = {name: text_of(undictionaried(loaded[name])) for name in roles.time}
     if roles.parts == "clock":
         date, clock = roles.time
         joined = pc.binary_join_element_wise(texts[date], texts[clock], " ")
@@ -221,10 +221,6 @@ def _joined_times(
             place=table.name, value=label, rule="these columns make no time", remedy="Give --time COLUMN."
         ) from error
     return parse_times(joined, label, table.where, tz=options.tz)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:

@@ -122,15 +122,9 @@ def is_clock(text: str) -> bool:
 
 def coded(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, np.ndarray]:
     """(distinct trimmed texts, [n] code of each row; -1 where missing)."""
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, pa.string())
     encoded = pc.dictionary_encode(pc.cast(column, pa.string()))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().chunk(0) if encoded.num_chunks else pa.array([], pa.string())
-    if not pa.types.is_dictionary(encoded.type):
-        return pa.array([], pa.string()), np.zeros(0, np.int64)
     # Inner runs of spaces become one, so that patterns need not count them.
     texts = pc.replace_substring_regex(pc.utf8_trim_whitespace(encoded.dictionary), r"\s+", " ")
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
