@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
@@ -222,13 +223,7 @@ def load_config(
     >>> load_config(overrides=["horizon=20", "models.lstm.hidden=8"]).models["lstm"]
     {'hidden': 8}
     """
-    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
-    if isinstance(tree.get("models"), list):
-        tree["models"] = {str(name): {} for name in tree["models"]}
-    _merge(tree, dict(values or {}))
-    for word in overrides:
-        _override(tree, word)
-    tree = with_preset(tree)
+    tree = with_preset(_tree(path, values or {}, overrides))
     return _validate(tree, place=str(path) if path is not None else "options")
 
 
@@ -254,14 +249,8 @@ def load_settings(
     >>> load_settings({"seed": int, "models": dict}, overrides=["models.gru.hidden=8"])
     {'models': {'gru': {'hidden': 8}}}
     """
-    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
-    if isinstance(tree.get("models"), list):
-        tree["models"] = {str(name): {} for name in tree["models"]}
     said = {key: value for key, value in (values or {}).items() if value is not None}
-    tree = {**{key: deepcopy(value) for key, value in (defaults or {}).items() if key not in {*tree, *said}}, **tree}
-    _merge(tree, said)
-    for word in overrides:
-        _override(tree, word)
+    tree = _tree(path, said, overrides, defaults or {})
     for key, value in tree.items():
         if key not in keys:
             raise UnknownNameError(place=f"setting {key}", rule="no such setting", remedy=near(key, keys))
@@ -275,6 +264,24 @@ def load_settings(
         if options is not None and not isinstance(options, dict):
             raise ConfigError(place=f"models.{name}", value=repr(options)[:60], rule="options are a mapping")
         tree["models"][name] = dict(options or {})
+    return tree
+
+
+def _tree(
+    path: str | Path | None,
+    values: Mapping[str, Any],
+    overrides: Iterable[str],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The file, then ``values``, then ``key=value`` words; ``defaults`` of keys that neither of the first two has."""
+    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
+    if isinstance(tree.get("models"), list):
+        # Options of a word or of Python go to the models of the list.
+        tree["models"] = {str(name): {} for name in tree["models"]}
+    tree = {**{key: deepcopy(value) for key, value in defaults.items() if key not in {*tree, *values}}, **tree}
+    _merge(tree, deepcopy(dict(values)))  # words change the tree, and not what the caller gave
+    for word in overrides:
+        _override(tree, word)
     return tree
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forecastkit.config import load_config
+from forecastkit.config import load_config, load_settings
 from forecastkit.errors import ForecastkitError
 from forecastkit.read_options import ReadOptions
 
@@ -14,6 +14,13 @@ def test_later_wins(tmp_path):
     path.write_text("horizon: 5\nmodels:\n  lstm:\n    hidden: 16\n")
     config = load_config(path, values={"seed": 3}, overrides=["models.lstm.hidden=32", "evaluation.n_report=7"])
     assert (config.horizon, config.seed, config.models["lstm"]["hidden"], config.evaluation.n_report) == (5, 3, 32, 7)
+
+
+def test_what_the_caller_gave_stays_as_it_is():
+    given = {"models": {"gru": {"hidden": 4}}}
+    assert load_config(values=given, overrides=["models.gru.hidden=8"]).models["gru"] == {"hidden": 8}
+    assert load_settings({"models": dict}, values=given, overrides=["models.gru.hidden=8"]) != given
+    assert given == {"models": {"gru": {"hidden": 4}}}
 
 
 def test_data_are_read_as_options_say():
