@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastkit.errors import DataError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
 from forecastkit.read_options import ReadOptions
@@ -25,7 +26,7 @@ from forecastkit.reading.table import Table
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
 
-__all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "gaps_of", "of_frame"]
+__all__ = ["MOST_LISTED", "Origin", "Reading", "aside_notes", "assembled", "gaps_of", "no_rows", "of_frame"]
 
 MOST_LISTED, MOST_COLUMNS = 200, 500
 
@@ -135,6 +136,18 @@ def assembled(
         notes=(*origin.notes, *joined, *findings.notes_of(facts), *_more_notes(origin, constant)),
     )
     return Reading(frame, profile)
+
+
+def aside_notes(aside: Mapping[str, str], min_rows: int) -> list[Note]:
+    """What is said of series that were left out."""
+    if not aside:
+        return []
+    return [Note("warning", f"{len(aside)} series set aside: fewer than {min_rows} observed rows", next(iter(aside)))]
+
+
+def no_rows(table: Table) -> DataError:
+    """The error of a table none of whose rows can be placed."""
+    return DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
 
 
 def _more_notes(origin: Origin, constant: tuple[str, ...]) -> list[Note]:

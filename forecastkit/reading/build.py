@@ -20,7 +20,7 @@ from forecastkit.read_options import ReadOptions, options_of
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, static_column
 from forecastkit.reading.aliases import normal_alias, split_alias, unit_us, words
-from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
+from forecastkit.reading.assemble import Origin, Reading, aside_notes, assembled, gaps_of, no_rows, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_utc, to_wall
 from forecastkit.reading.located import Located, located
@@ -143,9 +143,7 @@ def _build(table: Table, roles: Roles, rows: Parsed, found: Located) -> Reading:
             Note("warning", f"{several(n_twice, 'duplicated instant')}: kept by --duplicates {options.duplicates}")
         )
     own, items, aside, late = _long_enough(items, own, options.min_rows, origin.target_name, ahead=bool(options.known))
-    if aside:
-        said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
-        notes.append(Note("warning", said, next(iter(aside))))
+    notes += aside_notes(aside, options.min_rows)
     if own is not arranged:
         order = Order(None, 0)
     if options.freq is None:
@@ -177,7 +175,7 @@ def _sorted(table: Table, rows: Parsed, notes: list[Note]) -> tuple[_Sorted, Ord
             first = table.where(own.line(int(np.flatnonzero(~rows.times.valid)[0])))
             notes.append(Note("warning", f"{several(int(lost.sum()), 'row')} without a time left out", first))
         if not usable.any():
-            raise DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
+            raise no_rows(table)
         own, order = own.taken(usable), None
     order = order or order_of(own.codes, own.times, len(rows.items))
     if order.rows is not None:

@@ -22,7 +22,7 @@ from forecastkit.forecasting.schema import Rows, Store
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading import findings
 from forecastkit.reading.aliases import words
-from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled, gaps_of
+from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, aside_notes, assembled, gaps_of, no_rows
 from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
@@ -232,7 +232,7 @@ def _first_pass(table: StreamTable, roles: Roles, options: ReadOptions) -> _Foun
         np.maximum.at(found.high, batch.codes, batch.instants)
         found.count += np.bincount(batch.codes, minlength=len(found.count))
     if not len(found.instants):
-        raise DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
+        raise no_rows(table)
     least = options.min_rows
     if (found.count < least).all():
         raise DataError(
@@ -309,10 +309,7 @@ def _filled(table: StreamTable, roles: Roles, source: Located, found: _Found, gr
         names[i]: f"{found.count[i]} observed rows"
         for i in sorted(np.flatnonzero(~good).tolist(), key=lambda i: names[i])
     }
-    notes = [*source.notes, *table.notes, *found.notes.values()]
-    if aside:
-        said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
-        notes.append(Note("warning", said, next(iter(aside))))
+    notes = [*source.notes, *table.notes, *found.notes.values(), *aside_notes(aside, options.min_rows)]
     looked, more = _look(store)
     constant = np.flatnonzero((low[order] == high[order]) & (store.lengths > 1))
     # The calendar ends with the last number of any series; it begins with the first one by what was kept.
