@@ -64,11 +64,10 @@ class Entry:
         return getattr(importlib.import_module(module), name)
 
 
-_NAIVE = "forecastkit.forecasting.models.naive"
-_STATISTICAL = "forecastkit.forecasting.models.statistical"
 _MODELS = "forecastkit.forecasting.models"
+_NAIVE, _STATISTICAL = f"{_MODELS}.naive", f"{_MODELS}.statistical"
 _LINEAR = f"{_MODELS}.linear:LinearForecaster"
-_RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
+_RECURRENT = f"{_MODELS}.recurrent:RecurrentForecaster"
 
 MODELS: dict[str, Entry] = {
     "naive": Entry(f"{_NAIVE}:Naive", "the last value, again"),
