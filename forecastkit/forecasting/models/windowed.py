@@ -82,9 +82,10 @@ def training_windows(
             remedy="Shorten the horizon.",
         )
     if about.n_steps is None and len(np.unique(train.item)) >= MANY_ITEMS:
-        held = train.item % HELD_OUT == HELD_OUT - 1
+        every = train.take(np.arange(len(train)))
+        held = every.item % HELD_OUT == HELD_OUT - 1
         note = "history too short for a tail: early stopping on a fifth of the series"
-        return train.take(np.flatnonzero(~held)), evenly(train.take(np.flatnonzero(held)), MOST_VALID), note
+        return every.take(np.flatnonzero(~held)), evenly(every.take(np.flatnonzero(held)), MOST_VALID), note
     note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
     return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
 
