@@ -167,7 +167,7 @@ class QuantileHead:
 
     def draw(self, raw: Tensor, chance: Tensor, units: Units) -> Tensor:
         """See ``Head``; straight lines between the levels, and beyond the outer ones the same slope goes on."""
-        return self._between(raw, chance[..., None])[..., 0]
+        return self._between(raw, chance[..., None].to(raw.dtype))[..., 0]
 
     def _between(self, raw: Tensor, levels: Tensor) -> Tensor:
         own = self.values(raw)
