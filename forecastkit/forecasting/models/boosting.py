@@ -217,8 +217,8 @@ class Boosting:
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
         task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
         cells = _Cells(frame, task, encoder, 1 if self.loss == "mae" else 2)
-        if (target := self._target(cells, train, valid, about.seed)) != "rule":
-            cells = replace(cells, task=replace(task, target=target))
+        target = self._target(cells, about)
+        cells = replace(cells, task=replace(task, target=target))
         some = cells.some(train, MOST_CELLS, about.seed)
         most = about.n_steps if about.n_steps is not None else self.max_trees if len(valid) else min(self.max_trees, 50)
         trees = self._grown(some, most, about.seed)
@@ -244,15 +244,22 @@ class Boosting:
         places = {} if target == "rule" else {i: (float(m), float(s)) for i, (m, s) in zip(frame.items, cells.places)}
         return FittedBoosting(self, cells.task, encoder, trees, places, info, curves)
 
-    def _target(self, cells: _Cells, train: WindowSet, valid: WindowSet, seed: int) -> str:
-        """``rule`` or ``value``; without a tail to compare on, what follows any level."""
+    def _target(self, cells: _Cells, about: FitContext) -> str:
+        """``rule`` or ``value``; without a tail to compare on, what follows any level.
+
+        A fit whose number of trees is given chooses as those did that found the number: on the tail.
+        """
         if self.target != "auto":
             return self.target
+        frame, task, seed = cells.frame, cells.task, about.seed
+        train, valid, _ = training_windows(
+            frame, task.horizon, task.context_length, replace(about, n_steps=None), label="boosting"
+        )
         if not len(valid):
             return "rule"
         errors = {}
         for name in ("rule", "value"):
-            probed = replace(cells, task=replace(cells.task, target=name))
+            probed = replace(cells, task=replace(task, target=name))
             trees = self._grown(probed.some(train, PROBE_CELLS, seed), min(self.max_trees, PROBE_TREES), seed, lr=0.2)
             curve = self._curve(trees, *probed.some(valid, PROBE_CELLS // 4, seed))
             errors[name] = min(row["valid_loss"] for row in curve)
