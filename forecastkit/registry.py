@@ -62,7 +62,6 @@ class Entry:
 
 
 _NAIVE = "forecastkit.forecasting.models.naive"
-_STATISTICAL = "forecastkit.forecasting.models.statistical"
 _MODELS = "forecastkit.forecasting.models"
 _LINEAR = f"{_MODELS}.linear:LinearForecaster"
 _RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
@@ -72,10 +71,10 @@ MODELS: dict[str, Entry] = {
     "drift": Entry(f"{_NAIVE}:Drift", "the last value and the mean change so far"),
     "seasonal_naive": Entry(f"{_NAIVE}:SeasonalNaive", "the value one season ago"),
     "window_average": Entry(f"{_NAIVE}:WindowAverage", "the mean of the last rows"),
-    "auto_arima": Entry(f"{_STATISTICAL}:AutoArima", "ARIMA with orders chosen by AICc (statsforecast)"),
-    "auto_ets": Entry(f"{_STATISTICAL}:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
-    "theta": Entry(f"{_STATISTICAL}:Theta", "the theta method (statsforecast)"),
-    "arima": Entry(f"{_STATISTICAL}:Arima", "ARIMA of a fixed order (statsmodels)"),
+    "auto_arima": Entry(f"{_MODELS}.arima:AutoArima", "ARIMA with orders chosen by AICc (statsforecast)"),
+    "auto_ets": Entry(f"{_MODELS}.exponential:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
+    "theta": Entry(f"{_MODELS}.exponential:Theta", "the theta method (statsforecast)"),
+    "arima": Entry(f"{_MODELS}.arima:Arima", "ARIMA of a fixed order (statsmodels)"),
     "croston": Entry(
         f"{_MODELS}.intermittent:Croston", "demand with many zeros: size over time between two (statsforecast)"
     ),
