@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import numpy as np
 
 from forecastkit.forecasting.models.statistical import StatisticalForecaster
 
@@ -20,6 +22,7 @@ class AutoEts(StatisticalForecaster):
     complexity: ClassVar[int] = 15
     # The library refuses fewer.
     fewest: ClassVar[int] = 7
+    keeps_start: ClassVar[bool] = True
 
     def _library_model(self, season: int) -> Any:
         from statsforecast.models import AutoETS
@@ -35,8 +38,31 @@ class Theta(StatisticalForecaster):
     """
 
     complexity: ClassVar[int] = 12
+    keeps_start: ClassVar[bool] = True
 
     def _library_model(self, season: int) -> Any:
+        return _AdditiveTheta(season)
+
+
+@dataclass
+class _AdditiveTheta:
+    """The library's model, which when it is run over longer history forgets that its season is additive."""
+
+    season: int
+    fitted: dict[str, Any] = field(default_factory=dict)
+
+    def fit(self, y: np.ndarray) -> _AdditiveTheta:
+        """Find the parameters."""
         from statsforecast.models import DynamicOptimizedTheta
 
-        return DynamicOptimizedTheta(season_length=season, decomposition_type="additive")
+        self.fitted = DynamicOptimizedTheta(self.season, decomposition_type="additive").fit(y).model_
+        return self
+
+    def forward(self, y: np.ndarray, h: int) -> dict[str, np.ndarray]:
+        """``mean`` [h] after y, parameters unchanged."""
+        from statsforecast.theta import auto_theta, forecast_theta
+
+        kept = {name: self.fitted["par"][name] for name in ("initial_smoothed", "alpha", "theta")}
+        run = auto_theta(y, self.season, self.fitted["modeltype"], decomposition_type="additive", **kept)
+        found: dict[str, np.ndarray] = forecast_theta(run, h)
+        return found

@@ -93,7 +93,9 @@ class Forwarded:
     """A statsforecast model; ``forward`` runs it over longer history.
 
     Args:
+        max_history: last rows that it is run over.
         design: columns of the regression; None = the model is one of the series alone.
+        keeps_start: see ``StatisticalForecaster``; it is then run over all rows that it is given.
     """
 
     model: Any
@@ -101,6 +103,7 @@ class Forwarded:
     season: int
     adjusted: str
     design: Design | None = None
+    keeps_start: bool = False
 
     def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
         """See ``LocalModel``."""
@@ -112,7 +115,7 @@ class Forwarded:
             if not len(seen):
                 continue
             trailing = int(n) - 1 - int(seen[-1])
-            first = max(int(seen[0]), int(seen[-1]) + 1 - self.max_history)
+            first = int(seen[0]) if self.keeps_start else max(int(seen[0]), int(seen[-1]) + 1 - self.max_history)
             while np.isnan(known[first]):
                 first += 1
             past = bridge(known[first : seen[-1] + 1])
@@ -129,7 +132,9 @@ class Forwarded:
         m = self.season
         if not self.adjusted:
             return self._forward(past, steps, x)
-        if self.adjusted == DIFFERENCE and len(past) > 2 * m:
+        if self.adjusted == DIFFERENCE:
+            if len(past) <= 2 * m:  # an earlier cutoff than that of the fit: too few differences to run over
+                return np.full(steps, past[-1])
             change = self._forward(past[m:] - past[:-m], steps, None if x is None else x[m:] - x[:-m])
             out = np.r_[past, np.empty(steps)]
             for t in range(len(past), len(out)):

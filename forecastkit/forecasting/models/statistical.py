@@ -5,7 +5,8 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
 - Unobserved rows: statsmodels takes them; for statsforecast they are interpolated linearly between the neighbours that
   are known at the cutoff. After the last observed row the horizon is counted on.
 - A constant history is forecast as itself, and by its last value where it moves before the next refit.
-- ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
+- ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows. At later cutoffs
+  a model is run over as many last rows, or from the first row that it was fitted to where it keeps the state before it.
 - Covariates that are known ahead are read by ``auto_arima`` and ``arima`` alone: a linear regression with ARIMA errors,
   the same differences or phase means taken from the columns as from the target; ``models.regressors`` has the columns.
 - A season longer than ``longest_season`` is taken out first and put back after; the rest is modelled without a season.
@@ -18,12 +19,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
 from forecastkit import parallel
 from forecastkit.errors import ConfigError, FitError
@@ -90,9 +92,9 @@ class _FittedLocal:
             if item not in self.models:
                 continue
             _in_time(self.deadline, i, len(store))
-            n_known = at - store.starts[i] + 1
+            unit = self.forecaster._unit(self.train[item], frame, i, at, columns[i])
             with quiet():
-                out[:, i] = self.models[item].forecast(store.series(i), n_known, self.horizon, columns[i])
+                out[:, i] = self.models[item].forecast(unit.y, unit.n_known, self.horizon, unit.x)
         return out
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
@@ -110,6 +112,8 @@ class _FittedLocal:
         offsets = np.cumsum([0, *map(len, values)]).astype(np.int64)
         arrays = {"train": np.concatenate([np.zeros(0), *values]), "offsets": offsets}
         meta = {"items": items, "season_length": self.season_length, "horizon": self.horizon}
+        since = [self.train[item].since for item in items]
+        meta["since"] = [s.isoformat() if isinstance(s, pd.Timestamp) else s if s is None else int(s) for s in since]
         if self.regressors is not None:
             arrays["columns"] = np.concatenate([x for item in items if (x := self.train[item].x) is not None])
             meta["regressors"] = self.regressors.to_dict()
@@ -177,10 +181,29 @@ class _History:
     Args:
         y: [n] rows.
         x: [n, K] columns of known covariates; None = they are not read.
+        since: instant of the first row; None = not kept, in models saved by earlier versions.
     """
 
     y: np.ndarray
     x: np.ndarray | None = None
+    since: Any = None
+
+    def begin(self, frame: SeriesFrame, item: int) -> int:
+        """Which row of an item of a frame is the first of these.
+
+        Raises:
+            FitError: none is.
+        """
+        calendar, store = frame.calendar, frame.store
+        at = calendar.at_or_before(self.since)
+        row = at - int(store.starts[item])
+        if not 0 <= row < store.lengths[item] or calendar.instants[at] != self.since:
+            raise FitError(
+                place=f"series {store.items[item]!r}",
+                rule=f"the model was fitted to its rows since {self.since}, which are not all here",
+                remedy="Give its whole history.",
+            )
+        return row
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +265,9 @@ class StatisticalForecaster:
     complexity: ClassVar[int] = 10
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
+    keeps_start: ClassVar[bool] = False
+    """Whether the library's model keeps the level and season before the first row of its training: run over rows that begin
+    elsewhere, it would take them for those of another time."""
     fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
@@ -280,11 +306,13 @@ class StatisticalForecaster:
                 model = self._with_columns(past, np.ascontiguousarray(take_out(design.of(x))), season)
         if model is None:
             design, model = None, self._library_model(season).fit(past)
-        return Forwarded(model, self.max_history, season_length, adjusted, design)
+        return Forwarded(model, self.max_history, season_length, adjusted, design, self.keeps_start)
 
-    def _fit_quietly(self, one: _History, season_length: int) -> LocalModel:
+    def _fit_again(self, one: _History, season_length: int) -> LocalModel:
         with quiet():
-            return self._fit_series(one.y, season_length, one.x)
+            model = self._fit_series(one.y, season_length, one.x)
+        # Where it is not known what its first row was, the last rows stand for it.
+        return replace(model, keeps_start=False) if one.since is None and isinstance(model, Forwarded) else model
 
     def _adjustment(self, season_length: int, n: int) -> str:
         if season_length <= self.longest_season:
@@ -359,15 +387,23 @@ class StatisticalForecaster:
             # The cut must begin with an observed row too.
             rows = _trimmed(y, self.max_history)
             if np.isfinite(y[rows]).sum() >= self.fewest:
-                train[item] = _History(y[rows], None if x is None else x[rows])
+                since = frame.calendar.instants[int(store.starts[i]) + rows.start]
+                train[item] = _History(y[rows], None if x is None else x[rows], since)
         return train, regressors
+
+    def _unit(self, train: _History | None, frame: SeriesFrame, i: int, at: np.ndarray, x: np.ndarray | None) -> _Unit:
+        """Item ``i`` of a frame with cutoffs ``at`` [F] and its columns, from the row on that its model is run from."""
+        anchored = self.keeps_start and train is not None and train.since is not None
+        begin = train.begin(frame, i) if anchored and train is not None else 0
+        n_known = at - frame.store.starts[i] + 1 - begin
+        return _Unit(train, frame.store.series(i)[begin:], n_known, None if x is None else x[begin:])
 
     def _units(self, fits: Sequence[LocalFit], horizon: int) -> Iterator[_Unit]:
         for one in fits:
             store, (train, regressors) = one.frame.store, self._training(one.train)
             columns = _columns(regressors, one.frame, horizon)
             for i, item in enumerate(store.items):
-                yield _Unit(train.get(item), store.series(i), one.at[:, i] - store.starts[i] + 1, columns[i])
+                yield self._unit(train.get(item), one.frame, i, one.at[:, i], columns[i])
 
     def _stream(self, fits: Sequence[LocalFit], horizon: int, total: int, context: FitContext) -> Iterator[_Done]:
         """What becomes of every unit, in order; ends early where the time is used up."""
@@ -406,11 +442,12 @@ class StatisticalForecaster:
         """See ``Forecaster.restore``."""
         ends = arrays["offsets"]
         columns, train = arrays.get("columns"), {}
+        since = [pd.Timestamp(s) if isinstance(s, str) else s for s in meta.get("since", [None] * len(meta["items"]))]
         for k, item in enumerate(meta["items"]):
             rows = slice(int(ends[k]), int(ends[k + 1]))
-            train[str(item)] = _History(arrays["train"][rows], None if columns is None else columns[rows])
+            train[str(item)] = _History(arrays["train"][rows], None if columns is None else columns[rows], since[k])
         season = int(meta["season_length"])
         regressors = Regressors.from_dict(meta["regressors"]) if "regressors" in meta else None
-        models = {item: self._fit_quietly(one, season) for item, one in train.items()}
+        models = {item: self._fit_again(one, season) for item, one in train.items()}
         info = {"note": self._said(season, models, reads=regressors is not None)}
         return _FittedLocal(self, models, train, season, int(meta["horizon"]), regressors, info)
