@@ -33,7 +33,7 @@ def main() -> None:
     root = os.environ.get("FORECASTKIT_DATA")
     if not root:
         raise SystemExit("set FORECASTKIT_DATA to the folder that holds ecg/ludb")
-    from forecastkit.run.classify_tasks import run_ecg
+    from forecastkit.run.sequences.tasks import run_ecg
 
     models = {name: {} for name in arguments.models.split(",")}
     rows = []

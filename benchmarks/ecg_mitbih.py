@@ -53,7 +53,7 @@ def settings(folder: Path, task: str, models: str, seed: int, options: list[str]
 
 def one_record(folder: Path, models: str, seeds: Sequence[int], options: list[str], test: str) -> None:
     """As ``beats`` does with this record: learned from the four others, every choice made among them."""
-    from forecastkit.run.classify_tasks import run_ecg
+    from forecastkit.run.sequences.tasks import run_ecg
 
     others = ",".join(name for name in RECORDS if name != test)
     for seed in seeds:
@@ -75,7 +75,7 @@ def add_groups(groups: pd.DataFrame, seed: int, options: list[str]) -> None:
 
 def beats(folder: Path, models: str, seeds: Sequence[int], options: list[str]) -> None:
     from forecastkit.cli.progress import FitsTerminal
-    from forecastkit.run.classify_tasks import predict_ecg, run_ecg
+    from forecastkit.run.sequences.tasks import predict_ecg, run_ecg
 
     for seed in seeds:
         with tempfile.TemporaryDirectory() as place:
@@ -137,7 +137,7 @@ def peaks(folder: Path) -> None:
 
 
 def anomalies(folder: Path, models: str, seeds: Sequence[int]) -> None:
-    from forecastkit.run.classify_tasks import run_ecg
+    from forecastkit.run.sequences.tasks import run_ecg
 
     rows = []
     for seed in seeds:

@@ -96,8 +96,8 @@ def record_of(folder: Path, name: str, seed: int, minutes: float) -> Path:
 def thirty_minutes(repeat: int) -> tuple[float, float]:
     """(seconds, processor seconds), medians."""
     from forecastkit.classification.beats import read_beats
-    from forecastkit.run.classify import ClassifyOptions, fit
-    from forecastkit.run.classify_tasks import predict_ecg
+    from forecastkit.run.sequences.execute import ClassifyOptions, fit
+    from forecastkit.run.sequences.tasks import predict_ecg
 
     with tempfile.TemporaryDirectory() as place:
         for k in range(4):

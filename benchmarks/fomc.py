@@ -62,7 +62,7 @@ def data() -> tuple[pd.DataFrame, pd.DataFrame, Path]:
 
 def tone(texts: list[str], phrasebank: Path) -> np.ndarray:
     """P(positive) - P(negative), the mean over a statement's sentences; names of those who voted are left out."""
-    from forecastkit.run.texts_scoring import sentiment_weights
+    from forecastkit.run.texts.scoring import sentiment_weights
 
     with tempfile.TemporaryDirectory() as folder:
         run = fk.fit_text_classifier(phrasebank, models={}, out=Path(folder) / "tone")

@@ -25,7 +25,7 @@ import yaml
 from rows import append
 
 from forecastkit import artifacts
-from forecastkit.run.texts_language import unwrapped
+from forecastkit.run.texts.language import unwrapped
 from forecastkit.text.generate import complete
 from forecastkit.text.metrics import paired_bootstrap
 from forecastkit.text.models import create, restore

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from rows import append
 
-from forecastkit.run.texts_translate import compare_translators
+from forecastkit.run.texts.translate import compare_translators
 from forecastkit.text.schema import read_pairs
 
 

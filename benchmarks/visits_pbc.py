@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     arguments = parser.parse_args()
     from forecastkit.cli.progress import FitsTerminal
-    from forecastkit.run.classify_tasks import run_table
+    from forecastkit.run.sequences.tasks import run_table
 
     rows = []
     for seed in range(arguments.first, arguments.first + arguments.seeds):

@@ -34,14 +34,14 @@ _PUBLIC = {
     "WeatherData": "forecastkit.forecasting.series_data:WeatherData",
     "DemandData": "forecastkit.forecasting.series_data:DemandData",
     "ECGData": "forecastkit.classification.ecg_data:ECGData",
-    "fit_text_classifier": "forecastkit.run.texts:fit_classifier",
-    "fit_language_model": "forecastkit.run.texts_language:fit_language_model",
-    "fit_translator": "forecastkit.run.texts_translate:fit_translator",
-    "fit_transcriber": "forecastkit.run.texts_transcribe:fit_transcriber",
-    "TextScorer": "forecastkit.run.texts:TextScorer",
-    "LanguageRun": "forecastkit.run.texts_language:LanguageRun",
-    "TranslationRun": "forecastkit.run.texts_translate:TranslationRun",
-    "TranscriptionRun": "forecastkit.run.texts_transcribe:TranscriptionRun",
+    "fit_text_classifier": "forecastkit.run.texts.classify:fit_classifier",
+    "fit_language_model": "forecastkit.run.texts.language:fit_language_model",
+    "fit_translator": "forecastkit.run.texts.translate:fit_translator",
+    "fit_transcriber": "forecastkit.run.texts.transcribe:fit_transcriber",
+    "TextScorer": "forecastkit.run.texts.classify:TextScorer",
+    "LanguageRun": "forecastkit.run.texts.language:LanguageRun",
+    "TranslationRun": "forecastkit.run.texts.translate:TranslationRun",
+    "TranscriptionRun": "forecastkit.run.texts.transcribe:TranscriptionRun",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from forecastkit.forecasting.schema import SeriesFrame
     from forecastkit.forecasting.splits import EvalPlan
-    from forecastkit.run.foreign import ForeignEvaluation
+    from forecastkit.run.foreign.score import ForeignEvaluation
     from forecastkit.run.outcome import ForecastOutcome
 
 __all__ = [
@@ -527,7 +527,7 @@ def evaluate(
         ForecastkitError: says place, value, rule and remedy.
     """
     from forecastkit.reading.options import options_of
-    from forecastkit.run.foreign import evaluate_forecasts
+    from forecastkit.run.foreign.score import evaluate_forecasts
 
     found = evaluate_forecasts(forecasts, data, options_of(reading, "evaluate"), cost=cost, fee=fee)
     if out is not None:

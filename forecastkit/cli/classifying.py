@@ -101,8 +101,8 @@ def ecg_fit(
     debug: DebugOption = False,
 ) -> int:
     """Learn to tell heartbeats or rhythms, test on patients never seen, and write a report. No medical device."""
-    from forecastkit.run.classify_settings import ecg_settings
-    from forecastkit.run.classify_tasks import run_ecg
+    from forecastkit.run.sequences.settings import ecg_settings
+    from forecastkit.run.sequences.tasks import run_ecg
 
     values = {
         "records": records, "task": task, "labels": labels, "label": label, "lead": lead, "fs": fs, "classes": classes, "rare": rare,
@@ -130,8 +130,8 @@ def ecg_predict(
     debug: DebugOption = False,
 ) -> None:
     """Tell each beat, or each ten seconds, of a record: one row each, and a summary. No medical device."""
-    from forecastkit.run.classify_tasks import predict_ecg
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.sequences.tasks import predict_ecg
 
     if record is None:
         raise ConfigError(place="--record", rule="no record given", remedy="Give one: --record 100.hea.")
@@ -181,8 +181,8 @@ def classify_fit(
     debug: DebugOption = False,
 ) -> int:
     """Learn the label of sequences, test on groups never seen, and write a report."""
-    from forecastkit.run.classify_settings import table_settings
-    from forecastkit.run.classify_tasks import run_table
+    from forecastkit.run.sequences.settings import table_settings
+    from forecastkit.run.sequences.tasks import run_table
 
     values = {
         "data": data, "item": item, "time": time, "label": label, "group": group, "ahead": ahead, "event": event, "task": task,
@@ -204,8 +204,8 @@ def classify_predict(
     debug: DebugOption = False,
 ) -> None:
     """Tell the sequences of a table: one row each, with calibrated probabilities."""
-    from forecastkit.run.classify_tasks import predict_table
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.sequences.tasks import predict_table
 
     if data is None:
         raise ConfigError(place="--data", rule="no table given", remedy="Give one: --data new.csv.")
@@ -235,7 +235,7 @@ def classifiers(as_json: Annotated[bool, typer.Option("--json", help="With all o
 def _answered(work: Any, settings: dict[str, Any], out: Path | None, *, quiet: bool, as_json: bool) -> int:
     """Do it, watch it, and print the answer; returns the exit status."""
     from forecastkit.cli.progress import FitsTerminal
-    from forecastkit.run.classify_watch import Watch
+    from forecastkit.run.sequences.watch import Watch
 
     watch: Watch = Watch() if quiet or as_json else FitsTerminal()
     try:

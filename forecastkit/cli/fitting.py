@@ -211,7 +211,7 @@ def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
     facts = folder.facts()
     task = facts.get("task", "forecasting")
     if facts.get("page") == "labels":
-        from forecastkit.run.classify_page import write_labels_page
+        from forecastkit.run.sequences.page import write_labels_page
 
         print(write_labels_page(folder, out, lang=lang))
         return

@@ -39,7 +39,7 @@ def run_evaluate(
     """Print leaderboard and verdict of forecasts made elsewhere."""
     from forecastkit.reading import ReadOptions
     from forecastkit.report import tables
-    from forecastkit.run.foreign import evaluate_forecasts
+    from forecastkit.run.foreign.score import evaluate_forecasts
 
     _check(lang)
     found = evaluate_forecasts(forecasts, data, ReadOptions(**reading), cost=cost, fee=fee)

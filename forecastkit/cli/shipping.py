@@ -12,7 +12,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def run_export(run: Path, *, kind: str, out: Path | None, model: str | None, length: int | None) -> None:
     """Export, and say what was compared."""
-    from forecastkit.run.export import export_run
+    from forecastkit.run.serving.export import export_run
 
     done = export_run(run, kind, out=out, model=model, length=length)
     by = "onnxruntime" if kind == "onnx" else "the loaded programme"
@@ -26,12 +26,12 @@ def run_export(run: Path, *, kind: str, out: Path | None, model: str | None, len
 
 def run_serve(run: Path, *, host: str, port: int, workers: int, limits: dict[str, float]) -> None:
     """Serve until Ctrl-C."""
-    from forecastkit.run import services, serving
+    from forecastkit.run.serving import server, services
 
     names = (*LOOPBACK, host) if host in LOOPBACK else ()
-    given = serving.Limits(**{k: int(v) if k != "seconds" else v for k, v in limits.items()}, hosts=names)  # type: ignore[arg-type]
+    given = server.Limits(**{k: int(v) if k != "seconds" else v for k, v in limits.items()}, hosts=names)  # type: ignore[arg-type]
     service = services.open_service(run)
-    app = serving.create_app(service, given)
+    app = server.create_app(service, given)
     port = _free(host, port)
     paths = " ".join(["/openapi.json", *app.openapi()["paths"]])
     print(f"Serving       {service.name} of {run} at http://{host}:{port}   {paths}", flush=True)
@@ -42,9 +42,9 @@ def run_serve(run: Path, *, host: str, port: int, workers: int, limits: dict[str
 
     # Requests share the cores; a small network gains nothing from several threads.
     torch.set_num_threads(1)
-    serving.to_environment(run, given)
+    server.to_environment(run, given)
     uvicorn.run(
-        app if workers == 1 else "forecastkit.run.serving:from_environment", factory=workers > 1, workers=workers, host=host,
+        app if workers == 1 else "forecastkit.run.serving.server:from_environment", factory=workers > 1, workers=workers, host=host,
         port=port, log_level="warning", timeout_keep_alive=5, limit_concurrency=MOST_CONNECTIONS, server_header=False,
     )  # fmt: skip
 

@@ -64,7 +64,7 @@ def fit(
     debug: DebugOption = False,
 ) -> None:
     """Learn from texts, compare with baselines, and write a report."""
-    from forecastkit.run.texts_settings import text_settings
+    from forecastkit.run.texts.settings import text_settings
 
     values: dict[str, Any] = {
         "task": task, "data": data, "text": text, "label": label, "level": level, "folds": folds, "group": group, "unlabelled": unlabelled,
@@ -144,21 +144,21 @@ def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
         "models": settings.get("models"), "seed": settings.get("seed", 1), "out": out, "lang": settings.get("lang", "en"), "progress": tell, "say": say,
     }  # fmt: skip
     if task == "classify":
-        from forecastkit.run.texts import fit_classifier
+        from forecastkit.run.texts.classify import fit_classifier
 
         return fit_classifier(
             settings["data"], text=settings.get("text"), label=settings.get("label"), n_folds=settings.get("folds", 1),
             unlabelled=settings.get("unlabelled"), **common,
         )  # fmt: skip
     if task == "language-model":
-        from forecastkit.run.texts_language import fit_language_model
+        from forecastkit.run.texts.language import fit_language_model
 
         return fit_language_model(settings["data"], level=settings.get("level", "word"), **common)
     if task == "transcribe":
-        from forecastkit.run.texts_transcribe import fit_transcriber
+        from forecastkit.run.texts.transcribe import fit_transcriber
 
         return fit_transcriber(settings["data"], text=settings.get("text"), group=settings.get("group"), **common)
-    from forecastkit.run.texts_translate import fit_translator
+    from forecastkit.run.texts.translate import fit_translator
 
     return fit_translator(settings["data"], **common)
 
@@ -174,7 +174,7 @@ def predict(
     debug: DebugOption = False,
 ) -> None:
     """Say the class of texts, and how sure."""
-    from forecastkit.run.texts import TextScorer
+    from forecastkit.run.texts.classify import TextScorer
 
     if bool(texts) == (data is not None):
         raise ConfigError(place="text predict", rule="give texts, or a file with --data", remedy='Such as: text predict RUN "Great product".')  # fmt: skip
@@ -193,7 +193,7 @@ def predict(
 
             write_csv(out, table.assign(text=texts))
         return
-    from forecastkit.run.texts_scoring import predict_file
+    from forecastkit.run.texts.scoring import predict_file
 
     path, n, empty = predict_file(scorer, data, text, out)  # type: ignore[arg-type]
     print(f"Predicted     {n} texts" + (f", {empty} of them empty and left without a class" if empty else ""))
@@ -213,7 +213,7 @@ def complete(
     debug: DebugOption = False,
 ) -> None:
     """Say the likeliest next words."""
-    from forecastkit.run.texts_language import LanguageRun
+    from forecastkit.run.texts.language import LanguageRun
 
     for token, p in LanguageRun(run).complete(prompt, top):
         print(f"{p:.3f}  {token!r}" if token.isspace() else f"{p:.3f}  {token}")
@@ -232,7 +232,7 @@ def generate(
     debug: DebugOption = False,
 ) -> None:
     """Write on from a beginning."""
-    from forecastkit.run.texts_language import LanguageRun
+    from forecastkit.run.texts.language import LanguageRun
 
     said = LanguageRun(run).generate(
         prompt, n_tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, n_lines=lines
@@ -248,7 +248,7 @@ def translate(
     debug: DebugOption = False,
 ) -> None:
     """Translate sentences."""
-    from forecastkit.run.texts_translate import TranslationRun
+    from forecastkit.run.texts.translate import TranslationRun
 
     for line in TranslationRun(run).translate(sentences, beam=beam):
         print(line)
@@ -267,7 +267,7 @@ def transcribe(
 ) -> None:
     """Write down what is said in sounds, or what is to be seen in pictures."""
     from forecastkit import artifacts
-    from forecastkit.run.texts_transcribe import TranscriptionRun
+    from forecastkit.run.texts.transcribe import TranscriptionRun
 
     reader = TranscriptionRun(run, model)
     paths = [p for f in files for p in (reader.inside(f) if f.is_dir() else [f])]
@@ -296,7 +296,7 @@ def answer(
     debug: DebugOption = False,
 ) -> None:
     """Answer questions with a model fitted on pairs of question and answer, or say that it does not know."""
-    from forecastkit.run.texts_translate import TranslationRun
+    from forecastkit.run.texts.translate import TranslationRun
 
     assistant = TranslationRun(run, model)
     silent = {"en": "I do not know.", "es": "No lo sé."}[assistant.facts.get("lang", "en")]
@@ -316,8 +316,8 @@ def score(
     debug: DebugOption = False,
 ) -> None:
     """Turn dated texts into a series of sentiment, ready as a covariate."""
-    from forecastkit.run.texts import TextScorer
-    from forecastkit.run.texts_scoring import score_series
+    from forecastkit.run.texts.classify import TextScorer
+    from forecastkit.run.texts.scoring import score_series
 
     path, n_texts, n_rows, notes = score_series(
         TextScorer(run), data, time=time, freq=freq, text=text, out=out, each=each

@@ -1,1 +1,1 @@
-"""A run from configuration to run folder: execute, folder, saved_model, page."""
+"""A run from configuration to run folder: forecasts here; sequences, texts, foreign forecasts and serving in their rooms."""

@@ -11,8 +11,8 @@ import pytest
 
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
-from forecastkit.run.classify import ClassifyOptions, Teller, fit
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.sequences.execute import ClassifyOptions, Teller, fit
 
 RATE, FRAME = 4000, 256
 

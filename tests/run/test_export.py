@@ -16,8 +16,8 @@ from forecastkit import registry
 from forecastkit.cli import main
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.nn.heads import LEAST_SPREAD
-from forecastkit.run.export import _network, export_run
 from forecastkit.run.saved_model import SavedModel
+from forecastkit.run.serving.export import _network, export_run
 from tests.conftest import build_panel, small
 
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -11,7 +11,7 @@ import pytest
 import forecastkit as fk
 from forecastkit.cli import main
 from forecastkit.errors import ConfigError, DataError
-from forecastkit.run.foreign import evaluate_forecasts
+from forecastkit.run.foreign.score import evaluate_forecasts
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from forecastkit import api
 from forecastkit.cli import main
-from forecastkit.run import services, serving
+from forecastkit.run.serving import server, services
 from tests.run.openapi import check_openapi
 
 pytest.importorskip("fastapi")
@@ -39,7 +39,7 @@ def service(served) -> services.ForecastService:
 @pytest.fixture
 def client(service):
     # A busy machine is no fault.
-    with TestClient(serving.create_app(service, serving.Limits(seconds=300))) as one:
+    with TestClient(server.create_app(service, server.Limits(seconds=300))) as one:
         yield one
 
 
@@ -115,8 +115,8 @@ def test_what_is_no_question(client):
 
 
 def test_limits(service):
-    limits = serving.Limits(bytes=500, rows=3, seconds=300, hosts=("localhost",))
-    with TestClient(serving.create_app(service, limits), base_url="http://localhost") as client:
+    limits = server.Limits(bytes=500, rows=3, seconds=300, hosts=("localhost",))
+    with TestClient(server.create_app(service, limits), base_url="http://localhost") as client:
         assert client.post("/forecast", json={}).status_code == 200
         assert client.post("/forecast", json={"history": _newer(0)}).status_code == 422
         assert client.post("/forecast", content=b" " * 501).status_code == 413
@@ -131,7 +131,7 @@ def test_an_answer_that_takes_too_long(service, monkeypatch):
     import time
 
     monkeypatch.setattr(services.ForecastService, "forecast", lambda *_: time.sleep(0.5))
-    with TestClient(serving.create_app(service, serving.Limits(seconds=0.05))) as client:
+    with TestClient(server.create_app(service, server.Limits(seconds=0.05))) as client:
         answer = client.post("/forecast", json={})
         assert (answer.status_code, list(answer.json())) == (503, ["error"])
 
@@ -141,14 +141,14 @@ def test_a_fault_says_nothing_of_the_inside(service, monkeypatch):
         raise RuntimeError("secret")
 
     monkeypatch.setattr(services.ForecastService, "forecast", fail)
-    with TestClient(serving.create_app(service), raise_server_exceptions=False) as client:
+    with TestClient(server.create_app(service), raise_server_exceptions=False) as client:
         answer = client.post("/forecast", json={})
         assert answer.status_code == 500
         assert "secret" not in answer.text
 
 
 def test_openapi_is_what_it_does(service):
-    app = serving.create_app(service, serving.Limits(seconds=300))
+    app = server.create_app(service, server.Limits(seconds=300))
     assert check_openapi(app, 15) == ["/forecast", "/health", "/model"]
 
 
@@ -161,7 +161,7 @@ def test_texts(tmp_path):
 
     service = object.__new__(services.TextService)
     service.scorer, service.name = Scorer(), "gru"
-    with TestClient(serving.create_app(service)) as client:
+    with TestClient(server.create_app(service)) as client:
         rows = client.post("/classify", json={"texts": ["", "fine"]}).json()["rows"]
         assert rows == [
             {"label": "", "p_bad": None, "p_good": None},
@@ -185,7 +185,7 @@ def test_a_port_that_is_taken_and_a_folder_that_is_none_are_one_line(served, tmp
 
 
 def test_worker_processes_are_told_by_the_environment(served, monkeypatch):
-    monkeypatch.setenv(serving.SETTINGS, json.dumps({}))
-    serving.to_environment(served, serving.Limits(rows=3, hosts=("localhost",)))
-    with TestClient(serving.from_environment(), base_url="http://localhost") as client:
+    monkeypatch.setenv(server.SETTINGS, json.dumps({}))
+    server.to_environment(served, server.Limits(rows=3, hosts=("localhost",)))
+    with TestClient(server.from_environment(), base_url="http://localhost") as client:
         assert client.get("/health").status_code == 200

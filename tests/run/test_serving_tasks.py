@@ -15,7 +15,7 @@ from scipy.io import wavfile
 
 from forecastkit.classification.wfdb_files import write_record
 from forecastkit.cli import main
-from forecastkit.run import services, serving
+from forecastkit.run.serving import server, services
 from tests.classification.conftest import make_ecg, make_visits
 from tests.run.openapi import check_openapi
 
@@ -28,7 +28,7 @@ RATE = 8000
 
 
 def open_client(run: Path) -> TestClient:
-    return TestClient(serving.create_app(services.open_service(run), serving.Limits(seconds=300)))
+    return TestClient(server.create_app(services.open_service(run), server.Limits(seconds=300)))
 
 
 def done(*words: object) -> None:
@@ -158,7 +158,7 @@ def test_texts_go_on_and_change_their_language(runs, sounds, capsys):
         assert [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()] == told
     with open_client(runs["texts"]) as client:
         rows = client.post("/classify", json={"texts": ["A good book.", ""]}).json()["rows"]
-        from forecastkit.run.texts import TextScorer
+        from forecastkit.run.texts.classify import TextScorer
 
         table = TextScorer(runs["texts"]).table(["A good book.", ""])
         assert rows[0] == dict(table.iloc[0].items())
@@ -168,10 +168,10 @@ def test_texts_go_on_and_change_their_language(runs, sounds, capsys):
 def test_answers_where_it_can_say_how_sure_it_is(runs):
     service = services.open_service(runs["translation"])
     assert isinstance(service, services.TranslationService)
-    from forecastkit.run.texts_translate import TranslationRun
+    from forecastkit.run.texts.translate import TranslationRun
 
     service.run = TranslationRun(runs["translation"], "seq2seq")
-    with TestClient(serving.create_app(service, serving.Limits(seconds=300))) as client:
+    with TestClient(server.create_app(service, server.Limits(seconds=300))) as client:
         rows = client.post("/answer", json={"questions": ["The dog."], "sure": 0}).json()["rows"]
         (told,) = service.run.answer(["The dog."], least=0)
         assert (rows[0]["text"], rows[0]["sure"]) == told
@@ -209,13 +209,13 @@ def test_bad_questions_are_one_line(runs, name, path, body, said):
     "name", ["texts", "language", "translation", "transcription", "visits", "wide", "strange", "sounds", "ecg"]
 )
 def test_openapi_is_what_it_does(runs, name):
-    app = serving.create_app(services.open_service(runs[name]), serving.Limits(seconds=300))
+    app = server.create_app(services.open_service(runs[name]), server.Limits(seconds=300))
     assert "/health" in check_openapi(app, 8)
 
 
 def test_workers_and_the_command_open_any_run(runs, monkeypatch, capsys):
-    serving.to_environment(runs["wide"], serving.Limits())
-    with TestClient(serving.from_environment()) as client:
+    server.to_environment(runs["wide"], server.Limits())
+    with TestClient(server.from_environment()) as client:
         assert client.get("/health").json()["task"] == "classify"
     uvicorn = pytest.importorskip("uvicorn")
     monkeypatch.setattr(uvicorn, "run", lambda *a, **k: None)

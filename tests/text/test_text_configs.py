@@ -8,7 +8,7 @@ import pytest
 
 from forecastkit.cli import main
 from forecastkit.errors import ForecastkitError
-from forecastkit.run.texts_settings import text_settings
+from forecastkit.run.texts.settings import text_settings
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs" / "text").glob("*.yaml"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forecastkit.cli import main
-from forecastkit.run.texts import TextScorer
+from forecastkit.run.texts.classify import TextScorer
 from forecastkit.text.models.recurrent import _grams_of
 
 onnxruntime = pytest.importorskip("onnxruntime")

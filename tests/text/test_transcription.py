@@ -15,7 +15,7 @@ from scipy.io import wavfile
 from forecastkit.cli import main
 from forecastkit.errors import ForecastkitError
 from forecastkit.reading.pictures import N_ROWS, read_picture
-from forecastkit.run.texts_transcribe import TranscriptionRun, fit_transcriber
+from forecastkit.run.texts.transcribe import TranscriptionRun, fit_transcriber
 from forecastkit.text.frames import FramePairs, read_frames
 from forecastkit.text.metrics import edits, error_rates
 from forecastkit.text.models import TRANSCRIBERS, create, restore

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from forecastkit.run.classify_tasks import predict_ecg, predict_table
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.saved_model import SavedModel
-from forecastkit.run.texts import TextScorer
-from forecastkit.run.texts_language import LanguageRun
-from forecastkit.run.texts_transcribe import TranscriptionRun
-from forecastkit.run.texts_translate import TranslationRun
+from forecastkit.run.sequences.tasks import predict_ecg, predict_table
+from forecastkit.run.texts.classify import TextScorer
+from forecastkit.run.texts.language import LanguageRun
+from forecastkit.run.texts.transcribe import TranscriptionRun
+from forecastkit.run.texts.translate import TranslationRun
 
 __all__ = ["FIXTURES", "said_by"]
 

@@ -290,7 +290,7 @@ def test_tables_are_written_in_one_place_that_takes_formulas_away():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in writers:
                 found.add((path.relative_to(package).as_posix(), node.func.attr))
     # Of Open-Meteo's numbers, under names that are a fixed list; and what a server reads again and removes.
-    others = {("sources/open_meteo.py", "writer"), ("run/services.py", "DictWriter")}
+    others = {("sources/open_meteo.py", "writer"), ("run/serving/services.py", "DictWriter")}
     assert found == {("artifacts.py", "to_csv")} | others
 
 

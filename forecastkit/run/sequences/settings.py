@@ -9,7 +9,7 @@ from typing import Any
 from forecastkit.config import load_settings
 from forecastkit.errors import ConfigError, near
 from forecastkit.registry import names_in
-from forecastkit.run.classify import ClassifyOptions
+from forecastkit.run.sequences.execute import ClassifyOptions
 
 __all__ = ["ECG_KEYS", "TABLE_KEYS", "ecg_settings", "options_of", "table_settings"]
 

@@ -26,7 +26,7 @@ from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.table import Table, open_table, text_of
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import parse_numbers
-from forecastkit.run.foreign_columns import Columns, reading_notes
+from forecastkit.run.foreign.columns import Columns, reading_notes
 
 __all__ = ["ForeignForecasts", "read_forecasts"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from forecastkit import artifacts
 from forecastkit.errors import ConfigError, ModelFileError
 from forecastkit.run.folder import RunFolder
-from forecastkit.run.texts_shared import (
+from forecastkit.run.texts.shared import (
     Progress,
     Say,
     TextOutcome,

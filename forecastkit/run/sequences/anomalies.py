@@ -18,10 +18,10 @@ from forecastkit.classification.schema import Sequences
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.verdict import FEWEST_GROUPS
 from forecastkit.errors import DataError, FitError, ModelFileError, near
-from forecastkit.run import classify_details as details
-from forecastkit.run.classify import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
-from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.sequences import details
+from forecastkit.run.sequences.execute import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
+from forecastkit.run.sequences.watch import Watch
 from forecastkit.wording import decimal_comma
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def fit_anomalies(
     artifacts.write_json(run / "verdict.json", verdict)
     artifacts.write_json(run / "diagnostics.json", found)
     run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
-    from forecastkit.run.classify_page import write_labels_page
+    from forecastkit.run.sequences.page import write_labels_page
 
     write_labels_page(run)
     return run

@@ -13,7 +13,7 @@ from forecastkit.errors import ConfigError, DataError, UnknownNameError, near
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forecastkit.run.texts import TextScorer
+    from forecastkit.run.texts.classify import TextScorer
 
 __all__ = ["predict_file", "score_series", "sentiment_weights"]
 

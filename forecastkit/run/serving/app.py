@@ -1,4 +1,4 @@
-"""The HTTP side of ``run.serving``. Every answer that is no 200 is ``{"error": one line}``."""
+"""The HTTP side of ``server``. Every answer that is no 200 is ``{"error": one line}``."""
 
 # No postponed annotations: FastAPI reads those of functions inside ``build``.
 import asyncio
@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 
 from forecastkit import __version__
 from forecastkit.errors import DataError, ForecastkitError
-from forecastkit.run import services
-from forecastkit.run.serving import Limits, said
+from forecastkit.run.serving import services
+from forecastkit.run.serving.server import Limits, said
 
 __all__ = ["build"]
 
@@ -59,7 +59,7 @@ class Found(BaseModel):
 
 
 def build(service: services.Service, limits: Limits) -> FastAPI:
-    """The application; see ``run.serving.create_app``."""
+    """The application; see ``server.create_app``."""
     # The pages of FastAPI's own documentation load scripts from elsewhere; /openapi.json is enough.
     app = FastAPI(title="forecastkit", version=__version__, docs_url=None, redoc_url=None)
     app.add_middleware(_Guard, limits=limits)

@@ -1,4 +1,4 @@
-"""What ``run.export`` writes of runs that name a class: sequences and texts."""
+"""What ``export`` writes of runs that name a class: sequences and texts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from forecastkit.errors import ConfigError
-from forecastkit.run.export import SAMPLES, Export
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.serving.export import SAMPLES, Export
 
 __all__ = ["export_sequences", "export_text"]
 
@@ -27,7 +27,7 @@ def export_sequences(folder: RunFolder, task: str, model: str | None, length: in
     """
     from forecastkit.classification.models import CLASSIFIERS
     from forecastkit.nn.exporting import Graph, SequenceGraph
-    from forecastkit.run.classify import load
+    from forecastkit.run.sequences.execute import load
 
     name = model or _network_of(folder, CLASSIFIERS)
     found, meta, name = load(folder, task, name)
@@ -83,7 +83,7 @@ def _sequences(
 def export_text(folder: RunFolder, model: str | None, length: int | None) -> Export:
     """A network of ``text fit --task classify`` with its calibration; arguments and errors as ``export_sequences``."""
     from forecastkit.nn.exporting import Graph, TextGraph
-    from forecastkit.run.texts import TextScorer
+    from forecastkit.run.texts.classify import TextScorer
     from forecastkit.text.models import CLASSIFIERS
 
     name = model or _network_of(folder, CLASSIFIERS)

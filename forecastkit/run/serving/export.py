@@ -118,7 +118,7 @@ def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _export_of(folder: RunFolder, model: str | None, length: int | None) -> Export:
-    from forecastkit.run import export_classes
+    from forecastkit.run.serving import export_classes
 
     task = str(folder.facts().get("task") or "forecast")
     if task == "forecast":

@@ -12,11 +12,11 @@ from forecastkit.classification.task import Labelled
 from forecastkit.classification.windows import is_windows, read_new_windows, read_windows
 from forecastkit.errors import ConfigError, DataError, ModelFileError
 from forecastkit.registry import names_in
-from forecastkit.run.anomalies import SUFFIX, StrangeTeller, fit_anomalies
-from forecastkit.run.classify import ClassifyOptions, Teller, fit, task_of
-from forecastkit.run.classify_settings import options_of
-from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.sequences.anomalies import SUFFIX, StrangeTeller, fit_anomalies
+from forecastkit.run.sequences.execute import ClassifyOptions, Teller, fit, task_of
+from forecastkit.run.sequences.settings import options_of
+from forecastkit.run.sequences.watch import Watch
 
 if TYPE_CHECKING:
     import pandas as pd

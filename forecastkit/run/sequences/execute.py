@@ -29,9 +29,9 @@ from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.verdict import judge
 from forecastkit.errors import ConfigError, ModelFileError, near
 from forecastkit.registry import create
-from forecastkit.run import classify_details as details
-from forecastkit.run.classify_watch import Watch
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.sequences import details
+from forecastkit.run.sequences.watch import Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     details.write_tables(run, evaluation, verdict)
     artifacts.write_json(run / "diagnostics.json", {**found, **task.facts, "plan": task.plan})
     run.write_facts({**facts, "status": "done", "seconds": time.perf_counter() - started})
-    from forecastkit.run.classify_page import write_labels_page
+    from forecastkit.run.sequences.page import write_labels_page
 
     write_labels_page(run)
     return run

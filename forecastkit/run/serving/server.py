@@ -1,4 +1,4 @@
-"""A run behind HTTP: ``/health``, ``/model``, and what its task answers (``forecastkit.run.services``)."""
+"""A run behind HTTP: ``/health``, ``/model``, and what its task answers (``forecastkit.run.serving.services``)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit.errors import ConfigError, ForecastkitError
-from forecastkit.run.services import open_service
+from forecastkit.run.serving.services import open_service
 
 if TYPE_CHECKING:
-    from forecastkit.run.services import Service
+    from forecastkit.run.serving.services import Service
 
 __all__ = ["Limits", "create_app", "from_environment", "said", "to_environment"]
 
@@ -54,7 +54,7 @@ def create_app(service: Service, limits: Limits | None = None) -> Any:
         ConfigError: FastAPI is not installed.
     """
     try:
-        from forecastkit.run.serving_app import build
+        from forecastkit.run.serving.app import build
     except ImportError as error:
         raise ConfigError(
             place="serve", rule=f"the package {error.name} is not installed", remedy="pip install 'forecastkit[serve]'"

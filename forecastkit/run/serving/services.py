@@ -100,7 +100,7 @@ class TextService:
     task = "classify"
 
     def __init__(self, folder: RunFolder) -> None:
-        from forecastkit.run.texts import TextScorer
+        from forecastkit.run.texts.classify import TextScorer
 
         self.scorer = TextScorer(folder.path)
         self.name = self.scorer.name
@@ -121,7 +121,7 @@ class LanguageService:
     task = "language-model"
 
     def __init__(self, folder: RunFolder) -> None:
-        from forecastkit.run.texts_language import LanguageRun
+        from forecastkit.run.texts.language import LanguageRun
 
         self.run = LanguageRun(folder.path)
         self.name = str(folder.json("verdict.json")["use"])
@@ -153,7 +153,7 @@ class TranslationService:
     task = "translate"
 
     def __init__(self, folder: RunFolder) -> None:
-        from forecastkit.run.texts_translate import TranslationRun
+        from forecastkit.run.texts.translate import TranslationRun
 
         self.run = TranslationRun(folder.path)
         self.name = str(folder.json("verdict.json")["use"])
@@ -187,7 +187,7 @@ class TranscriptionService:
     task = "transcribe"
 
     def __init__(self, folder: RunFolder) -> None:
-        from forecastkit.run.texts_transcribe import TranscriptionRun
+        from forecastkit.run.texts.transcribe import TranscriptionRun
 
         self.run = TranscriptionRun(folder.path)
         self.name = self.run.name
@@ -215,7 +215,7 @@ class _SequenceService:
 
     def facts(self) -> dict[str, Any]:
         """For ``/model``."""
-        from forecastkit.run.classify import NO_DEVICE
+        from forecastkit.run.sequences.execute import NO_DEVICE
 
         facts = self.predictor.run.facts()
         out = {
@@ -308,7 +308,7 @@ def open_service(run: str | Path) -> Service:
         return ForecastService(folder)
     if task in TEXTS:
         return TEXTS[task](folder)
-    from forecastkit.run.classify_tasks import ECG_KINDS, TABLE_KINDS, predictor
+    from forecastkit.run.sequences.tasks import ECG_KINDS, TABLE_KINDS, predictor
 
     found = predictor(folder, (*ECG_KINDS, *TABLE_KINDS))
     return SEQUENCES[found.reads](found)

@@ -1,0 +1,1 @@
+"""Runs that classify sequences, or look for strange ones: ECG beats, rhythms, windows of a table, visits."""

@@ -1,0 +1,1 @@
+"""A run for other programs: as a file (``export``) and over HTTP (``server``)."""

@@ -1,0 +1,1 @@
+"""Runs on texts, one file a task."""
