@@ -18,8 +18,8 @@ from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.clock import reads_clock
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.network_training import Training
 from forecastkit.forecasting.models.ridge import line_over_lags
-from forecastkit.forecasting.models.training import Training
 from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
