@@ -150,7 +150,7 @@ def report_rows(backtest: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DataError: columns are missing, or nothing is left.
     """
-    missing = [c for c in ("item_id", "cutoff", "step", "model", "point", "actual") if c not in backtest]
+    missing = [c for c in ("item_id", "cutoff", "timestamp", "step", "model", "point", "actual") if c not in backtest]
     if missing:
         raise DataError(
             place="backtest frame", value=", ".join(missing), rule="these columns are missing", remedy="Add them."
@@ -163,13 +163,12 @@ def report_rows(backtest: pd.DataFrame) -> pd.DataFrame:
 
 
 def overlap_of(rows: pd.DataFrame, frame: SeriesFrame) -> int:
-    """The horizon counted in folds, ``ceil(horizon / step between cutoffs)``."""
-    pairs = rows[["item_id", "cutoff"]].drop_duplicates()
-    at = frame.calendar.position(pairs["cutoff"])
-    order = np.lexsort((at, pairs["item_id"].to_numpy().astype(str)))
-    same = pairs["item_id"].to_numpy()[order][1:] == pairs["item_id"].to_numpy()[order][:-1]
-    gaps = np.diff(at[order])[same]
-    return max(1, -(-int(rows["step"].max()) // max(1, int(gaps.min())))) if len(gaps) else 1
+    """Gap and horizon counted in folds, as ``EvalPlan.overlap``; 1 for a single fold."""
+    last = rows.groupby(["item_id", "cutoff"], sort=True, observed=True)["timestamp"].max().reset_index()
+    at, end = frame.calendar.position(last["cutoff"]), frame.calendar.position(last["timestamp"])
+    item = last["item_id"].to_numpy()
+    strides = np.diff(at)[item[1:] == item[:-1]]
+    return -(-int((end - at).max()) // max(1, int(strides.min()))) if len(strides) else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +233,7 @@ def cost_table(
     Args:
         backtest: forecast frame with ``role``, ``seed`` and ``actual``; report folds are used.
         reference: the naive rule beside which the others stand.
-        overlap: ``ceil(horizon / step)``.
+        overlap: see ``EvalPlan.overlap``.
         align: ``"end"`` where cutoffs were counted from each series' own end.
         n_boot: resamples.
 

@@ -571,11 +571,11 @@ def _against(
 
 
 def _overlap(x: Losses[Any]) -> int:
-    """The horizon counted in folds; 1 for a single fold."""
-    at = np.array([f.position for f in x.folds])
-    if len(at) < 2:
+    """Gap and horizon counted in folds, as ``EvalPlan.overlap``; 1 for a single fold."""
+    if len(x.folds) < 2:
         return 1
-    return max(1, -(-x.folds[0].horizon // max(1, int(np.diff(at).min()))))
+    stride = min(b.position - a.position for a, b in zip(x.folds, x.folds[1:]))
+    return -(-(x.folds[0].gap + x.folds[0].horizon) // max(1, stride))
 
 
 def _seeds(by_seed: Sequence[Losses[Any]]) -> dict[str, Any]:

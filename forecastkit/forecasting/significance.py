@@ -101,7 +101,7 @@ def _scaled(difference: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
 
 
 def fewest_origins(h: int = 1) -> int:
-    """Origins below which nothing is told apart: 10, or four times ``h`` where answers of ``h`` folds overlap."""
+    """Origins below which nothing is told apart: 10, or four times ``h`` where ``h`` folds overlap."""
     return max(FEWEST_ORIGINS, 4 * h if h > 1 else 0)
 
 
@@ -121,7 +121,7 @@ def diebold_mariano(d: np.ndarray, h: int = 1, *, alpha: float = ALPHA) -> DMRes
 
     Args:
         d: [n_origins] loss differences in time order, one mean per origin; NaN is left out.
-        h: the horizon in folds, ``ceil(horizon / step)``; 1 where answers of neighbouring folds do not overlap.
+        h: gap and horizon in folds, ``EvalPlan.overlap``; 1 where what one fold forecasts is known at the next.
 
     Returns:
         DMResult; ``too few to tell`` below ``fewest_origins(h)``.
@@ -237,7 +237,7 @@ def compare(
 
     Args:
         scales: [F, I].
-        overlap: ``ceil(horizon / step)``.
+        overlap: see ``EvalPlan.overlap``.
     """
     if scales is not None and not (np.isfinite(scales) & (scales > 0)).any():
         scales = None
@@ -286,7 +286,7 @@ def block_bootstrap(
 
     Args:
         sums_a, sums_b: [F, I] sums of absolute errors over steps; NaN where an item was not scored.
-        block: ``ceil(horizon / step)``; above 1, blocks are up to twice as long, where F allows five of them.
+        block: see ``EvalPlan.overlap``; above 1, blocks are up to twice as long, where F allows five of them.
         n_boot: resamples; 0 = no interval.
         seed: of its own generator; the same input gives the same interval.
 

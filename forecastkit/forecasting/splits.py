@@ -116,17 +116,19 @@ class EvalPlan:
 
     @property
     def overlap(self) -> int:
-        """The horizon counted in folds, ``ceil(horizon / step)``: the h of the Diebold-Mariano test.
+        """Gap and horizon counted in folds, ``ceil((gap + horizon) / step)``: the h of the Diebold-Mariano test.
 
-        >>> EvalPlan(horizon=10).overlap, EvalPlan(horizon=10, step=3).overlap
-        (1, 4)
+        Errors of two folds that lie closer share what came after both cutoffs, also where they share no answer.
+
+        >>> EvalPlan(horizon=10).overlap, EvalPlan(horizon=10, step=3).overlap, EvalPlan(horizon=10, gap=5).overlap
+        (1, 4, 2)
         """
-        return -(-self.horizon // self.stride)
+        return -(-(self.gap + self.horizon) // self.stride)
 
     @property
     def purge(self) -> int:
         """Cutoffs skipped between two roles, so that the answers of one are known before the next begins."""
-        return -(-(self.horizon + self.gap) // self.stride) - 1
+        return self.overlap - 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON; ``from_dict`` reads them back."""

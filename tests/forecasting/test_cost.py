@@ -192,7 +192,10 @@ def test_overlap_comes_from_cutoffs():
     frame = series(np.arange(40.0))
     rows = forecasts([1.0] * 5, [1.0] * 5)
     assert overlap_of(rows, frame) == 1
-    assert overlap_of(pd.concat([rows, rows.assign(step=3)]), frame) == 3
+    third = rows.assign(step=3, timestamp=rows["cutoff"] + pd.Timedelta(days=3))
+    assert overlap_of(pd.concat([rows, third]), frame) == 3
+    assert overlap_of(third.assign(step=1), frame) == 3  # a gap of two rows
+    assert overlap_of(rows[:1], frame) == 1
 
 
 def test_unknown_reference_and_empty_backtest():

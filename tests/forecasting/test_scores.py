@@ -320,8 +320,8 @@ def test_infinite_forecasts_are_no_forecasts():
 def test_overlap_of_end_aligned_folds_is_the_plans():
     series = [np.random.default_rng(k).normal(size=n).cumsum() for k, n in enumerate((300, 300, 4))]
     frame = frame_of(series, [0, 0, 310], integer=True)
-    for step, overlap in ((5, 1), (2, 3)):
-        plan = EvalPlan(horizon=5, step=step, n_report=20, n_select=2, n_calibrate=0)
+    for step, gap, overlap in ((5, 0, 1), (2, 0, 3), (5, 5, 2), (5, 1, 2)):
+        plan = EvalPlan(horizon=5, step=step, gap=gap, n_report=20, n_select=2, n_calibrate=0)
         x = scored(frame, plan)
         assert s._overlap(x) == overlap == plan.overlap
 
