@@ -38,14 +38,12 @@ class Choice:
             the MASE on select folds (MAE where no scale is defined); difference and its error are against the best of
             those that may be chosen, and ``within`` are as good as that one.
         metric: ``"mase"`` or ``"mae"``.
-        by_test: False where no select fold existed and a naive rule is recommended untested.
     """
 
     model: str
     reason: str
     table: pd.DataFrame = field(compare=False, repr=False)
     metric: str = "mase"
-    by_test: bool = True
 
 
 NETWORK = 100
@@ -114,7 +112,7 @@ def choose(
     if not cells:
         model = "seasonal_naive" if season_length > 1 else "naive"
         reason = "No select folds: no model could be chosen by test, so the plain rule is used."
-        return Choice(model, reason, pd.DataFrame(columns=list(COLUMNS)), metric, by_test=False)
+        return Choice(model, reason, pd.DataFrame(columns=list(COLUMNS)), metric)
     n = next(iter(cells.values())).shape[0]
     simple = {name: x for name, x in cells.items() if complexity.get(name, NETWORK) < NETWORK}
     n_series = int(np.isfinite(next(iter(cells.values()))).any(axis=(0, 2)).sum())

@@ -16,7 +16,6 @@ __all__ = [
     "ALPHA",
     "BETTER",
     "FEWEST_ORIGINS",
-    "IDENTICAL",
     "INDISTINGUISHABLE",
     "TOO_FEW",
     "WORSE",
@@ -38,9 +37,6 @@ ALPHA = 0.05
 FEWEST_ORIGINS = 10
 
 BETTER, WORSE, INDISTINGUISHABLE, TOO_FEW = "better", "worse", "indistinguishable", "too few to tell"
-IDENTICAL = INDISTINGUISHABLE
-"""The word for forecasts that are the same; ``DMResult.identical`` tells it apart."""
-
 BY_ORIGIN, BY_SERIES = "across origins", "across series"
 
 RATIO_BOUNDS = (0.01, 100.0)
@@ -72,7 +68,7 @@ class DMResult:
 
     @property
     def identical(self) -> bool:
-        """Whether every difference was exactly zero."""
+        """Whether every difference was exactly zero; the word for it is ``indistinguishable``."""
         return self.method == "identical"
 
 
@@ -138,7 +134,7 @@ def diebold_mariano(d: np.ndarray, h: int = 1, *, alpha: float = ALPHA) -> DMRes
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n and not d.any():
-        return DMResult(None, None, n, 0.0, IDENTICAL, "identical")
+        return DMResult(None, None, n, 0.0, INDISTINGUISHABLE, "identical")
     if n < fewest_origins(h):
         return DMResult(None, None, n, mean, TOO_FEW)
     unit = _in_units(d)
@@ -214,7 +210,7 @@ def across_series(d: np.ndarray, *, alpha: float = ALPHA) -> DMResult:
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n and not d.any():
-        return DMResult(None, None, n, 0.0, IDENTICAL, "identical", BY_SERIES)
+        return DMResult(None, None, n, 0.0, INDISTINGUISHABLE, "identical", BY_SERIES)
     if n < FEWEST_ORIGINS:
         return DMResult(None, None, n, mean, TOO_FEW, label=BY_SERIES)
     unit = _in_units(d)

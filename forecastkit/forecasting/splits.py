@@ -277,11 +277,6 @@ class Folds:
         """Every fold in time order."""
         return (*self.select, *self.calibrate, *self.report)
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Roles without a fold."""
-        return tuple(role for role in ROLES if not getattr(self, role))
-
 
 def fold_counts(plan: EvalPlan, n_rows: int, season_length: int) -> tuple[int, int, int] | None:
     """Folds (select, calibrate, report) that ``n_rows`` rows allow; None where the plan does not fit.

@@ -283,7 +283,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
     empty = pd.DataFrame({"model": [best]})
 
     def said(model: str) -> Verdict:
-        return verdict(Choice(model, "", empty, by_test=False), reference, pair, frame=trial.frame, plan=trial.plan)
+        return verdict(Choice(model, "", empty), reference, pair, frame=trial.frame, plan=trial.plan)
 
     v = said(best)
     adjusted = significance.holm(own["p_value"].to_numpy(np.float64))[list(own["model"]).index(best)]
