@@ -16,7 +16,7 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import DataError
 from forecastkit.forecasting import significance
 from forecastkit.forecasting.backtest import forecast_frame
-from forecastkit.forecasting.cost import Cost, chance, money, share
+from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
 from forecastkit.forecasting.scores import (
@@ -35,6 +35,7 @@ from forecastkit.forecasting.significance import ALPHA, BETTER, INDISTINGUISHABL
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold
 from forecastkit.reading import ReadOptions, read
 from forecastkit.run.foreign.table import ForeignForecasts, read_forecasts
+from forecastkit.wording import p_value, share
 
 __all__ = ["ForeignEvaluation", "evaluate_forecasts"]
 
@@ -306,7 +307,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
         elif v.word == WORSE:
             sentence[lang] = list(said(reference).sentence[lang])
         elif len(given) > 1:
-            p = chance(float(adjusted), lang)
+            p = p_value(float(adjusted), lang)
             sentence[lang][1] += (
                 f" Counted for {len(given)} models, {p} (Holm)."
                 if en
@@ -324,7 +325,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
 
 def _not_beyond(v: Verdict, best: str, reference: str, n: int, adjusted: float, lang: str) -> str:
     gain = abs(1 - (v.loss_tested or 0.0) / v.loss_reference) if v.loss_reference else math.nan
-    p, holm = chance(v.p_value or 0.0, lang), chance(adjusted, lang)
+    p, holm = p_value(v.p_value or 0.0, lang), p_value(adjusted, lang)
     better = v.word == BETTER
     if lang == "en":
         return (
