@@ -27,8 +27,9 @@ from forecastkit.forecasting.scores import (
     scales,
     score_frame,
 )
-from forecastkit.forecasting.selection import Choice, Verdict, choose, naive_reference, verdict
+from forecastkit.forecasting.selection import Choice, choose, naive_reference
 from forecastkit.forecasting.splits import ROLES, Folds
+from forecastkit.forecasting.verdict import Verdict, verdict
 
 __all__ = ["Evaluation", "ScoredSeed", "evaluate"]
 

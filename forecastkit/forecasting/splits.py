@@ -293,8 +293,12 @@ def fold_counts(plan: EvalPlan, n_rows: int, season_length: int) -> tuple[int, i
 
 
 def rows_for_report(plan: EvalPlan, n_rows: int, season_length: int, n_report: int = 10) -> int:
-    """Fewest rows, at least ``n_rows``, that give ``n_report`` report folds with the roles left automatic."""
-    auto = replace(plan, n_select=None, n_calibrate=None, n_report=None)
+    """Fewest rows, at least ``n_rows``, that give ``n_report`` report folds with the roles left automatic.
+
+    No history gives more than 30 by itself; more are asked for.
+    """
+    asked = n_report if n_report > TARGETS["report"] else None
+    auto = replace(plan, n_select=None, n_calibrate=None, n_report=asked)
 
     def enough(rows: int) -> bool:
         counts = fold_counts(auto, rows, season_length)

@@ -30,9 +30,10 @@ from forecastkit.forecasting.scores import (
     scales,
     score_frame,
 )
-from forecastkit.forecasting.selection import NAIVES, Choice, Verdict, naive_reference, verdict
+from forecastkit.forecasting.selection import NAIVES, Choice, naive_reference
 from forecastkit.forecasting.significance import ALPHA, BETTER, INDISTINGUISHABLE, TOO_FEW, WORSE
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold
+from forecastkit.forecasting.verdict import Verdict, verdict
 from forecastkit.reading import ReadOptions, read
 from forecastkit.run.foreign.table import ForeignForecasts, read_forecasts
 from forecastkit.wording import p_value, share
