@@ -298,15 +298,15 @@ def missing_future(frame: SeriesFrame, horizon: int) -> pd.DataFrame:
     instants = frame.calendar.instants.append(frame.calendar.future(horizon))
     if frame.future is not None and len(frame.future):
         item = pd.Categorical(frame.future["item_id"], categories=list(frame.items)).codes.astype(np.int64)
-        step = instants.get_indexer(frame.future["timestamp"]) - ends[item] - 1
+        step = instants.get_indexer(pd.Index(frame.future["timestamp"])) - ends[item] - 1
         due = np.flatnonzero((item >= 0) & (step >= 0) & (step < horizon))
         for k, name in enumerate(frame.known):
             codes, distinct = pd.factorize(frame.future[name])
             empty = np.array([*(_missing(v) for v in distinct), True])[codes]
             gone[item[due], k, step[due]] = empty[due]
-    i, k, h = np.nonzero(gone)
+    who, which, ahead = np.nonzero(gone)
     items, names = (np.array(values, dtype=object) for values in (frame.items, frame.known))
-    return pd.DataFrame({"item_id": items[i], "timestamp": instants[ends[i] + 1 + h], "column": names[k]})
+    return pd.DataFrame({"item_id": items[who], "timestamp": instants[ends[who] + 1 + ahead], "column": names[which]})
 
 
 def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:
