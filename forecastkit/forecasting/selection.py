@@ -30,9 +30,9 @@ class Choice:
         model: its name.
         reason: why, in a sentence.
         table: a row a model, best first: ``model, loss, difference, standard_error, within, complexity``; loss is
-            the MASE on select folds (MAE where no scale is defined); difference and its error are against the best of
+            the MASE or MSSE on select folds (MAE where no scale is defined); difference and its error are against the best of
             those that may be chosen, and ``within`` are as good as that one.
-        metric: ``"mase"`` or ``"mae"``.
+        metric: ``"mase"``, ``"msse"`` or ``"mae"``.
     """
 
     model: str
@@ -84,7 +84,7 @@ def choose(
     season_length: int = 1,
     rule: ChoiceRule = RULE,
 ) -> Choice:
-    """The model of lowest MASE on select folds and, within a quarter of a standard error of it, the simplest; of naive rules,
+    """The model of lowest error on select folds and, within a quarter of a standard error of it, the simplest; of naive rules,
     where no other may be chosen, the simplest within a whole one.
 
     Beside naive rules those may be chosen that are 2 % better than the best of them with half a standard error taken off. The
@@ -135,7 +135,7 @@ def choose(
 
 
 def naive_reference(select_losses: Mapping[str, Losses[SelectFold]], *, season_length: int = 1) -> str:
-    """The naive rule of lowest MASE on select folds; without any, seasonal naive where there is a season, else naive.
+    """The naive rule of lowest error on select folds; without any, seasonal naive where there is a season, else naive.
 
     Raises:
         TypeError: a fold is not a select fold.
@@ -153,7 +153,7 @@ def in_one_unit(losses: Mapping[str, Losses[Any]]) -> tuple[str, dict[str, np.nd
     """(metric, model -> [F, I, H]): scaled errors, or plain ones where no scale is defined on any cell."""
     scaled = {name: x.scaled() for name, x in losses.items()}
     if any(np.isfinite(x).any() for x in scaled.values()):
-        return "mase", scaled
+        return next(iter(losses.values())).scales.metric, scaled
     return "mae", {name: x.ae for name, x in losses.items()}
 
 

@@ -36,7 +36,7 @@ class Verdict:
         skill_interval: 95 %; None below ``significance.fewest_origins``.
         p_value: two-sided; None = not tested.
         n_report_folds: test forecasts.
-        metric: of the next two, ``"mase"`` or ``"mae"``.
+        metric: of the next two, as in ``Choice``.
         loss_tested, loss_reference: on report folds, on common cells.
         more_rows: further rows until there are enough folds; None = there are. 0 = enough rows, ask for more folds.
         more_time: language -> the same in words.
@@ -140,7 +140,7 @@ def _tested(
     """The facts with what the test found, and the interval of the skill."""
     both = model.cells & reference.cells
     model, reference = model.only(both), reference.only(both)
-    test = significance.compare(model.ae, reference.ae, model.scales.mase, overlap=overlap)
+    test = significance.compare(model.counted, reference.counted, model.scales.unit, overlap=overlap)
     skill = significance.block_bootstrap(model.item_sums(), reference.item_sums(), block=overlap)
     metric, cells = in_one_unit({"model": model, "reference": reference})
     found = replace(
