@@ -14,13 +14,13 @@ import pandas as pd
 
 from forecastkit.forecasting.backtest import ModelBacktest, forecast_frame
 from forecastkit.forecasting.intervals import ConformalIntervals, Method, recent_scale, replay, rows_known
+from forecastkit.forecasting.leaderboard import leaderboard
 from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import (
     Losses,
     Scales,
     answers,
-    leaderboard,
     mean_losses,
     measure,
     positions,

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit.forecasting.scores import Losses, comparable, nan_mean
+from forecastkit.forecasting.scores import Losses, comparable, nan_mean, over_origins
 from forecastkit.forecasting.splits import SelectFold, require_role
 
-__all__ = ["NAIVES", "Choice", "ChoiceRule", "choose", "in_one_unit", "naive_reference", "overall"]
+__all__ = ["NAIVES", "Choice", "ChoiceRule", "choose", "in_one_unit", "naive_reference"]
 
 NAIVES = ("naive", "drift", "seasonal_naive", "window_average")
 """The naive rules that others are measured against."""
@@ -146,7 +146,7 @@ def naive_reference(select_losses: Mapping[str, Losses[SelectFold]], *, season_l
     _, cells = in_one_unit({name: x for name, x in losses.items() if name not in partial})
     if not cells:
         return "seasonal_naive" if season_length > 1 else "naive"
-    return min(cells, key=lambda name: (overall(cells[name]), NAIVES.index(name)))
+    return min(cells, key=lambda name: (over_origins(cells[name]), NAIVES.index(name)))
 
 
 def in_one_unit(losses: Mapping[str, Losses[Any]]) -> tuple[str, dict[str, np.ndarray]]:
@@ -157,13 +157,8 @@ def in_one_unit(losses: Mapping[str, Losses[Any]]) -> tuple[str, dict[str, np.nd
     return "mae", {name: x.ae for name, x in losses.items()}
 
 
-def overall(cells: np.ndarray) -> float:
-    """Mean over origins of each origin's mean, of errors [F, I, H]."""
-    return float(nan_mean(nan_mean(cells, (1, 2))))
-
-
 def _choice_table(cells: Mapping[str, np.ndarray], complexity: Mapping[str, int], rule: ChoiceRule) -> pd.DataFrame:
-    loss = {name: overall(x) for name, x in cells.items()}
+    loss = {name: over_origins(x) for name, x in cells.items()}
     most = max([*complexity.values(), 0]) + 1
     order = {name: complexity.get(name, most) for name in cells}
     ranked = sorted(cells, key=lambda n: (loss[n], order[n], n))

@@ -9,8 +9,8 @@ from typing import Any
 
 from forecastkit.forecasting import significance
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.scores import Losses
-from forecastkit.forecasting.selection import NAIVES, Choice, in_one_unit, overall
+from forecastkit.forecasting.scores import Losses, over_origins
+from forecastkit.forecasting.selection import NAIVES, Choice, in_one_unit
 from forecastkit.forecasting.significance import BETTER, INDISTINGUISHABLE, TOO_FEW
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, history_rows, require_role, rows_for_report
 from forecastkit.forecasting.verdict_words import Facts, sentences, span
@@ -153,8 +153,8 @@ def _tested(
         n_items=int(both.any(axis=(0, 2)).sum()),
         skill=skill.skill if math.isfinite(skill.skill) else None,
         metric=metric,
-        loss=overall(cells["model"]),
-        base=overall(cells["reference"]),
+        loss=over_origins(cells["model"]),
+        base=over_origins(cells["reference"]),
     )
     return found, None if skill.low is None or skill.high is None else (skill.low, skill.high)
 

@@ -18,13 +18,13 @@ from forecastkit.forecasting import significance
 from forecastkit.forecasting.backtest import forecast_frame
 from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
+from forecastkit.forecasting.leaderboard import leaderboard
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
 from forecastkit.forecasting.scores import (
     Losses,
     QuantileLosses,
     answers,
     comparable,
-    leaderboard,
     measure,
     nan_mean,
     scales,
