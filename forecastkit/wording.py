@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-__all__ = ["decimal_comma", "no_network"]
+__all__ = ["decimal_comma", "no_network", "none_fitted"]
 
 
 def decimal_comma(text: str) -> str:
@@ -23,3 +24,16 @@ def no_network(use: str) -> dict[str, list[str]]:
     ['Usa tfidf. No se comparó ninguna red.']
     """
     return {"en": [f"Use {use}. No network was compared."], "es": [f"Usa {use}. No se comparó ninguna red."]}
+
+
+def none_fitted(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """The sentences of a verdict where every model failed, and why; one reason of several models is said once.
+
+    >>> none_fitted({"pca": "too few rows.", "gru": "too few rows."})["en"]
+    ['No model could be fitted.', 'pca, gru: too few rows.']
+    """
+    models: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        models.setdefault(reason, []).append(name)
+    why = [f"{', '.join(names)}: {reason}" for reason, names in models.items()]
+    return {"en": ["No model could be fitted.", *why], "es": ["Ningún modelo se pudo ajustar.", *why]}

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
-from forecastkit.classification.record import AAMI, DS1, DS2, Record
+from forecastkit.classification.record import AAMI, AAMI_CLASSES, BINARY_CLASSES, DS1, DS2, Record
 from forecastkit.classification.records import annotated, place_of, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
-from forecastkit.classification.schema import OTHER, Sequences, concatenate
+from forecastkit.classification.schema import Sequences, concatenate
 from forecastkit.classification.splits import Split
 from forecastkit.classification.strips import beat_strips
-from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.task import MOST_NEAREST, Labelled, Unlabelled
+from forecastkit.classification.windows import read_new_windows
 from forecastkit.classification.words import BEAT_WORDS
 from forecastkit.errors import ConfigError, DataError
 
@@ -24,16 +25,10 @@ __all__ = [
     "AAMI_CLASSES", "BINARY_CLASSES", "CHANNELS", "DS1", "DS2", "beat_sequences", "class_names", "read_beats", "read_new_beats",
 ]  # fmt: skip
 
-BINARY_CLASSES = (OTHER, "V")
-AAMI_CLASSES = ("N", "S", "V", "F", "Q")
 CHANNELS = ("beat", "difference", "difference_before", "difference_after")
 BASELINES = ("majority", "logistic_rr", "logistic", "boosting")
-MOST_NEAREST = 20_000
-"""Beats up to which the nearest neighbour is a baseline too."""
 PAUSE = 2.0
 """Seconds without a beat that the summary counts as a pause."""
-TWINS = {"202": "201"}
-"""Records of MIT-BIH that are of one patient, as its directory says."""
 
 
 def read_beats(
@@ -157,7 +152,7 @@ def _one(record: Record, classes: tuple[str, ...], peaks: Peaks | None) -> Seque
         channels=CHANNELS,
         labels=labels,
         classes=classes,
-        groups=np.full(n, _owner(record), dtype=object),
+        groups=np.full(n, record.owner, dtype=object),
         items=np.array([f"{record.name}:{s}" for s in at.tolist()], dtype=object),
         rare="V",
     )
@@ -190,12 +185,6 @@ def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n
     return [replace(part, values=v.reshape(-1, v.shape[2]), features=f) for v, f in zip(values, features)]
 
 
-def _owner(record: Record) -> str:
-    """The patient; the folder may not say that two records of MIT-BIH are of one."""
-    is_mitbih = record.fs == 360 and len(record.signal) == 650_000
-    return TWINS.get(record.name, record.owner) if is_mitbih and record.owner == record.name else record.owner
-
-
 def _with_neighbours(beats: Beats) -> np.ndarray:
     difference = beats.windows[..., 1]
     before, after = np.roll(difference, 1, axis=0), np.roll(difference, -1, axis=0)
@@ -205,14 +194,14 @@ def _with_neighbours(beats: Beats) -> np.ndarray:
 
 def _label(symbol: str, classes: tuple[str, ...]) -> int:
     if classes == BINARY_CLASSES:
-        return int(symbol == "V" or AAMI.get(symbol) == "V")
+        return int(AAMI.get(symbol) == "V")
     return classes.index(AAMI.get(symbol, "Q"))
 
 
 def read_new_beats(
     path: Path, plan: dict[str, Any], *, lead: str | None = None, fs: float | None = None, given: bool = False
 ) -> Unlabelled:
-    """A record whose beats are to be told.
+    """A record whose beats are to be told, or ready windows where ``fit`` had such.
 
     Args:
         given: take the annotated positions of the beats instead of finding them.
@@ -220,12 +209,15 @@ def read_new_beats(
     Raises:
         ForecastkitError: the record cannot be used.
     """
+    if plan.get("kind") == "wide":
+        return read_new_windows(path, plan)
     import pandas as pd
 
     record = read_record(path, lead=lead, fs=fs)
-    peaks = find_beats(record.signal, record.fs)
     if given and record.samples is not None:
         peaks = Peaks(record.samples, np.zeros(len(record.samples), bool))
+    else:
+        peaks = find_beats(record.signal, record.fs)
     data = beat_sequences([record], tuple(plan["classes"]), peaks)
     seconds = peaks.samples / record.fs
     rr = np.r_[np.nan, np.diff(seconds)]

@@ -48,7 +48,8 @@ class ECGData(pl.LightningDataModule):
         test, valid: patients of these parts; None = chosen so that classes are spread evenly.
         batch_size: beats a batch.
         balanced: training batches hold each class as often as any other.
-        predict: a record whose beats ``predict_dataloader`` gives; None = the test part.
+        predict: a record whose beats ``predict_dataloader`` gives, or ready windows where ``records`` are such; None = the
+            test part.
         seed: of the split and of the order.
 
     Raises (in ``setup``):

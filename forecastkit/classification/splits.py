@@ -48,12 +48,13 @@ def group_folds(groups: np.ndarray, labels: np.ndarray, n: int, *, seed: int = 1
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-share[order].max(axis=1), kind="stable")]
     load = np.zeros((n, n_classes))
+    n_groups = np.zeros(n, np.int64)
     fold = np.zeros(len(names), np.int64)
     for g in order:
         # The sum of squares grows least where the fold lacks what this group has; then where it holds fewer groups.
         cost = ((load + share[g]) ** 2).sum(axis=1) - (load**2).sum(axis=1)
-        size = np.bincount(fold[order[: int(np.flatnonzero(order == g)[0])]], minlength=n)
-        fold[g] = int(np.lexsort((size, cost))[0])
+        fold[g] = np.lexsort((n_groups, cost))[0]
+        n_groups[fold[g]] += 1
         load[fold[g]] += share[g]
     place = fold[code]
     used = [k for k in range(n) if (place == k).any()]

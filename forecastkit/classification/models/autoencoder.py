@@ -138,6 +138,13 @@ class _FittedAutoencoder:
     segment: int
     linear: tuple[int, int] | None
 
+    def fits(self, data: Sequences) -> np.ndarray:
+        """See ``FittedDetector.fits``."""
+        if self.linear is None:
+            return np.ones(len(data), bool)
+        whole = -(-data.lengths // self.segment) * self.segment
+        return np.asarray(whole * self.scaler.n_inputs == self.linear[0])
+
     def error(self, data: Sequences) -> np.ndarray:
         """See ``FittedDetector.error``."""
         import torch

@@ -116,6 +116,7 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     data = task.data.only(options.classes) if options.classes else task.data
     data = data.about(options.rare) if options.rare else data
     data.require_classes(str(next(iter(task.config.values()), task.name)))
+    data = data.settled()
     models = _models(task, options.models)
     splits, said = splits_of(task, data, options)
     run = RunFolder.create(task.name, out)
@@ -140,7 +141,7 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     found["strips"] = details.strips(task, evaluation, verdict["use"])
     try:
         _keep_all(run, task, evaluation, verdict, models, options, found, watch)
-        found["anomaly"] = {} if options.classes else details.anomalies(run, task, splits)
+        found["anomaly"] = {} if options.classes else details.anomalies(run, task, data, splits)
     except KeyboardInterrupt:
         verdict["interrupted"] = True
     details.write_tables(run, evaluation, verdict)
@@ -312,7 +313,12 @@ class Teller:
         table = new.table.copy()
         table["class"] = names
         if self.normal is not None:
-            table["strangeness"] = np.round(details.strangeness(self.run, self.normal, new.data), 3)
+            # Of a length that no usual sequence had, nobody knows what is usual; its class can be told all the same.
+            fits = self.normal.fits(new.data)
+            table["strangeness"] = np.nan
+            if fits.any():
+                found = details.strangeness(self.run, self.normal, new.data.take(fits))
+                table.loc[fits, "strangeness"] = np.round(found, 3)
         for k, c in enumerate(classes):
             table[f"p_{c}"] = np.round(p[:, k], 6)
         summary = {"model": self.name, **new.summary(names)}
