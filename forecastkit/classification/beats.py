@@ -65,15 +65,12 @@ def read_beats(
     data = beat_sequences(kept, names)
     left_out = [r.name for r in records if r not in kept]
     leads = sorted({r.lead for r in kept if r.lead})
-    said = [
-        f"{len(kept)} records, {len(data):,} beats, {data.counts()}" + (f"; lead {', '.join(leads)}" if leads else "")
-    ]
+    lead_said = f"; lead {', '.join(leads)}" if leads else ""
     notes = [*place.notes, *(f"{r.name}: {note}" for r in kept for note in r.notes)]
     silent = [r.name for r in everything if r not in records]
     for why, which in (("left out, paced", left_out), ("left out, without annotated beats", silent)):
         if which:
-            said.append(f"{why}: {', '.join(which[:20])}")
-            notes.insert(0, said[-1])
+            notes.insert(0, f"{why}: {', '.join(which[:20])}")
     if names == AAMI_CLASSES and not unlabelled:
         notes.append("five AAMI classes: tested on records that we wrote, not yet validated on the real database")
     published = _halves(data, kept, asked=halves)
@@ -81,7 +78,7 @@ def read_beats(
         notes.append("201 and 202 are records of one patient, and DS1/DS2 has one on each side, as it was published")
     baselines = BASELINES + (("nearest",) if len(data) <= MOST_NEAREST else ())
     return Labelled(
-        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
+        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=(f"{len(kept)} records, {len(data):,} beats, {data.counts()}{lead_said}",), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
         config={"records": str(source), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
         facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept), "feature_words": BEAT_WORDS},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
