@@ -1,4 +1,4 @@
-"""Sections of docs/figures.md on ETTh1, covariates, short series, intervals, recommendations and presets."""
+"""Sections of docs/figures.md on ETTh1, covariates, short series, zeros, intervals, recommendations and presets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Newest = Callable[[str, list[str]], "pd.DataFrame | None"]
 
 def accuracy_sections(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
     """Markdown, a section a file of rows."""
-    sections = (_presets, _shares, _etth1, _covariates, _short, _coverage, _recommendations)
+    sections = (_presets, _shares, _etth1, _covariates, _short, _zeros, _coverage, _recommendations)
     return [line for section in sections for line in section(newest, table)]
 
 
@@ -98,6 +98,19 @@ def _short(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
         "\n## Many short series\n`python benchmarks/short_series.py`: 12 rows of each of about 500 series, 3 ahead, MASE. `fallback` takes for "
         "each series the better of one global network, theta and the seasonal rule. It is never far from the best and seldom the best.\n",
         table(wide),
+    ]
+
+
+def _zeros(newest: Newest, table: Callable[[pd.DataFrame], str]) -> list[str]:
+    rows = newest("zeros.csv", ["set", "error"])
+    if rows is None:
+        return []
+    keep = ["set", "zeros", "error", "use", "sum", "mae", "rmse", "network", "network_sum", "network_rmse"]
+    return [
+        "\n## Series that are 0 most of the time\n`python benchmarks/zeros.py`: simulated daily sales of 20 parts, 14 days ahead. *error*: which errors "
+        "chose and were tested; *squared* is what a run takes here by itself. *sum*: what the recommended model forecasts on report folds over what "
+        "came; 1 is right, 0 is a forecast of nothing. *network*: the better of lstm and gru.\n",
+        table(rows[keep]),
     ]
 
 

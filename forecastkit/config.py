@@ -93,6 +93,9 @@ class EvaluationConfig(_Strict):
     """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate.
 
     Args:
+        error: what the choice and the tests count: ``absolute`` errors (MASE) or ``squared`` ones (MSSE, and networks learn the
+            mean). None = squared where more than half of the values are 0 and none is below, since the lowest absolute
+            error is then that of a forecast of 0.
         intervals: ``split`` learns their width from calibrate folds alone; ``adaptive`` from later answers too, as they come.
     """
 
@@ -108,6 +111,7 @@ class EvaluationConfig(_Strict):
     min_train: int | None = Field(default=None, ge=2)
     intervals: Literal["adaptive", "split"] = "adaptive"
     metrics: tuple[str, ...] = ()
+    error: Literal["absolute", "squared"] | None = None
 
     @field_validator("refit")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALWAYS",
     "EVERY",
+    "INTERMITTENT",
     "MODELS",
     "Entry",
     "create",
@@ -30,6 +32,7 @@ __all__ = [
     "names_in",
     "options_of",
     "refused_plugins",
+    "said_of",
 ]
 
 
@@ -107,6 +110,8 @@ EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": Fa
 _ADJUSTED = Entry("forecastkit.forecasting.models.adjusted:Adjusted", "a model with what is done before and after it")
 
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
+INTERMITTENT = ("croston", "tsb")
+"""Models that a run adds where zeros prevail."""
 """Baselines of every leaderboard."""
 
 
@@ -243,8 +248,24 @@ def options_of(model: Forecaster) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if k not in fixed}
 
 
+def said_of(kind: type) -> dict[str, str]:
+    """What the ``Args:`` of a class and its bases say of each field."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
+        section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", text, re.MULTILINE)
+        if section is None:
+            continue
+        for names, words in re.findall(
+            r"^    (\w[\w, ]*):[ ]((?:.*\n?)(?:^      +.*\n?|^\n)*)", section[1], re.MULTILINE
+        ):
+            for name in names.split(","):
+                found[name.strip()] = " ".join(words.split()).replace("``", "`")
+    return found
+
+
 def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str, Any]:
-    """Name, family, one line, and options with their defaults. Imports the model's module.
+    """Name, family, one line, options with their defaults, and what is said of them. Imports the model's module.
 
     Raises:
         UnknownNameError: no such model.
@@ -257,8 +278,12 @@ def describe(name: str, entries: Mapping[str, Entry] | None = None) -> dict[str,
         for f in dataclasses.fields(kind)
         if f.name not in entry.fixed
     }
-    every = EVERY if entries is None else {}
+    every, said = {}, said_of(kind)
+    if entries is None:
+        every, said = EVERY, {**said_of(_ADJUSTED.load()), **said}
     doc = entry.doc
     if entry.plugin is not None:
         doc = "; ".join(filter(None, [(kind.__doc__ or "").strip().split("\n")[0].rstrip("."), doc]))
-    return {"name": name, "family": str(kind.family), "doc": doc, "options": {**defaults, **every}}
+    options = {**defaults, **every}
+    words = {key: said.get(key, "") for key in options}
+    return {"name": name, "family": str(kind.family), "doc": doc, "options": options, "said": words}

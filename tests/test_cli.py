@@ -198,6 +198,7 @@ def test_interrupted_run_is_resumed(small_csv, tmp_path, capsys, monkeypatch):
 def test_models_datasets_profile_and_version(capsys, small_csv):
     for words, said in (
         (["models"], "lstm"), (["models", "--json"], '"hidden": 64'), (["datasets"], "prices"),
+        (["models", "gru"], "units a layer."), (["models", "theta"], "a forecast below 0 is 0"),
         (["datasets", "show", "prices"], "licence"), (["profile", str(small_csv)], "2 series"),
         (["profile", str(small_csv), "--json"], '"fingerprint"'), (["--version"], "forecastkit 0."),
     ):  # fmt: skip

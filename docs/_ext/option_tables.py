@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from forecastkit import registry
+from forecastkit.registry import said_of
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -20,22 +19,6 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)
-
-
-def said_of(kind: type) -> dict[str, str]:
-    """What the ``Args:`` of a class and its bases say of each field."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
-        section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", text, re.MULTILINE)
-        if section is None:
-            continue
-        for names, words in re.findall(
-            r"^    (\w[\w, ]*):[ ]((?:.*\n?)(?:^      +.*\n?|^\n)*)", section[1], re.MULTILINE
-        ):
-            for name in names.split(","):
-                found[name.strip()] = " ".join(words.split()).replace("``", "`")
-    return found
 
 
 def code(value: Any) -> str:

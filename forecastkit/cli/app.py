@@ -375,12 +375,16 @@ def rerun(
 
 @app.command()
 def models(
+    name: Annotated[str | None, typer.Argument(help="One model: its options and what they mean.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="With all options, as JSON.")] = False,
 ) -> None:
-    """List the models and their options."""
-    from forecastkit.cli.inspecting import list_models
+    """List the models, or the options of one."""
+    from forecastkit.cli.inspecting import list_models, show_model
 
-    list_models(as_json=as_json)
+    if name is None:
+        list_models(as_json=as_json)
+    else:
+        show_model(name, as_json=as_json)
 
 
 @datasets_app.callback()

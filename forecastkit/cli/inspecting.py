@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
     from forecastkit.reading import Profile
 
-__all__ = ["list_datasets", "list_models", "run_profile", "show_dataset", "sparkline", "suggestion"]
+__all__ = ["list_datasets", "list_models", "run_profile", "show_dataset", "show_model", "sparkline", "suggestion"]
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 LABEL = 13
@@ -30,7 +32,31 @@ def list_models(*, as_json: bool) -> None:
         print(f"{d['name']:<16} {d['family']:<12} {d['doc']}")
     for reason in registry.refused_plugins().values():
         print(f"not usable: {reason}")
-    print("\nOptions of a model: forecastkit models --json; set one with models.NAME.OPTION=VALUE.")
+    print("\nOptions of a model: forecastkit models NAME; set one with models.NAME.OPTION=VALUE.")
+
+
+def show_model(name: str, *, as_json: bool) -> None:
+    """Print one model with its options, their defaults and what they mean.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    from forecastkit import registry
+
+    d = registry.describe(name)
+    if as_json:
+        print(json.dumps(d, indent=2, default=str))
+        return
+    print(f"{d['name']:<16} {d['family']:<12} {d['doc']}\n")
+    width = max(min(shutil.get_terminal_size((100, 24)).columns, 120), 60)
+    for option, default in d["options"].items():
+        shown = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        words = d["said"][option].replace("`", "")
+        lines = textwrap.wrap(words, width - 33) or [""]
+        print(f"{option:<16} {shown:<15} {lines[0]}".rstrip())
+        for line in lines[1:]:
+            print(f"{'':<33}{line}")
+    print(f"\nSet one with models.{name}.OPTION=VALUE.")
 
 
 def list_datasets() -> None:

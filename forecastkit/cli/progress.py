@@ -47,6 +47,7 @@ class Terminal(Observer):
         self.stream = stream or sys.stdout
         self._bar = _Bar(self.stream)
         self._many_seeds = False
+        self._metric = "MASE"
         self._started = time.perf_counter()
 
     def _print(self, line: str) -> None:
@@ -61,6 +62,7 @@ class Terminal(Observer):
         """Folds and what is fitted how often."""
         plan, folds = prepared.plan, prepared.folds
         self._many_seeds = prepared.config.seeds > 1
+        self._metric = "MSSE" if plan.error == "squared" else "MASE"
         counts = [
             f"{len(getattr(folds, role))} {role}" for role in ("report", "select", "calibrate") if getattr(folds, role)
         ]
@@ -84,7 +86,7 @@ class Terminal(Observer):
     def tuned(self, model: str, n_trials: int, best: float | None, first: float | None) -> None:
         """One lasting line a search."""
         self.close()
-        words = "" if best is None else f"best MASE {best:.3g} on select folds"
+        words = "" if best is None else f"best {self._metric} {best:.3g} on select folds"
         if best is not None and first is not None:
             words += f", {first:.3g} with the options as given" if best < first else ": the options as given"
         self._print(f"{model:<{LABEL}}{n_trials} trial{'s' * (n_trials != 1)}   {words}")

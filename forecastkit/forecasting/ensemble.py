@@ -90,6 +90,8 @@ def learn(
     answers: np.ndarray,
     scale: np.ndarray,
     method: Method = "auto",
+    *,
+    power: int = 1,
 ) -> tuple[Mix, np.ndarray, dict[str, float]]:
     """Weights from select folds.
 
@@ -97,6 +99,7 @@ def learn(
         points: [M, F, I, H].
         answers: [F, I, H], NaN where unobserved.
         scale: [F, I] what an error counts in, as for MASE; NaN = the item does not count.
+        power: 2 where squared errors count.
         method: ``auto``: the one of lowest error on folds that its weights were not chosen on.
 
     Returns:
@@ -105,14 +108,14 @@ def learn(
             with few series as well: the mix itself).
         losses: method -> mean scaled error of such forecasts.
     """
-    loss = np.abs(points - answers) / np.where(scale > 0, scale, np.nan)[None, :, :, None]
+    loss = np.abs((points - answers) / np.where(scale > 0, scale, np.nan)[None, :, :, None]) ** power
     cells = np.isfinite(loss).all(axis=0)
     parts = _parts(cells)
     names = METHODS if method == "auto" else (method,)
     if method == "auto" and not parts:
         names = ("best",)  # nothing to choose by
     tried: dict[str, tuple[float, np.ndarray]] = {}
-    learners = {name: _learner(name, answers, scale, points) for name in names}
+    learners = {name: _learner(name, answers, scale, points, power) for name in names}
     for name, learner in learners.items():
         if not parts:
             outside = learner(cells).apply(points)
@@ -120,7 +123,7 @@ def learn(
             outside = np.full(answers.shape, np.nan)
             for part in parts:
                 outside = np.where(part, learner(cells & ~part).apply(points), outside)
-        error = np.where(cells, np.abs(outside - answers) / scale[:, :, None], np.nan)
+        error = np.where(cells, np.abs((outside - answers) / scale[:, :, None]) ** power, np.nan)
         tried[name] = (_by_origin(error), outside)
     best = min(tried, key=lambda name: (tried[name][0], METHODS.index(name)))
     return learners[best](cells), tried[best][1], {name: found[0] for name, found in tried.items()}
@@ -143,7 +146,9 @@ def _by_origin(error: np.ndarray) -> float:
     return float(nan_mean(nan_mean(error, (1, 2))))
 
 
-def _learner(name: str, answers: np.ndarray, scale: np.ndarray, points: np.ndarray) -> Callable[[np.ndarray], Mix]:
+def _learner(
+    name: str, answers: np.ndarray, scale: np.ndarray, points: np.ndarray, power: int
+) -> Callable[[np.ndarray], Mix]:
     """Cells [F, I, H] that may be looked at -> mix."""
 
     def learner(cells: np.ndarray) -> Mix:
@@ -158,7 +163,7 @@ def _learner(name: str, answers: np.ndarray, scale: np.ndarray, points: np.ndarr
             own = cells & np.isin(np.arange(horizon), steps)
             f, i, h = _some(own)
             errors = (points[:, f, i, h] - answers[f, i, h]) / scale[f, i]
-            found = _best(errors) if name == "best" else _greedy(errors)
+            found = _best(errors, power) if name == "best" else _greedy(errors, power)
             weights[:, steps] = found[:, None]
         return Mix(name, weights)
 
@@ -172,22 +177,26 @@ def _some(cells: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(k[:: max(1, every)] for k in index)
 
 
-def _best(errors: np.ndarray) -> np.ndarray:
-    """[M] equal weights of the ``BEST`` lowest mean absolute errors [M, N]."""
-    order = np.argsort(np.abs(errors).mean(axis=1), kind="stable")[:BEST] if errors.size else np.arange(len(errors))
+def _best(errors: np.ndarray, power: int) -> np.ndarray:
+    """[M] equal weights of the ``BEST`` lowest means of errors [M, N] to a power."""
+    order = (
+        np.argsort((np.abs(errors) ** power).mean(axis=1), kind="stable")[:BEST]
+        if errors.size
+        else np.arange(len(errors))
+    )
     weights = np.zeros(len(errors))
     weights[order] = 1 / len(order)
     return weights
 
 
-def _greedy(errors: np.ndarray) -> np.ndarray:
-    """[M] weights: members are added, again and again, whichever makes the mean's absolute error lowest."""
+def _greedy(errors: np.ndarray, power: int = 1) -> np.ndarray:
+    """[M] weights: members are added, again and again, whichever makes the mean's error, to a power, lowest."""
     counts, total = np.zeros(len(errors)), np.zeros(errors.shape[1])
     best, lowest = np.full(len(errors), 1 / len(errors)), np.inf
     if not errors.size:
         return best
     for k in range(1, ROUNDS + 1):
-        losses = [float(np.abs(total + own).mean()) / k for own in errors]
+        losses = [float((np.abs(total + own) ** power).mean()) / k**power for own in errors]
         chosen = int(np.argmin(losses))
         counts[chosen] += 1
         total = total + errors[chosen]
@@ -363,7 +372,13 @@ def _by_step(weights: Sequence[float], horizon: int) -> np.ndarray:
 
 
 def of_run(
-    points: Mapping[str, Sequence[np.ndarray]], select: slice, answers: np.ndarray, scale: np.ndarray, method: Method
+    points: Mapping[str, Sequence[np.ndarray]],
+    select: slice,
+    answers: np.ndarray,
+    scale: np.ndarray,
+    method: Method,
+    *,
+    power: int = 1,
 ) -> tuple[Mix, list[str], np.ndarray, dict[str, float]] | None:
     """The ensemble of a run's models; None where there are not two to join.
 
@@ -373,7 +388,7 @@ def of_run(
         points: model -> forecasts [F, I, H] of each seed, over all folds.
         select: the select folds among them.
         answers: [F, I, H].
-        scale: [F, I].
+        scale: [F, I], power: see ``learn``.
 
     Returns:
         mix, names of the members, forecasts [F, I, H] (on select folds by weights that others chose) and the losses of
@@ -389,12 +404,12 @@ def of_run(
     whole = {name: x for name, x in every.items() if np.isfinite(x[select])[seen].all()} if seen.any() else {}
     if len(whole) < 2:
         return None
-    losses = {name: _by_origin(np.abs(x[select] - y) / size[:, :, None]) for name, x in whole.items()}
+    losses = {name: _by_origin(np.abs((x[select] - y) / size[:, :, None]) ** power) for name, x in whole.items()}
     ranked = sorted(losses, key=lambda name: losses[name])
     limit = min([losses[name] for name in ranked if name in NAIVES], default=np.inf)
     names = [name for k, name in enumerate(ranked) if k < BEST or losses[name] <= limit]
     stacked = np.stack([whole[name] for name in names])
-    mix, outside, tried = learn(stacked[:, select], y, size, method)
+    mix, outside, tried = learn(stacked[:, select], y, size, method, power=power)
     joined = mix.weights.max(axis=1) > 0
     if joined.sum() < 2:
         return None

@@ -175,7 +175,7 @@ def evaluate(
     at = positions(folds.all, len(frame.items))
     plan = folds.plan
     y = answers(frame, at, plan.horizon, plan.gap)
-    known = scales(frame, at, plan.season_length)
+    known = scales(frame, at, plan.season_length, error=plan.error)
     size = recent_scale(frame, at, plan.season_length or frame.season_length)
     seeds: dict[str, list[ScoredSeed]] = {}
     failed: dict[str, str] = dict(skipped or {})
@@ -188,7 +188,7 @@ def evaluate(
         if len(good) < len(runs):
             reason = next(r.error for r in runs if r.error is not None)
             notes.append(f"{name}: {len(runs) - len(good)} of {len(runs)} seeds failed and are left out: {reason}")
-        seeds[name] = [_score(r, folds, y, known, size, intervals) for r in good]
+        seeds[name] = [_score(r, models[name], folds, y, known, size, intervals) for r in good]
     losses = {role: {n: mean_losses([s.losses[role] for s in runs]) for n, runs in seeds.items()} for role in ROLES}
     season = plan.season_length or frame.season_length
     complexity = {name: models[name].complexity for name in seeds}
@@ -214,10 +214,18 @@ def evaluate(
 
 
 def _score(
-    run: ModelBacktest, folds: Folds, y: np.ndarray, known: Scales, size: np.ndarray, method: Method
+    run: ModelBacktest,
+    model: Forecaster,
+    folds: Folds,
+    y: np.ndarray,
+    known: Scales,
+    size: np.ndarray,
+    method: Method,
 ) -> ScoredSeed:
     rows = _role_slices(folds)
     quantiles, intervals = _intervals(run, folds, y, size, method)
+    if quantiles is not None and getattr(model, "non_negative", False):
+        quantiles = np.maximum(quantiles, 0.0)
     losses: dict[str, Losses[Any]] = {
         role: measure(
             run.points[part],

@@ -18,7 +18,7 @@ from forecastkit.forecasting import significance
 from forecastkit.forecasting.coverage import Coverage, coverage
 from forecastkit.forecasting.metrics import COLUMNS
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
-from forecastkit.forecasting.splits import Fold, FoldT
+from forecastkit.forecasting.splits import ErrorKind, Fold, FoldT
 
 __all__ = [
     "Losses",
@@ -88,6 +88,7 @@ class Scales:
         lag: [F, I] int64, the season length, or 1 where seasonal pairs are too few.
         items: ids, in the order of the columns.
         season_length: the lag that was asked for.
+        error: which errors count, see ``EvalPlan``.
     """
 
     mase: np.ndarray
@@ -95,6 +96,22 @@ class Scales:
     lag: np.ndarray
     items: tuple[str, ...]
     season_length: int
+    error: ErrorKind = "absolute"
+
+    @property
+    def metric(self) -> str:
+        """The mean of what counts: ``mase`` or ``msse``."""
+        return "mase" if self.error == "absolute" else "msse"
+
+    @property
+    def unit(self) -> np.ndarray:
+        """[F, I] what the errors that count are divided by; NaN = undefined."""
+        return self.mase if self.error == "absolute" else self.rmsse**2
+
+    def scaled(self, error: np.ndarray) -> np.ndarray:
+        """[F, I, H] errors as they count, over their scale; NaN where it is undefined."""
+        counted = np.abs(error) if self.error == "absolute" else error**2
+        return counted / self.unit[:, :, None]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,12 +140,15 @@ def _names(items: tuple[str, ...], which: np.ndarray) -> str:
     return f"{len(hit)} of {len(items)} series ({shown}{more})"
 
 
-def scales(frame: SeriesFrame, cutoffs: np.ndarray, season_length: int | None = None) -> Scales:
+def scales(
+    frame: SeriesFrame, cutoffs: np.ndarray, season_length: int | None = None, *, error: ErrorKind | None = None
+) -> Scales:
     """MASE and RMSSE scales of each item at each cutoff; no row after the cutoff is read.
 
     Args:
         cutoffs: [F] or [F, I] calendar positions.
         season_length: None = the frame's.
+        error: which errors count; None = absolute ones.
 
     Source: Hyndman and Koehler (2006), doi:10.1016/j.ijforecast.2006.03.001.
     """
@@ -145,7 +165,7 @@ def scales(frame: SeriesFrame, cutoffs: np.ndarray, season_length: int | None = 
         if season > 1 and few.any():
             near_abs, near_root, _ = _lagged(y, end, 1)
             mase[few, i], rmsse[few, i], lag[few, i] = near_abs[few], near_root[few], 1
-    return Scales(mase, rmsse, lag, store.items, season)
+    return Scales(mase, rmsse, lag, store.items, season, error or "absolute")
 
 
 def _lagged(y: np.ndarray, end: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -208,12 +228,17 @@ class Losses(Generic[FoldT]):
         """[F, I, H] bool, what was scored."""
         return ~np.isnan(self.ae)
 
+    @property
+    def counted(self) -> np.ndarray:
+        """[F, I, H] absolute or squared errors, whichever the choice and the tests count."""
+        return self.ae if self.scales.error == "absolute" else self.se
+
     def scaled(self) -> np.ndarray:
-        """[F, I, H] absolute errors over the MASE scale; NaN where the scale is undefined."""
-        return self.ae / self.scales.mase[:, :, None]
+        """[F, I, H] errors that count, over their scale; NaN where it is undefined."""
+        return self.counted / self.scales.unit[:, :, None]
 
     def by_origin(self, *, scaled: bool = True) -> np.ndarray:
-        """[F] mean over items and steps: what selection and tests count. NaN for a fold without a cell."""
+        """[F] mean over items and steps: scaled, what selection and tests count; else absolute. NaN without a cell."""
         return nan_mean(self.scaled() if scaled else self.ae, (1, 2))
 
     def by_item(self, *, scaled: bool = True) -> np.ndarray:
@@ -225,8 +250,8 @@ class Losses(Generic[FoldT]):
         return nan_mean(self.scaled() if scaled else self.ae, (0, 1))
 
     def item_sums(self) -> np.ndarray:
-        """[F, I] sum of absolute errors over steps; NaN where no step was scored."""
-        return np.where(self.cells.any(axis=2), np.nansum(self.ae, axis=2), np.nan)
+        """[F, I] sum of the errors that count over steps; NaN where no step was scored."""
+        return np.where(self.cells.any(axis=2), np.nansum(self.counted, axis=2), np.nan)
 
     def only(self, cells: np.ndarray) -> Losses[FoldT]:
         """The losses on some cells [F, I, H]; all others become NaN."""
@@ -412,13 +437,15 @@ def summary(losses: Losses[Any]) -> dict[str, float]:
     out = {
         "mae": float(nan_mean(losses.ae)),
         "rmse": float(np.sqrt(nan_mean(losses.se))),
-        "mase": float(nan_mean(losses.by_origin())),
+        "mase": float(nan_mean(nan_mean(losses.ae / losses.scales.mase[:, :, None], (1, 2)))),
         "rmsse": float(nan_mean(nan_mean(np.sqrt(nan_mean(losses.se, 2)) / losses.scales.rmsse, 1))),
         "smape": float(nan_mean(losses.sape)),
         "wape": _ratio(float(np.nansum(losses.ae)), float(size.sum())),
         "bias": float(nan_mean(losses.error)),
         "mape": _mape(losses),
     }
+    if losses.scales.error == "squared":
+        out["msse"] = float(nan_mean(losses.by_origin()))
     if losses.quantile is not None:
         q = losses.quantile
         scored = np.where(np.isnan(q.pinball), 0.0, size)
@@ -444,7 +471,7 @@ def _mape(losses: Losses[Any]) -> float:
     return float(nan_mean(share))
 
 
-BOARD = ("mae", "rmse", "mase", "rmsse", "smape", "wape", "bias")
+BOARD = ("mae", "rmse", "mase", "msse", "rmsse", "smape", "wape", "bias")
 BOARD_QUANTILES = (
     "wql", "coverage_80", "coverage_80_lo", "coverage_80_hi", "coverage_95", "coverage_95_lo", "coverage_95_hi",
     "width_80", "width_95", "msis",
@@ -463,11 +490,11 @@ def leaderboard(
     n_boot: int = 2000,
     progress: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """One row a model, lowest MASE first; failed models last, with their reason.
+    """One row a model, lowest MASE first (MSSE, where squared errors count); failed models last, with their reason.
 
-    Columns: ``model, family, status (ok | partial | failed), reason, mae, rmse, mase, rmsse, smape, wape, bias``, the
+    Columns: ``model, family, status (ok | partial | failed), reason, mae, rmse, mase, msse (where it counts), rmsse, smape, wape, bias``, the
     quantile scores where a model has them (coverage with its 95 % interval), ``n_folds, n_items, n_cells, skill, skill_lo, skill_hi, p_value, p_holm,
-    word, label, select_mase, n_seeds, mase_seed_sd``. NaN = undefined.
+    word, label, select_mase, n_seeds, mase_seed_sd``, the last and the third last named by what counts. NaN = undefined.
 
     Args:
         losses: of folds of one role.
@@ -502,7 +529,7 @@ def leaderboard(
                 x, losses[name], losses[reference], same[reference], is_reference=name == reference, n_boot=n_boot
             )
         if name in chosen_on:
-            row["select_mase"] = float(nan_mean(chosen_on[name].by_origin()))
+            row[f"select_{x.scales.metric}"] = float(nan_mean(chosen_on[name].by_origin()))
         row |= _seeds(by_seed.get(name, ()) if by_seed else ())
         rows.append(row)
     rows += [
@@ -511,7 +538,7 @@ def leaderboard(
     ]
     table = pd.DataFrame(rows)
     if not same:  # every model failed: a table of reasons
-        table = table.reindex(columns=["model", "family", "status", "reason", *BOARD])
+        table = table.reindex(columns=["model", "family", "status", "reason", *[c for c in BOARD if c != "msse"]])
     return _board(table, extra, reference)
 
 
@@ -558,7 +585,7 @@ def _against(
     if (x.cells != reference.cells).any():  # a partial model
         both = own.cells & reference_own.cells
         x, reference = own.only(both), reference_own.only(both)
-    test = significance.compare(x.ae, reference.ae, x.scales.mase, overlap=_overlap(x))
+    test = significance.compare(x.counted, reference.counted, x.scales.unit, overlap=_overlap(x))
     skill = significance.block_bootstrap(x.item_sums(), reference.item_sums(), block=_overlap(x), n_boot=n_boot)
     return {
         "skill": skill.skill,
@@ -582,7 +609,7 @@ def _seeds(by_seed: Sequence[Losses[Any]]) -> dict[str, Any]:
     if not by_seed:
         return {}
     _, sd, n = significance.spread([float(nan_mean(x.by_origin())) for x in by_seed])
-    return {"n_seeds": n, "mase_seed_sd": sd}
+    return {"n_seeds": n, f"{by_seed[0].scales.metric}_seed_sd": sd}
 
 
 _CLAIMS = (significance.BETTER, significance.WORSE)
@@ -601,12 +628,12 @@ def _board(table: pd.DataFrame, extra: list[str], reference: str | None) -> pd.D
     present = [c for c in (*BOARD, *extra, *BOARD_QUANTILES) if c in table]
     head = ["model", "family", "status", "reason", *present, "n_folds", "n_items", "n_cells"]
     tests = ["skill", "skill_lo", "skill_hi", "p_value", "p_holm", "word", "label"] if reference is not None else []
-    tail = [c for c in ("select_mase", "n_seeds", "mase_seed_sd") if c in table]
+    tail = [c for c in ("select_mase", "select_msse", "n_seeds", "mase_seed_sd", "msse_seed_sd") if c in table]
     table = table.reindex(columns=[*head, *tests, *tail])
     for name in ("word", "label"):
         if name in table:
             table[name] = table[name].fillna("")
-    key = table["mase"].fillna(np.inf).to_numpy(np.float64)
+    key = table["msse" if "msse" in table else "mase"].fillna(np.inf).to_numpy(np.float64)
     if not np.isfinite(key).any():  # no scale is defined anywhere: rank by MAE
         key = table["mae"].fillna(np.inf).to_numpy(np.float64)
     rank = table["status"].map({"ok": 0, "partial": 1, "failed": 2}).to_numpy()

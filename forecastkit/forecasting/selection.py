@@ -35,9 +35,9 @@ class Choice:
         model: its name.
         reason: why, in a sentence.
         table: a row a model, best first: ``model, loss, difference, standard_error, within, complexity``; loss is
-            the MASE on select folds (MAE where no scale is defined); difference and its error are against the best of
+            the MASE or MSSE on select folds (MAE where no scale is defined); difference and its error are against the best of
             those that may be chosen, and ``within`` are as good as that one.
-        metric: ``"mase"`` or ``"mae"``.
+        metric: ``"mase"``, ``"msse"`` or ``"mae"``.
         by_test: False where no select fold existed and a naive rule is recommended untested.
     """
 
@@ -91,7 +91,7 @@ def choose(
     season_length: int = 1,
     rule: ChoiceRule = RULE,
 ) -> Choice:
-    """The model of lowest MASE on select folds and, within a quarter of a standard error of it, the simplest; of naive rules,
+    """The model of lowest error on select folds and, within a quarter of a standard error of it, the simplest; of naive rules,
     where no other may be chosen, the simplest within a whole one.
 
     Beside naive rules those may be chosen that are 2 % better than the best of them with half a standard error taken off. The
@@ -141,7 +141,7 @@ def choose(
 
 
 def naive_reference(select_losses: Mapping[str, Losses[SelectFold]], *, season_length: int = 1) -> str:
-    """The naive rule of lowest MASE on select folds; without any, seasonal naive where there is a season, else naive.
+    """The naive rule of lowest error on select folds; without any, seasonal naive where there is a season, else naive.
 
     Raises:
         TypeError: a fold is not a select fold.
@@ -163,7 +163,7 @@ def _in_one_unit(losses: Mapping[str, Losses[Any]]) -> tuple[str, dict[str, np.n
     """(metric, model -> [F, I, H]): scaled errors, or plain ones where no scale is defined on any cell."""
     scaled = {name: x.scaled() for name, x in losses.items()}
     if any(np.isfinite(x).any() for x in scaled.values()):
-        return "mase", scaled
+        return next(iter(losses.values())).scales.metric, scaled
     return "mae", {name: x.ae for name, x in losses.items()}
 
 
@@ -233,7 +233,7 @@ class Verdict:
         skill_interval: 95 %; None below ``significance.fewest_origins``.
         p_value: two-sided; None = not tested.
         n_report_folds: test forecasts.
-        metric: of the next two, ``"mase"`` or ``"mae"``.
+        metric: of the next two, as in ``Choice``.
         loss_tested, loss_reference: on report folds, on common cells.
         more_rows: further rows until there are enough folds; None = there are. 0 = enough rows, ask for more folds.
         more_time: language -> the same in words.
@@ -330,7 +330,7 @@ class _Facts:
     def measure(self, model: Losses[ReportFold], reference: Losses[ReportFold]) -> None:
         both = model.cells & reference.cells
         model, reference = model.only(both), reference.only(both)
-        test = significance.compare(model.ae, reference.ae, model.scales.mase, overlap=self.plan.overlap)
+        test = significance.compare(model.counted, reference.counted, model.scales.unit, overlap=self.plan.overlap)
         skill = significance.block_bootstrap(model.item_sums(), reference.item_sums(), block=self.plan.overlap)
         self.word, self.label, self.p_value, self.identical = test.verdict, test.label, test.p_value, test.identical
         self.n_folds, self.n_items = int(both.any(axis=(1, 2)).sum()), int(both.any(axis=(0, 2)).sum())

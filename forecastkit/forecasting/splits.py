@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from forecastkit.forecasting.schema import SeriesFrame
 __all__ = [
     "ROLES",
     "CalibrateFold",
+    "ErrorKind",
     "EvalPlan",
     "Fold",
     "FoldT",
     "Folds",
     "ReportFold",
     "SelectFold",
+    "error_kind",
     "fold_counts",
     "history_rows",
     "make_folds",
@@ -33,6 +35,7 @@ __all__ = [
     "rows_for_report",
 ]
 
+ErrorKind = Literal["absolute", "squared"]
 ROLES = ("select", "calibrate", "report")
 TARGETS = {"select": 5, "calibrate": 10, "report": 30}
 MOST_SELECT = 15
@@ -40,6 +43,14 @@ MOST_SELECT = 15
 
 FEWEST_FOR_CALIBRATION = 20
 """Under so many folds none is spent on intervals."""
+
+MOST_ZEROS = 0.5
+"""Share of zeros from which the median of a series is 0."""
+MOST_ASKED = 1000
+ZEROS_NOTE = (
+    "{share:.0f} % of the values are 0, and a forecast of 0 would have the lowest absolute error: squared errors decide (MSSE), which "
+    "ask for the mean."
+)
 
 SPARE_ROWS = 3
 """The shortest history that a fold may learn from is the horizon and so many rows."""
@@ -61,6 +72,9 @@ class EvalPlan:
             None = calendar; for integer time with ragged ends, ``"end"``.
         metrics: further metrics of the leaderboard, names of ``metrics.COLUMNS``.
         season_length: season of MASE and RMSSE; None = the frame's.
+        error: what the choice and the tests count: ``"absolute"`` errors (MASE), which the median minimises, or ``"squared"`` ones
+            (MSSE), which the mean does. None = squared where zeros prevail: the median is then 0, and a model that forecasts
+            nothing would win; else absolute.
         seeds: one fit of each network per seed.
         min_train: fewest rows before the first cutoff; never relaxed.
 
@@ -82,6 +96,7 @@ class EvalPlan:
     season_length: int | None = None
     seeds: tuple[int, ...] = (1,)
     min_train: int | None = None
+    error: ErrorKind | None = None
 
     def __post_init__(self) -> None:
         lows = {"horizon": 1, "step": 1, "gap": 0, "n_select": 0, "n_calibrate": 0, "n_report": 1}
@@ -96,6 +111,8 @@ class EvalPlan:
         _one_of("window", self.window, ("expanding", "sliding"))
         if self.align is not None:
             _one_of("align", self.align, ("calendar", "end"))
+        if self.error is not None:
+            _one_of("error", self.error, get_args(ErrorKind))
         if self.refit not in ("never", "every"):
             if not _is_int(self.refit) or int(self.refit) < 1:
                 raise _broken("refit", self.refit, "'never', 'every' or a number of folds of at least 1 is needed")
@@ -377,11 +394,38 @@ def make_folds(frame: SeriesFrame, plan: EvalPlan) -> Folds:
     calibrate = tuple(_fold(CalibrateFold, frame, resolved, k, b) for k, b in enumerate(back[1]))
     report = tuple(_fold(ReportFold, frame, resolved, k, b) for k, b in enumerate(back[2]))
     folds = Folds(select, calibrate, report, resolved)
+    if plan.error is None:
+        error, said = error_kind(frame, folds.all[0].positions(len(frame.items)))
+        notes += said
+        folds = replace(folds, plan=replace(resolved, error=error))
     left_out, not_started, ended = _left_out(frame, folds.all)
     first = n_rows - plan.horizon - plan.gap - max(b for role in back for b in role) * plan.stride
     notes += _history_notes(plan, first, _kept_rows(plan, n_rows, season)[0]) + _role_notes(plan, counts)
     notes += _left_out_notes(left_out, not_started, ended, len(folds.all))
     return replace(folds, notes=tuple(notes), left_out=left_out, not_started=not_started, ended=ended)
+
+
+def error_kind(frame: SeriesFrame, upto: np.ndarray) -> tuple[ErrorKind, list[str]]:
+    """Which errors count where nobody says (``EvalPlan.error``), and a sentence where they are squared ones.
+
+    Args:
+        upto: [n_items] calendar positions; no row after them is read.
+    """
+    share = _zeros(frame, upto)
+    return ("squared", [ZEROS_NOTE.format(share=100 * share)]) if share > MOST_ZEROS else ("absolute", [])
+
+
+def _zeros(frame: SeriesFrame, upto: np.ndarray) -> float:
+    """Share of zeros in the median of at most ``MOST_ASKED`` series; 0 where a value is negative."""
+    shares = []
+    for i in range(0, len(upto), -(-len(upto) // MOST_ASKED)):
+        y = frame.store.series(i, int(upto[i]))
+        y = y[np.isfinite(y)]
+        if (y < 0).any():
+            return 0.0
+        if len(y):
+            shares.append(float((y == 0).mean()))
+    return float(np.median(shares)) if shares else 0.0
 
 
 def history_rows(frame: SeriesFrame, align: str | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecastkit.report.numbers import moment, number, percent
+from forecastkit.report.numbers import headline, moment, number, percent
 from forecastkit.report.svg import Plot, as_x
 from forecastkit.report.words import words
 
@@ -160,7 +160,7 @@ def error_by_step(
     table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
 ) -> str:
     """Mean error of each step ahead for a few models."""
-    metric = _metric(table)
+    metric = headline(table)
     table = table[table["model"].isin(models)]
     values = table[metric].to_numpy(np.float64)
     n = int(table["step"].max())
@@ -192,7 +192,7 @@ def error_by_fold(
     table: pd.DataFrame, models: Sequence[str], use: str, reference: str, *, width: int, lang: str = "en"
 ) -> str:
     """Error of each report fold over time: do a few bad days decide?"""
-    metric = _metric(table)
+    metric = headline(table)
     table = table[table["model"].isin(models)]
     said = "; ".join(
         f"{m}: {number(float(g[metric].min()), lang)} – {number(float(g[metric].max()), lang)}"
@@ -212,10 +212,6 @@ def error_by_fold(
         plot.line(as_x(rows["cutoff"]), y, css)
         plot.label(float(y[np.isfinite(y)][-1]) if np.isfinite(y).any() else np.nan, name, css)
     return str(plot)
-
-
-def _metric(table: pd.DataFrame) -> str:
-    return "mase" if table["mase"].notna().any() else "mae"
 
 
 def lag_chart(check: dict[str, Any], *, width: int, lang: str = "en") -> str:
@@ -334,7 +330,7 @@ def residual_chart(rows: pd.DataFrame, *, width: int, lang: str = "en", name: st
 def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, lang: str = "en") -> str:
     """Error against time: models towards the lower left are better and quicker."""
     w = words(lang)
-    metric = _metric(board)
+    metric = headline(board)
     taken = np.maximum((board["seconds_fit"] + board["seconds_predict"]).to_numpy(np.float64), 0.01)
     error = board[metric].to_numpy(np.float64)
     # One model that fails badly must not press the others into a line.

@@ -22,9 +22,9 @@ class ReportData:
         forecast: forecast frame of the final model; empty after a backtest alone.
         backtest: forecast frame of a few models on report folds, with actual.
         folds: role, index, cutoff, start, end.
-        error_by_step: model, step, mase, mae.
-        error_by_fold: model, cutoff, mase, mae.
-        error_by_item: model, item_id, mase, mae, ratio_to_reference.
+        error_by_step: model, step, mase (msse, where squared errors count), mae.
+        error_by_fold: model, cutoff, mase or msse, mae.
+        error_by_item: model, item_id, mase or msse, mae, ratio_to_reference.
         lag_check: model -> as ``forecasting.diagnostics.lag_check``.
         curves: learning curves by model, seed and step.
         intervals: coverage of the recommended model's intervals.

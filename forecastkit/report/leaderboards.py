@@ -16,7 +16,7 @@ __all__ = ["Format", "leaderboard_table"]
 Format = Literal["md", "latex", "csv"]
 
 NUMBERS = {
-    "mase": "MASE", "mae": "MAE", "rmse": "RMSE", "wql": "WQL",
+    "msse": "MSSE", "mase": "MASE", "mae": "MAE", "rmse": "RMSE", "wql": "WQL",
     "f1": "F1", "sensitivity": "sensitivity", "ppv": "PPV", "macro_f1": "macro F1", "accuracy": "accuracy",
     "roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "ece": "ECE",
     "bits_per_char": "bits a character", "perplexity": "perplexity", "bleu": "BLEU", "chrf": "chrF",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["axis_number", "moment", "number", "p_text", "percent", "seconds", "ticks", "time_ticks"]
+__all__ = ["axis_number", "headline", "moment", "number", "p_text", "percent", "seconds", "ticks", "time_ticks"]
 
 MINUS = "\u2212"
 
@@ -45,6 +45,11 @@ def axis_number(value: float, step: float, lang: str = "en") -> str:
     if lang == "es":
         text = text.translate(str.maketrans(",.", ".,"))
     return text.replace("-", MINUS)
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The column that a leaderboard, or a table of errors, is ordered and drawn by: ``msse``, ``mase`` or ``mae``."""
+    return next((m for m in ("msse", "mase") if m in table and table[m].notna().any()), "mae")
 
 
 def percent(value: Any, lang: str = "en", *, sign: bool = False) -> str:

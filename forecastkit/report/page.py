@@ -16,7 +16,7 @@ from markupsafe import Markup
 from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.data import ReportData
-from forecastkit.report.numbers import moment, number, p_text, percent, seconds
+from forecastkit.report.numbers import headline, moment, number, p_text, percent, seconds
 from forecastkit.report.tables import shown_word, time_words
 from forecastkit.report.words import words
 
@@ -219,7 +219,7 @@ def _bands(data: ReportData) -> list[list[str]]:
 def _board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     board, v, lang = data.leaderboard, data.verdict, data.lang
     reference, use = str(v["reference"]), str(v["use"])
-    metric = "mase" if board["mase"].notna().any() else "mae"
+    metric = headline(board)
     ok = board[board["status"].isin(["ok", "partial"])]
     span = charts.skill_span(ok)
     rows = []
@@ -286,17 +286,18 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     step = _both(charts.error_by_step, by_step, *args, lang=lang) if len(by_step) and by_step["step"].max() > 1 else ""
     many = data.error_by_fold["cutoff"].nunique() > 1
     fold = _both(charts.error_by_fold, data.error_by_fold, *args, lang=lang) if many else ""
-    metric = "mase" if data.error_by_fold["mase"].notna().any() else "mae"
+    metric = headline(data.error_by_fold)
     own = data.error_by_fold[data.error_by_fold["model"] == v["use"]]
     worst = [(moment(r["cutoff"]), number(float(r[metric]), lang)) for _, r in own.nlargest(5, metric).iterrows()]
     items = data.error_by_item[data.error_by_item["model"] == v["use"]]
     if len(items) > 1:
         items = items.assign(_size=items[metric].fillna(-np.inf)).nlargest(20, "_size")
+    scaled = "msse" if "msse" in items else "mase"
     by_item = [
         (
             str(r["item_id"]),
             number(_float(r["mae"]), lang),
-            number(_float(r["mase"]), lang),
+            number(_float(r[scaled]), lang),
             number(_float(r["ratio_to_reference"]), lang),
         )
         for _, r in items.iterrows()
@@ -307,6 +308,7 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
         "by_step": step,
         "by_fold": fold,
         "metric": metric.upper(),
+        "scaled": scaled.upper(),
         "worst": worst if many else [],
         "by_item": by_item if len(by_item) > 1 else [],
         "use": v["use"],

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forecastkit.errors import UnknownNameError, near
-from forecastkit.report.numbers import percent
+from forecastkit.report.numbers import headline, percent
 
 __all__ = ["plot_error_by_step", "plot_folds", "plot_forecast", "plot_leaderboard", "plot_learning_curves"]
 
@@ -83,7 +83,7 @@ def plot_learning_curves(curves: pd.DataFrame) -> Figure:
 
 def plot_error_by_step(table: pd.DataFrame) -> Figure:
     """Error of every model by step ahead."""
-    metric = "mase" if table["mase"].notna().any() else "mae"
+    metric = headline(table)
     figure, (ax,) = _figure()
     for name, rows in table.groupby("model", sort=False):
         ax.plot(rows["step"], rows[metric], label=str(name))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from forecastkit.report.numbers import number, p_text, percent, seconds
+from forecastkit.report.numbers import headline, number, p_text, percent, seconds
 
 __all__ = ["comparison_lines", "leaderboard_lines", "shown_word", "time_words"]
 
@@ -43,8 +43,7 @@ def leaderboard_lines(
     """
     reference, use = str(verdict["reference"]), str(verdict["use"])
     ok = leaderboard[leaderboard["status"].isin(["ok", "partial"])]
-    has_mase = bool(ok["mase"].notna().any())
-    metric = "mase" if has_mase else "mae"
+    metric = headline(ok)
     always = ok["model"].isin([use, reference]) | ok["family"].isin(["network", "ensemble"])
     room = MOST - int(always.sum())
     others = ok.index[~always][: max(room, 0)]
@@ -115,14 +114,15 @@ def _cut(text: str, width: int) -> str:
 def comparison_lines(found: dict[str, Any], *, width: int = 80, color: bool = False, lang: str = "en") -> list[str]:
     """Two runs side by side, as ``run.comparison.compare`` found them."""
     es = lang == "es"
-    heads = ["", "A MASE", "B MASE", "B - A", "A MAE", "B MAE"]
+    metric = found["metric"]
+    heads = ["", f"A {metric.upper()}", f"B {metric.upper()}", "B - A", "A MAE", "B MAE"]
     rows = []
     for row in found["models"]:
         a, b = row["first"] or {}, row["second"] or {}
         gap = ""
-        if a.get("mase") is not None and b.get("mase") is not None and a["mase"] > 0:
-            gap = percent(b["mase"] / a["mase"] - 1, lang, sign=True)
-        cells = [number(side.get(key), lang) for key in ("mase", "mae") for side in (a, b)]
+        if a.get(metric) is not None and b.get(metric) is not None and a[metric] > 0:
+            gap = percent(b[metric] / a[metric] - 1, lang, sign=True)
+        cells = [number(side.get(key), lang) for key in (metric, "mae") for side in (a, b)]
         rows.append([str(row["model"]), cells[0], cells[1], gap, cells[2], cells[3]])
     lines = [f"A  {found['runs'][0]}", f"B  {found['runs'][1]}", ""]
     table = _aligned([heads, *rows], "<>>>>>")

@@ -161,11 +161,21 @@ _WORDS = {
     "high80": ("80 % high", "80 % sup."),
     "mase_said": (
         "MASE is the mean error divided by the mean change of the series over one season before the cutoff: below 1 is "
-        "better than the usual change. Time is fitting plus all forecasts. p counts that several models are looked at (Holm), but "
-        "for the one test that was chosen beforehand.",
+        "better than the usual change.",
         "MASE es el error medio dividido entre el cambio medio de la serie en una estación antes del corte: menos de 1 es "
-        "mejor que el cambio usual. El tiempo es ajustar más todos los pronósticos. p cuenta que se miran varios modelos (Holm), "
-        "salvo en la prueba elegida de antemano.",
+        "mejor que el cambio usual.",
+    ),
+    "msse_said": (
+        "MSSE is the mean squared error divided by the mean squared change of the series over one season before the cutoff: "
+        "below 1 is better than the usual change.",
+        "MSSE es el error cuadrático medio dividido entre el cambio cuadrático medio de la serie en una estación antes del corte: "
+        "menos de 1 es mejor que el cambio usual.",
+    ),
+    "board_said": (
+        "Time is fitting plus all forecasts. p counts that several models are looked at (Holm), but for the one test that was "
+        "chosen beforehand.",
+        "El tiempo es ajustar más todos los pronósticos. p cuenta que se miran varios modelos (Holm), salvo en la prueba elegida "
+        "de antemano.",
     ),
     "why": ("Why this model", "Por qué este modelo"),
     "no_forecast": (

@@ -86,12 +86,12 @@ def _losses(prepared: Prepared, tested: dict[str, list[ModelBacktest]]) -> dict[
     networks = [n for n, model in prepared.models.items() if model.family == "network" and n in tested]
     if not len(at) or not networks:
         return {}
-    y, scale = answers(frame, at, plan.horizon, plan.gap), scales(frame, at, plan.season_length).mase[:, :, None]
+    y, known = answers(frame, at, plan.horizon, plan.gap), scales(frame, at, plan.season_length, error=plan.error)
     out = {}
     for name in networks:
         good = [r for r in tested[name] if r.error is None]
         if good:
-            loss = float(np.mean([nan_mean(np.abs(r.points[rows] - y) / scale) for r in good]))
+            loss = float(np.mean([nan_mean(known.scaled(r.points[rows] - y)) for r in good]))
             if np.isfinite(loss):
                 out[name] = loss
     return out

@@ -20,7 +20,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
 
     Returns:
         JSON-able: runs (names), same_data, same_folds, differences (setting, first, second), models (model, and for
-        each run mase, mae, skill, p_value or None), verdicts.
+        each run the metric, mae, skill, p_value or None), metric (mase; msse where both runs count squared errors), verdicts.
 
     Raises:
         ModelFileError: a folder is no run, or not finished.
@@ -29,6 +29,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     facts = [f.facts() for f in folders]
     boards = [f.table("leaderboard.csv").set_index("model") for f in folders]
     names = list(dict.fromkeys([*boards[0].index, *boards[1].index]))
+    metric = "msse" if all("msse" in board for board in boards) else "mase"
     models = []
     for name in names:
         row: dict[str, Any] = {"model": name}
@@ -36,9 +37,9 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
             row[side] = None
             if name in board.index:
                 own = board.loc[name]
-                row[side] = {k: _number(own.get(k)) for k in ("mase", "mae", "skill", "p_value")}
+                row[side] = {k: _number(own.get(k)) for k in (metric, "mae", "skill", "p_value")}
         models.append(row)
-    known = [(row["first"] or {}).get("mase") for row in models]
+    known = [(row["first"] or {}).get(metric) for row in models]
     order = sorted(range(len(models)), key=lambda k: float("inf") if known[k] is None else float(known[k] or 0.0))
     verdicts = [f.json("verdict.json") for f in folders]
     return {
@@ -49,6 +50,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
             {"setting": key, "first": a, "second": b}
             for key, a, b in _differences(_settings(facts[0]), _settings(facts[1]))
         ],
+        "metric": metric,
         "models": [models[k] for k in order],
         "verdicts": [
             {"use": v["use"], "reference": v["reference"], "shown": v["shown"], "sentence": v["sentence"]}

@@ -271,6 +271,8 @@ def prepare(
     if config.fee is not None:
         positive_prices(reading.frame)
     folds, notes = _folds(config, reading.frame)
+    if folds.plan.error == "squared":
+        models = _for_means(config, models)
     notes += leak_notes(reading.frame, folds.plan.horizon)
     notes += transform_notes(config.transform, reading.frame, folds.all[0].positions(len(reading.frame.items)))
     if final:
@@ -296,6 +298,20 @@ def _models(config: RunConfig) -> dict[str, Forecaster]:
     # Cheap ones first, so that an interrupted run has its naive rule.
     order = {"baseline": 0, "statistical": 1, "network": 2}
     return dict(sorted(models.items(), key=lambda pair: order.get(pair[1].family, 3)))
+
+
+def _for_means(config: RunConfig, models: Mapping[str, Forecaster]) -> dict[str, Forecaster]:
+    """The models where squared errors count: they learn the mean; where zeros prevail, also the models for such series."""
+    options = {
+        name: {**({"loss": "mse"} if "loss" in registry.options_of(model) else {}), **config.models.get(name, {})}
+        for name, model in models.items()
+    }
+    changes: dict[str, Any] = {"models": options}
+    if config.evaluation.error is None:  # found, not asked for: zeros prevail, and nothing is below them
+        changes["non_negative"] = True
+        if config.baselines == "all":
+            options |= {name: {} for name in registry.INTERMITTENT if name not in options}
+    return _models(config.model_copy(update=changes))
 
 
 def _model(config: RunConfig, name: str) -> Forecaster:
@@ -334,6 +350,7 @@ def _folds(config: RunConfig, frame: SeriesFrame) -> tuple[Folds, tuple[str, ...
             min_train=e.min_train,
             seeds=tuple(config.seed + k for k in range(config.seeds)),
             metrics=e.metrics,
+            error=e.error,
         )
         try:
             return make_folds(frame, plan), notes

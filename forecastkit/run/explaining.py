@@ -34,7 +34,8 @@ def explained_model(prepared: Prepared, evaluation: Evaluation) -> str | None:
     if not networks or (use != ENSEMBLE and not frame.covariates):
         return None
     board = evaluation.leaderboard.set_index("model")
-    ranked = board.loc[networks, "select_mase"] if "select_mase" in board else board.loc[networks, "mase"]
+    metric = evaluation.scales.metric
+    ranked = board.loc[networks, f"select_{metric}" if f"select_{metric}" in board else metric]
     return str(ranked.fillna(float("inf")).idxmin())
 
 

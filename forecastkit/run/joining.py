@@ -48,12 +48,15 @@ def with_ensemble(
     good = {name: runs for name, runs in good.items() if runs}
     folds, frame = prepared.folds, prepared.frame
     at = positions(folds.all, len(frame.items))
+    known = scales(frame, at, folds.plan.season_length, error=folds.plan.error)
+    squared = known.error == "squared"
     found = ensemble.of_run(
         {name: [r.points for r in runs] for name, runs in good.items()},
         slice(0, len(folds.select)),
         answers(frame, at, folds.plan.horizon, folds.plan.gap),
-        scales(frame, at, folds.plan.season_length).mase,
+        np.sqrt(known.unit) if squared else known.unit,
         prepared.config.ensemble,
+        power=2 if squared else 1,
     )
     if found is None:
         return prepared, out

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CARD", "model_card", "write_model_card"]
 
 CARD = "card.md"
-SCORES = ("mase", "rmsse", "mae", "rmse", "smape", "bias", "coverage_80", "coverage_95")
+SCORES = ("msse", "mase", "rmsse", "mae", "rmse", "smape", "bias", "coverage_80", "coverage_95")
 LONGEST = 120
 UNKNOWN = "not known"
 

@@ -32,7 +32,8 @@ class ForecastOutcome:
     """What came of a forecast.
 
     Args:
-        overall: ``who, n, mae, mase, bias, coverage_80, coverage_95``: rows ``forecast``, ``promised`` and naive rules.
+        overall: ``who, n, mae, mase, msse (where the run counts squared errors), bias, coverage_80, coverage_95``: rows
+            ``forecast``, ``promised`` and naive rules.
         by_step: ``step, n, mae, mase, coverage_80, coverage_95, promised_mae, promised_mase, naive_mae``.
         rows: the forecast frame with ``actual``; NaN where nothing has come yet.
         naive: the rule of ``naive_mae``.
@@ -125,8 +126,11 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
         )
     frame = model.frame
     ends = frame.store.ends
-    known = scales(frame, ends[None, :], model.season_length).mase[0]
-    rows["scale"] = rows["item_id"].map(dict(zip(frame.items, known))).to_numpy(np.float64)
+    known = scales(frame, ends[None, :], model.season_length)
+    rows["scale"] = rows["item_id"].map(dict(zip(frame.items, known.mase[0]))).to_numpy(np.float64)
+    plan = folder.facts().get("plan") or {}
+    if plan.get("error") == "squared":
+        rows["square"] = rows["item_id"].map(dict(zip(frame.items, known.rmsse[0] ** 2))).to_numpy(np.float64)
     verdict = folder.json("verdict.json")
     rules = _naive_rules(model, str(verdict.get("reference", "naive")))
     for name in rules:
@@ -140,7 +144,7 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
         ]
     )
     by_step = _by_step(rows, past, rules[0])
-    found, more = _drift(model, newer, rows, past, str((folder.facts().get("plan") or {}).get("align")))
+    found, more = _drift(model, newer, rows, past, str(plan.get("align")))
     notes = [*([f"{unknown} rows of series that the run does not know are left out."] if unknown else []), *more]
     sentence = {lang: _sentence(overall, rules[0], model.name, lang) for lang in ("en", "es")}
     return ForecastOutcome(model.name, overall, by_step, rows, rules[0], found, sentence, tuple(notes))
@@ -201,6 +205,8 @@ def _scores(rows: pd.DataFrame, column: str, *, bands: bool = False) -> dict[str
         "mase": float(nan_mean(np.abs(error) / rows["scale"].to_numpy(np.float64))),
         "bias": float(nan_mean(error)),
     }
+    if "square" in rows:
+        out["msse"] = float(nan_mean(error**2 / rows["square"].to_numpy(np.float64)))
     for level, (low, high) in BANDS.items():
         out[f"coverage_{level}"] = _coverage(rows, actual, low, high) if bands else math.nan
     return out
@@ -219,7 +225,8 @@ def _promised(folder: RunFolder, name: str) -> dict[str, Any]:
     found = _records(board[board["model"] == name])
     row = found[0] if found else {}
     out: dict[str, Any] = {"n": int(row.get("n_cells") or 0)}
-    for key in ("mae", "mase", "bias", "coverage_80", "coverage_95"):
+    squared = ["msse"] if "msse" in row else []
+    for key in ("mae", "mase", *squared, "bias", "coverage_80", "coverage_95"):
         out[key] = math.nan if row.get(key) is None else float(row[key])
     return out
 
@@ -323,7 +330,8 @@ def _later(model: SavedModel, newer: SeriesFrame, scale: dict[str, float]) -> np
 def _sentence(overall: pd.DataFrame, rule: str, name: str, lang: str) -> str:
     rows = {str(row["who"]): row for row in _records(overall)}
     own, promised, naive = rows["forecast"], rows["promised"], rows[rule]
-    metric = "mase" if own["mase"] is not None and promised["mase"] is not None else "mae"
+    both = [m for m in ("msse", "mase") if own.get(m) is not None and promised.get(m) is not None]
+    metric = next(iter(both), "mae")
     en = lang == "en"
 
     def said(value: float | None) -> str:

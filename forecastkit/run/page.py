@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.evaluation import Evaluation
-from forecastkit.forecasting.scores import coverages
+from forecastkit.forecasting.scores import coverages, nan_mean
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
 from forecastkit.run.explaining import FILE as EXPLAINED
@@ -32,15 +32,16 @@ def diagnostics(evaluation: Evaluation, lag_checks: dict[str, Any]) -> dict[str,
     by_step, by_fold, by_item = [], [], []
     keep = range(min(len(evaluation.frame.items), MOST_ITEMS))
     base = report[reference].by_item(scaled=False) if reference in report else None
+    metric = evaluation.scales.metric
     for name, x in report.items():
         scaled, plain = x.by_step(), x.by_step(scaled=False)
-        by_step += [{"model": name, "step": h + 1, "mase": scaled[h], "mae": plain[h]} for h in range(len(plain))]
+        by_step += [{"model": name, "step": h + 1, metric: scaled[h], "mae": plain[h]} for h in range(len(plain))]
         origins = zip(x.folds, x.by_origin(), x.by_origin(scaled=False))
-        by_fold += [{"model": name, "cutoff": str(f.cutoff), "mase": m, "mae": a} for f, m, a in origins]
+        by_fold += [{"model": name, "cutoff": str(f.cutoff), metric: m, "mae": a} for f, m, a in origins]
         scaled, plain = x.by_item(), x.by_item(scaled=False)
         for i in keep:
             ratio = np.nan if base is None or not base[i] > 0 else plain[i] / base[i]
-            row = {"model": name, "item_id": evaluation.frame.items[i], "mase": scaled[i], "mae": plain[i]}
+            row = {"model": name, "item_id": evaluation.frame.items[i], metric: scaled[i], "mae": plain[i]}
             by_item.append({**row, "ratio_to_reference": ratio})
     return {
         "by_step": _plain(by_step),
@@ -58,7 +59,7 @@ def _ranks(evaluation: Evaluation) -> dict[str, Any]:
     losses = evaluation.losses["report"]
     if len(evaluation.frame.items) < FEWEST_RANKED or len(losses) < 3:
         return {}
-    errors = np.stack([x.by_item(scaled=False) for x in losses.values()], axis=1)
+    errors = np.stack([nan_mean(x.counted, (0, 2)) for x in losses.values()], axis=1)
     found = friedman_nemenyi(errors)
     if found.n_blocks < FEWEST_RANKED:
         return {}

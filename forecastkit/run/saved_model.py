@@ -66,6 +66,8 @@ class SavedModel:
         quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
         if self.intervals is not None:
             quantiles = self.intervals.quantiles(points, recent_scale(self.frame, at, self.season_length), own)
+            if self.options.get("non_negative"):
+                quantiles = np.maximum(quantiles, 0.0)
         return forecast_frame(self.frame, points, at, model=self.name, quantiles=quantiles, gap=self.gap)
 
     def steps(self, horizon: int | None) -> int:

@@ -229,11 +229,11 @@ def _tried(prepared: Prepared, name: str, number: int, params: dict[str, Any], w
     if one.error is not None:
         return Trial(name, number, params, options, None, seconds, one.error, context)
     at = positions(folds, len(frame.items))
-    error = np.abs(one.points - answers(frame, at, plan.horizon, plan.gap))
-    scale = scales(frame, at, plan.season_length).mase[:, :, None]
-    loss = float(nan_mean(nan_mean(error / scale, (1, 2))))
+    error = one.points - answers(frame, at, plan.horizon, plan.gap)
+    scaled = scales(frame, at, plan.season_length, error=plan.error).scaled(error)
+    loss = float(nan_mean(nan_mean(scaled, (1, 2))))
     if not np.isfinite(loss):  # no scale is defined
-        loss = float(nan_mean(error))
+        loss = float(nan_mean(np.abs(error)))
     return Trial(name, number, params, options, loss if np.isfinite(loss) else None, seconds, "", context)
 
 

@@ -11,7 +11,7 @@ from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, DataError, ModelFileError
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.report.numbers import moment, number
+from forecastkit.report.numbers import headline, moment, number
 from forecastkit.run.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Updated:
 
     Args:
         outcome: of the new run.
-        change: what ``update.json`` holds: run, before, after (model, reference, shown, mase, last time), changed, sentence.
+        change: what ``update.json`` holds: run, before, after (model, reference, shown, metric, error, last time), changed, sentence.
     """
 
     outcome: Outcome
@@ -153,12 +153,14 @@ def _change(first: RunFolder, second: RunFolder) -> dict[str, Any]:
 def _said(folder: RunFolder) -> dict[str, Any]:
     verdict = folder.json("verdict.json")
     board = folder.table("leaderboard.csv").set_index("model")
-    mase = board["mase"].get(verdict["use"]) if "mase" in board else None
+    metric = headline(board)
+    error = board[metric].get(verdict["use"]) if metric in board else None
     return {
         "use": str(verdict["use"]),
         "reference": str(verdict["reference"]),
         "shown": bool(verdict["shown"]),
-        "mase": None if mase is None or mase != mase else float(mase),
+        "metric": metric,
+        "error": None if error is None or error != error else float(error),
         "n_report_folds": verdict.get("n_report_folds"),
         "end": str(folder.json("profile.json").get("end", "")),
     }
@@ -169,7 +171,7 @@ def _sentence(before: Mapping[str, Any], after: Mapping[str, Any], lang: str) ->
     es = lang == "es"
 
     def said(side: Mapping[str, Any]) -> str:
-        error = "" if side["mase"] is None else f", MASE {number(side['mase'], lang)}"
+        error = "" if side["error"] is None else f", {side['metric'].upper()} {number(side['error'], lang)}"
         naive, shown = side["use"] == side["reference"], side["shown"]
         if es:
             word = "ninguno demuestra ser mejor" if naive else "demostrado" if shown else "sin demostrar"

@@ -81,7 +81,7 @@ def test_whole_history_and_newer_rows_give_the_run_of_a_fresh_fit(run, files, na
     assert facts["updates"] == {"run": str(run), "data": str(files / f"{name}.csv"), "appended": name == "newer"}
     assert facts["status"] == "done"
     assert change["before"]["end"] < change["after"]["end"]
-    assert change["after"]["mase"] == api.load(out).leaderboard.set_index("model").loc[change["after"]["use"], "mase"]
+    assert change["after"]["error"] == api.load(out).leaderboard.set_index("model").loc[change["after"]["use"], "mase"]
     # Later rows with the user's own columns are read by the updated run as well.
     assert len(api.predict(out, files / "all.csv")) == len(api.load(out).forecast)
     assert main(["report", str(out)]) == 0
@@ -126,8 +126,8 @@ def test_an_unfinished_run_and_another_task_are_refused(run, files, tmp_path, ca
 def test_the_sentence_says_what_changed():
     from forecastkit.run.updating import _sentence
 
-    naive = {"use": "naive", "reference": "naive", "shown": False, "mase": 1.0, "end": "2024-01-01"}
-    lstm = {"use": "lstm", "reference": "naive", "shown": True, "mase": 0.5, "end": "2024-02-01"}
+    naive = {"use": "naive", "reference": "naive", "shown": False, "metric": "mase", "error": 1.0, "end": "2024-01-01"}
+    lstm = {"use": "lstm", "reference": "naive", "shown": True, "metric": "mase", "error": 0.5, "end": "2024-02-01"}
     assert _sentence(naive, lstm, "en") == (
         "The verdict has changed: naive up to 2024-01-01 (nothing is shown to beat it, MASE 1.00) before, "
         "lstm up to 2024-02-01 (shown to beat naive, MASE 0.500) now. The test folds are others."

@@ -22,8 +22,10 @@ class Adjusted:
 
     Args:
         inner: the model itself.
-        transform: one of ``forecasting.transforms.TRANSFORMS``, or ``auto`` for the rule of ``choose_transform``.
-        non_negative: a forecast below 0 is 0.
+        transform: of the target before the model: ``standard``, ``robust`` (median and quartiles), ``min_max``, ``log``, ``log1p``,
+            ``box_cox``, ``difference``, ``seasonal_difference``, ``log_return``, ``none``, or ``auto``: the one that a look at
+            the rows speaks for.
+        non_negative: a forecast below 0 is 0, and no band reaches below it.
         whole: forecasts are rounded to whole numbers.
     """
 

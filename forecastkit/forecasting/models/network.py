@@ -59,7 +59,10 @@ class NetworkForecaster:
             rows of its series, so that quiet stretches stay quiet; ``none``.
         paths: sample paths behind a forecast, where a distribution is fed back step by step.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
-        lr, weight_decay, schedule, clip: see ``OptimizerOptions``.
+        lr: learning rate, the highest one where the schedule changes it.
+        weight_decay: share of the weights that is taken off at each step, in units of the learning rate.
+        schedule: of the learning rate: ``constant``, ``cosine`` to 0 or ``onecycle``, over ``max_steps``.
+        clip: largest gradient norm; 0 = not clipped.
         lr_range: find the learning rate by a range test of 100 steps; ``lr`` is then what is taken where it finds none.
         batch_size: windows a step.
         sampling: ``uniform``: every window is drawn alike; ``balanced``: every series is, however long.
@@ -69,7 +72,7 @@ class NetworkForecaster:
             up to twice the time, and pays where the last months say most.
         val_every: steps between validations.
         patience: validations without improvement before stopping.
-        device: see ``runtime``.
+        device: where it trains; ``auto`` = a GPU where there is one.
         precision: of the matrix products in training: ``32``, ``bf16``, or ``auto``: bfloat16 where the machine has it
             and the network is large enough to gain; forecasts are always made in float32.
 

@@ -32,7 +32,7 @@ from forecastkit.forecasting.scores import (
 )
 from forecastkit.forecasting.selection import NAIVES, Choice, Verdict, naive_reference, verdict
 from forecastkit.forecasting.significance import ALPHA, BETTER, INDISTINGUISHABLE, TOO_FEW, WORSE
-from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold
+from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold, error_kind
 from forecastkit.reading import ReadOptions, read
 from forecastkit.run.foreign.table import ForeignForecasts, read_forecasts
 
@@ -161,22 +161,23 @@ class _Trial:
         at, gap = foreign.cutoffs, foreign.gap
         folds = tuple(ReportFold(int(p), frame.calendar.instants[p], horizon, k, gap) for k, p in enumerate(at))
         stride = max(1, int(np.diff(at).min())) if len(at) > 1 else horizon
+        error, said = error_kind(frame, np.full(len(frame.items), at[0]))
         plan = EvalPlan(
             horizon=horizon, step=stride, gap=gap, n_select=0, n_calibrate=0, n_report=len(at), align="calendar",
-            season_length=frame.season_length,
+            season_length=frame.season_length, error=error,
         )  # fmt: skip
-        y, known = answers(frame, at, horizon, gap), scales(frame, at)
+        y, known = answers(frame, at, horizon, gap), scales(frame, at, error=error)
         anyone = np.logical_or.reduce([np.isfinite(p) for p in foreign.points.values()])
         if not (anyone & np.isfinite(y)).any():
             raise DataError(
                 place="--forecasts", rule="the data have no value at any time of a forecast", remedy="Check --target."
             )
-        notes = list(known.notes)
+        notes = [*said, *known.notes]
         unseen = int((anyone & ~np.isfinite(y)).sum())
         if unseen:
             notes.append(f"{unseen} forecasts are for times at which the data have no value.")
         rules = {name: registry.create_model(name).fit(frame, horizon=horizon + gap) for name in NAIVES}
-        chosen, intervals, n_earlier = _before(frame, rules, at, horizon, gap)
+        chosen, intervals, n_earlier = _before(frame, rules, at, plan)
         points = dict(foreign.points)
         quantiles = {name: dict(levels) for name, levels in foreign.quantiles.items()}
         size = recent_scale(frame, np.repeat(at[:, None], len(frame.items), axis=1), frame.season_length)
@@ -225,16 +226,17 @@ def _mean_loss(x: Losses[Any]) -> float:
 
 
 def _before(
-    frame: SeriesFrame, rules: Mapping[str, Any], at: np.ndarray, horizon: int, gap: int
+    frame: SeriesFrame, rules: Mapping[str, Any], at: np.ndarray, plan: EvalPlan
 ) -> tuple[str | None, dict[str, ConformalIntervals | None], int]:
     """(the best naive rule, intervals of each) on cutoffs before the first forecast, and their number."""
+    horizon, gap = plan.horizon, plan.gap
     ahead = horizon + gap
     least = int(frame.store.starts.min()) + max(2 * frame.season_length, 3)
     early = np.array([p for k in range(EARLIER, 0, -1) if (p := int(at[0]) - k * ahead) >= least], dtype=np.int64)
     if not len(early):
         return None, {}, 0
     folds = [SelectFold(int(p), frame.calendar.instants[p], horizon, k, gap) for k, p in enumerate(early)]
-    y, known = answers(frame, early, horizon, gap), scales(frame, early)
+    y, known = answers(frame, early, horizon, gap), scales(frame, early, error=plan.error)
     size = recent_scale(frame, np.repeat(early[:, None], len(frame.items), axis=1), frame.season_length)
     points = {name: rule.predict_at(frame, early)[:, :, gap:] for name, rule in rules.items()}
     losses = {name: measure(p, y, known, folds) for name, p in points.items()}
