@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
+from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, beat_name, beat_places, segment, shapes_of
 from forecastkit.classification.record import AAMI, AAMI_CLASSES, BINARY_CLASSES, DS1, DS2, Record
 from forecastkit.classification.records import annotated, place_of, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
@@ -91,7 +91,7 @@ def _halves(data: Sequences, records: list[Record], *, asked: bool) -> Split | N
     names = {r.name for r in records}
     if not asked and not names >= {*DS1, *DS2}:
         return None
-    record = np.array([str(item).rsplit(":", 1)[0] for item in data.items])
+    record, _ = beat_places(data.items)
     train, test = np.flatnonzero(np.isin(record, DS1)), np.flatnonzero(np.isin(record, DS2))
     if not len(train) or not len(test):
         raise ConfigError(
@@ -150,7 +150,7 @@ def _one(record: Record, classes: tuple[str, ...], peaks: Peaks | None) -> Seque
         labels=labels,
         classes=classes,
         groups=np.full(n, record.owner, dtype=object),
-        items=np.array([f"{record.name}:{s}" for s in at.tolist()], dtype=object),
+        items=np.array([beat_name(record.name, s) for s in at.tolist()], dtype=object),
         rare="V",
     )
 
@@ -162,8 +162,7 @@ def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n
     """
     part = data.take(rows)
     length = int(part.lengths[0])
-    names = np.array([str(i).rsplit(":", 1)[0] for i in part.items])
-    samples = np.array([int(str(i).rsplit(":", 1)[1]) for i in part.items])
+    names, samples = beat_places(part.items)
     values = [part.values.reshape(len(part), length, -1).copy() for _ in range(n_parts)]
     features = [part.features.copy() for _ in range(n_parts)]
     n_rr = len(RR_FEATURES)

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, DataError, near
 
-__all__ = ["FOLDS", "Split", "default_splits", "fixed_split", "group_folds", "intra_folds", "leave_one_out"]
+__all__ = ["FOLDS", "Split", "fixed_split", "group_folds", "intra_folds", "leave_one_out", "splits_by_group"]
 
 MOST_LEFT_OUT = 12
 FOLDS = 5
@@ -97,9 +97,13 @@ def fixed_split(groups: np.ndarray, train: Sequence[str], test: Sequence[str]) -
     return [Split("test", np.flatnonzero(np.isin(groups, list(train))), np.flatnonzero(np.isin(groups, list(test))))]
 
 
-def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> tuple[list[Split], str]:
-    """(splits, what they are, with a place for the word of a group): each group by all others, or folds of whole groups
-    where there are many.
+def splits_by_group(
+    groups: np.ndarray, labels: np.ndarray, *, kind: str = "auto", seed: int = 1
+) -> tuple[list[Split], str]:
+    """(splits, what they are, with a place for the word of a group): each group by all others, or folds of whole groups.
+
+    Args:
+        kind: ``leave-one-out``, ``folds``, or ``auto``: folds where there are many groups.
 
     Raises:
         DataError: only one group.
@@ -112,6 +116,6 @@ def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> 
             rule="at least two are needed, so that a test is on one never seen",
             remedy="Add another, or ask for --split intra, which flatters.",
         )
-    if len(names) <= MOST_LEFT_OUT:
+    if kind == "leave-one-out" or (kind == "auto" and len(names) <= MOST_LEFT_OUT):
         return leave_one_out(groups), "leave one {what} out"
     return group_folds(groups, labels, FOLDS, seed=seed), "folds of whole {what}s"

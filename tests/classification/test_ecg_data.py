@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import forecastkit as fk
-from forecastkit.classification.models.recurrent import Scaler
+from forecastkit.classification.scaling import Scaler
 from forecastkit.errors import ConfigError, DataError
 
 

@@ -11,7 +11,7 @@ from forecastkit import probabilities
 from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import decide, evaluate
 from forecastkit.classification.schema import Sequences
-from forecastkit.classification.splits import default_splits, fixed_split, group_folds, leave_one_out
+from forecastkit.classification.splits import fixed_split, group_folds, leave_one_out, splits_by_group
 from forecastkit.classification.verdict import judge
 from forecastkit.errors import ConfigError, DataError, FitError
 
@@ -123,9 +123,9 @@ def test_the_rare_class_is_dealt_to_every_fold():
 
 def test_each_alone_where_there_are_few_and_folds_where_there_are_many():
     groups = np.array([str(k) for k in range(43)], dtype=object)
-    splits, said = default_splits(groups[:10], np.zeros(10, int))
+    splits, said = splits_by_group(groups[:10], np.zeros(10, int))
     assert (len(splits), said.format(what="patient")) == (10, "leave one patient out")
-    splits, said = default_splits(groups, np.zeros(43, int))
+    splits, said = splits_by_group(groups, np.zeros(43, int))
     assert (len(splits), said.format(what="patient")) == (5, "folds of whole patients")
 
 
@@ -136,7 +136,7 @@ def test_sides_by_request():
     with pytest.raises(ConfigError, match="not in the data"):
         fixed_split(groups, ["a"], ["x"])
     with pytest.raises(DataError, match="at least two"):
-        default_splits(groups[:2], np.zeros(2, int))
+        splits_by_group(groups[:2], np.zeros(2, int))
 
 
 def of_classes(labels: list[int], groups: str, classes: tuple[str, ...] = ("a", "b", "c"), rare: str = "") -> Sequences:

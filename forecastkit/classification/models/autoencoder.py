@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.classification.models.recurrent import Scaler
 from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
 from forecastkit.errors import ConfigError
 

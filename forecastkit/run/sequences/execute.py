@@ -16,15 +16,7 @@ from forecastkit.classification.evaluation import Evaluation, Tested, decide, ev
 from forecastkit.classification.models import CLASSIFIERS, restore_classifier
 from forecastkit.classification.protocol import FittedClassifier
 from forecastkit.classification.schema import Sequences
-from forecastkit.classification.splits import (
-    FOLDS,
-    Split,
-    default_splits,
-    fixed_split,
-    group_folds,
-    intra_folds,
-    leave_one_out,
-)
+from forecastkit.classification.splits import Split, fixed_split, intra_folds, splits_by_group
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.verdict import judge
 from forecastkit.errors import ConfigError, ModelFileError, near
@@ -204,18 +196,13 @@ def splits_of(task: Labelled, data: Sequences, options: ClassifyOptions) -> tupl
     if options.train or options.test:
         return fixed_split(data.groups, options.train, options.test), f"{task.what}s named by the user"
     if options.split == "intra":
-        return intra_folds(
-            data.labels, seed=options.seed
-        ), f"single sequences at random: the same {task.what}s on both sides"
+        said = f"single sequences at random: the same {task.what}s on both sides"
+        return intra_folds(data.labels, seed=options.seed), said
     if options.split == "ds1-ds2" and task.halves is None:
         raise ConfigError(place="--split ds1-ds2", rule="means something for records of MIT-BIH only")
     if task.halves is not None and options.split in ("auto", "ds1-ds2"):
         return [task.halves], task.halves.name
-    splits, said = default_splits(data.groups, data.labels, seed=options.seed)
-    if options.split == "leave-one-out":
-        return leave_one_out(data.groups), f"leave one {task.what} out"
-    if options.split == "folds":
-        return group_folds(data.groups, data.labels, FOLDS, seed=options.seed), f"folds of whole {task.what}s"
+    splits, said = splits_by_group(data.groups, data.labels, kind=options.split, seed=options.seed)
     return splits, said.format(what=task.what)
 
 
