@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 
 from forecastkit import artifacts
 from forecastkit.forecasting.evaluation import Evaluation
-from forecastkit.forecasting.scores import coverages, nan_mean
+from forecastkit.forecasting.leaderboard import coverages, nan_mean
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report.data import ReportData
 from forecastkit.report.page import render
