@@ -104,7 +104,8 @@ def _typed(column: pa.ChunkedArray | pa.Array, zone: str, tz: str | None, name: 
 
 
 def _named(zone: str) -> str:
-    return f"UTC{zone}" if zone[0] in "+-" else zone
+    """``+05:30`` and ``+0530`` as offsets from UTC; names as they are."""
+    return f"UTC{zone[:3]}:{zone[3:].strip(':') or '00'}" if zone[0] in "+-" else zone
 
 
 def _steps(values: np.ndarray, valid: np.ndarray, text: str, *notes: Note) -> Instants:

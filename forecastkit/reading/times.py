@@ -477,12 +477,16 @@ def checked_zone(tz: str, option: str = "--tz") -> str:
     """
     import zoneinfo
 
+    is_offset = re.match("(?:UTC)?[+-]", tz) is not None
     try:
+        # pandas would read UTC-0330 as UTC-03:00.
+        if is_offset and re.fullmatch(r"(?:UTC)?[+-]\d\d:\d\d", tz) is None:
+            raise ValueError
         pd.Timestamp(0, tz="UTC").tz_convert(tz)
     except (KeyError, ValueError, TypeError, OSError, zoneinfo.ZoneInfoNotFoundError):
         remedy = near(tz, zoneinfo.available_timezones())
-        if not remedy.startswith("Did"):
-            remedy = "Give a name such as Europe/Madrid."
+        if is_offset or not remedy.startswith("Did"):
+            remedy = "Give a name such as Europe/Madrid, or UTC+05:30."
         raise ConfigError(place=option, value=repr(tz), rule="no such time zone", remedy=remedy) from None
     return tz
 
