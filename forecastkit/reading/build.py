@@ -218,7 +218,8 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
     us = unit_us(alias)
     wall = to_wall(times, tz)
     if us and us < DAY:
-        bins = times // us * us
+        # Whole hours of the zone, which may lie half an hour off those of UTC; longer steps would break where clocks change.
+        bins = times - (wall if us <= DAY // 24 else times) % us
     elif us:
         bins = wall // us * us
     else:

@@ -72,7 +72,7 @@ def _parts(time: tuple[str, ...], loaded: dict[str, Any]) -> str:
     if len(time) < 2:
         return ""
     cells = text_of(loaded[time[1]]).drop_null()
-    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "date"
+    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "parts"
 
 
 def _same_clock(frame: SeriesFrame, steps: bool, tz: str, where: str) -> None:
