@@ -7,18 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
+from forecastkit.reading.instants import DAY, SECOND, Instants, Where, checked_zone, localised
 from forecastkit.reading.order import distinct
-from forecastkit.reading.times import (
-    DAY,
-    SECOND,
-    Instants,
-    Where,
-    checked_zone,
-    coded,
-    compose_date,
-    localised,
-    parse_text,
-)
+from forecastkit.reading.times import coded, compose_date, parse_text
 from forecastkit.reading.values import Note, is_number, is_text
 
 __all__ = ["parse_numeric", "parse_times"]

@@ -14,8 +14,9 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import instants_index
 from forecastkit.reading.profile import Profile, item_columns
-from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
+from forecastkit.reading.rows import ONE_SERIES, covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table, text_of
 from forecastkit.reading.times import is_clock
 

@@ -13,9 +13,9 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
-from forecastkit.reading.times import Instants
 from forecastkit.reading.values import (
     Note,
     Numbers,
@@ -33,7 +33,6 @@ __all__ = [
     "Parsed",
     "codes_of",
     "covariate_column",
-    "instants_index",
     "items_of",
     "joined_options",
     "rows_of",
@@ -395,11 +394,3 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         np.repeat(codes, width)[keep], tuple(labels[i] for i in order), times, values.ravel()[keep], {},
         np.repeat(np.arange(n), width)[keep], (*notes, *stamps.notes), ",".join(roles.items) or "row", "value",
     )  # fmt: skip
-
-
-def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
-    """Microseconds (UTC where zoned) or steps as an index in the zone of ``times``."""
-    if times.steps:
-        return pd.Index(instants, dtype="int64")
-    index = pd.DatetimeIndex(instants.astype("datetime64[us]"))
-    return index.tz_localize("UTC").tz_convert(times.tz) if times.tz else index
