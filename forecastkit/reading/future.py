@@ -14,8 +14,9 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import instants_index
 from forecastkit.reading.profile import Profile, item_columns
-from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
+from forecastkit.reading.rows import ONE_SERIES, covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table, text_of
 from forecastkit.reading.times import is_clock
 
@@ -72,7 +73,7 @@ def _parts(time: tuple[str, ...], loaded: dict[str, Any]) -> str:
     if len(time) < 2:
         return ""
     cells = text_of(loaded[time[1]]).drop_null()
-    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "date"
+    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "parts"
 
 
 def _same_clock(frame: SeriesFrame, steps: bool, tz: str, where: str) -> None:

@@ -26,11 +26,11 @@ from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, aside_not
 from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
+from forecastkit.reading.instants import Instants, instants_index
 from forecastkit.reading.located import Located
 from forecastkit.reading.order import distinct
-from forecastkit.reading.rows import instants_index, items_of, target_column, times_of
+from forecastkit.reading.rows import items_of, target_column, times_of
 from forecastkit.reading.stream import Piece, StreamTable
-from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
 
 __all__ = ["is_mapped", "read_mapped"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +13,19 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
-from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, Numbers, parse_numbers, several, undictionaried
+from forecastkit.reading.values import (
+    Note,
+    Numbers,
+    is_number,
+    is_text,
+    parse_numbers,
+    several,
+    spells_numbers,
+    undictionaried,
+)
 
 __all__ = [
     "CHANNEL",
@@ -26,7 +33,6 @@ __all__ = [
     "Parsed",
     "codes_of",
     "covariate_column",
-    "instants_index",
     "items_of",
     "joined_options",
     "rows_of",
@@ -177,11 +183,18 @@ def target_column(column: pa.ChunkedArray, name: str, table: Table) -> Numbers:
 
 
 def covariate_column(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
-    """Numbers where every cell is one, else text."""
+    """Numbers where every cell is one, else text.
+
+    Raises:
+        DataError: numbers that cannot be read for sure, or are too large: as words each would be a kind of its own.
+    """
     try:
         return target_column(column, name, table).values
     except DataError:
-        return np.array(text_of(undictionaried(column)).to_pylist(), dtype=object)
+        plain = undictionaried(column)
+        if is_number(plain.type) or (is_text(plain.type) and spells_numbers(plain.unique().to_pylist())):
+            raise
+        return np.array(text_of(plain).to_pylist(), dtype=object)
 
 
 def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
@@ -381,20 +394,3 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         np.repeat(codes, width)[keep], tuple(labels[i] for i in order), times, values.ravel()[keep], {},
         np.repeat(np.arange(n), width)[keep], (*notes, *stamps.notes), ",".join(roles.items) or "row", "value",
     )  # fmt: skip
-
-
-def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
-    """Microseconds (UTC where zoned) or steps as an index in the zone of ``times``."""
-    if times.steps:
-        return pd.Index(instants, dtype="int64")
-    index = pd.DatetimeIndex(instants.astype("datetime64[us]"))
-    return index.tz_localize("UTC").tz_convert(_zone(times.tz)) if times.tz else index
-
-
-def _zone(tz: str) -> Any:
-    """A zone of pandas; ``UTC+02:00`` is a fixed offset."""
-    if tz.startswith("UTC") and len(tz) > 3:
-        sign = -1 if tz[3] == "-" else 1
-        hours, minutes = int(tz[4:6]), int(tz[7:9])
-        return dt.timezone(sign * dt.timedelta(hours=hours, minutes=minutes))
-    return tz

@@ -18,10 +18,10 @@ from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.profile import item_columns
 from forecastkit.reading.rows import covariate_column, items_of
 from forecastkit.reading.table import open_table
-from forecastkit.reading.times import Instants
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.newer import read_future, reading_of
 from forecastkit.run.saved_model import SavedModel
