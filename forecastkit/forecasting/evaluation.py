@@ -85,17 +85,17 @@ class Evaluation:
         """The score frame of all roles, models and seeds."""
         parts = []
         for role, rows in self.roles().items():
-            folds = self.folds.all[rows]
+            folds, known = self.folds.all[rows], _part(self.scales, rows)
             if not folds:
                 continue
             for name, seeds in self.seeds.items():
                 for one in seeds:
-                    y = one.losses[role].answers
-                    back = one.backtest
+                    y, back = one.losses[role].answers, one.backtest
                     points = back.points[rows]
-                    known = _part(self.scales, rows)
                     parts.append(score_frame(role, name, back.seed, folds, points, y, self.frame, scales_at=known))
-        return pd.concat(parts, ignore_index=True).astype({"model": str, "role": str, "item_id": str, "metric": str})
+        # pandas warns of parts without a row.
+        scored = [table for table in parts if len(table)] or parts[:1]
+        return pd.concat(scored, ignore_index=True).astype({"model": str, "role": str, "item_id": str, "metric": str})
 
     def forecast_frame(self, models: Sequence[str] | None = None, items: Sequence[str] | None = None) -> pd.DataFrame:
         """The forecast frame of all folds, with columns role, seed and actual after the quantiles."""
