@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODEL_FORMAT",
+    "json_rows",
     "load_meta",
     "load_model",
     "read_state",
@@ -116,6 +117,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows by column name as JSON has them: undefined numbers are None, times are text."""
+    return [
+        {str(key): value.isoformat() if hasattr(value, "isoformat") else _plain(value) for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
     """Write YAML of plain values."""
     import yaml
@@ -157,7 +166,7 @@ def to_csv_text(table: pd.DataFrame) -> str:
     for name in table.columns:
         column = table[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(str)
+            column = column.astype(object)
         if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
             column = column.map(_harmless)
         elif isinstance(column.dtype, (np.dtype, pd.DatetimeTZDtype)) and column.dtype.kind == "M":
@@ -189,12 +198,13 @@ def _iso(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     index = pd.DatetimeIndex(column)
-    midnight = index.tz is None and bool((index == index.normalize()).all())
+    midnight = index.tz is None and bool((index.isna() | (index == index.normalize())).all())
     unique, codes = np.unique(index.asi8, return_inverse=True)
     stamps = pd.DatetimeIndex(unique.astype(f"datetime64[{index.unit}]"))
     if index.tz is not None:
         stamps = stamps.tz_localize("UTC").tz_convert(index.tz)
-    texts = np.array([t.strftime("%Y-%m-%d") if midnight else t.isoformat() for t in stamps], dtype=object)
+    written = (lambda t: t.strftime("%Y-%m-%d")) if midnight else pd.Timestamp.isoformat
+    texts = np.array([None if t is pd.NaT else written(t) for t in stamps], dtype=object)
     return pd.Series(texts[codes] if len(texts) else np.array([], dtype=object), index=column.index)
 
 

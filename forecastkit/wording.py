@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
-__all__ = ["amount", "decimal_comma", "no_network", "p_value", "share"]
+__all__ = ["amount", "decimal_comma", "no_network", "none_fitted", "p_value", "share"]
 
 
 def decimal_comma(text: str) -> str:
@@ -58,3 +59,16 @@ def p_value(p: float, lang: str = "en") -> str:
     """
     text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0095 else f"p = {p:.2f}"
     return decimal_comma(text) if lang == "es" else text
+
+
+def none_fitted(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """The sentences of a verdict where every model failed, and why; one reason of several models is said once.
+
+    >>> none_fitted({"pca": "too few rows.", "gru": "too few rows."})["en"]
+    ['No model could be fitted.', 'pca, gru: too few rows.']
+    """
+    models: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        models.setdefault(reason, []).append(name)
+    why = [f"{', '.join(names)}: {reason}" for reason, names in models.items()]
+    return {"en": ["No model could be fitted.", *why], "es": ["Ningún modelo se pudo ajustar.", *why]}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from forecastkit.forecasting.covariates import Encoded
-from forecastkit.forecasting.scaling import units_of
+from forecastkit.forecasting.scaling import loss_weights, units_of
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, WindowSet, gather
 from forecastkit.nn.heads import Units
@@ -73,8 +73,7 @@ class WindowSource:
         )
         weight = np.ones(len(windows), np.float32)
         if self.item_scale is not None:
-            # A window far quieter or louder than its series must not decide the training.
-            weight = np.clip(b.scale.unit / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
+            weight = loss_weights(b.scale.unit, self.item_scale[windows.item]).astype(np.float32)
         return TensorBatch(
             as_inputs(b.slots),
             torch.from_numpy(b.target[:, :, 0]),

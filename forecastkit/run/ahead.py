@@ -13,8 +13,8 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import with_closed_days
+from forecastkit.read_options import options_of
 from forecastkit.reading import read
-from forecastkit.reading.options import options_of
 from forecastkit.reading.profile import item_columns
 
 __all__ = ["FILL_IN", "leak_notes", "rows_to_fill"]
@@ -35,14 +35,14 @@ def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
 
 def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -> pd.DataFrame:
     """See ``forecastkit.future_frame``."""
-    from forecastkit.run.execute import default_horizon
+    from forecastkit.run.preparing import default_horizon
 
     if isinstance(source, (str, Path)) and (Path(source) / "run.yaml").exists():
         from forecastkit.run.folder import RunFolder
         from forecastkit.run.saved_model import SavedModel
 
         folder = RunFolder.open(source)
-        model = SavedModel.load(folder / "model")
+        model = SavedModel.of_run(folder)
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
         found = read(source, options_of(reading, "future_frame"))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.classification.models.recurrent import Scaler
 from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
 from forecastkit.errors import ConfigError
 
@@ -137,6 +137,13 @@ class _FittedAutoencoder:
     scaler: Scaler
     segment: int
     linear: tuple[int, int] | None
+
+    def fits(self, data: Sequences) -> np.ndarray:
+        """See ``FittedDetector.fits``."""
+        if self.linear is None:
+            return np.ones(len(data), bool)
+        whole = -(-data.lengths // self.segment) * self.segment
+        return np.asarray(whole * self.scaler.n_inputs == self.linear[0])
 
     def error(self, data: Sequences) -> np.ndarray:
         """See ``FittedDetector.error``."""
