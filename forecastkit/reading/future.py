@@ -51,7 +51,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     n = len(next(iter(loaded.values())))
     times = times_of(table, roles, loaded, n, options)
     _same_clock(frame, times.steps, times.tz, where)
-    _, codes, items, *_ = items_of(table, roles, loaded, times, n)
+    named = items_of(table, roles, loaded, times, n)
     columns = {name: covariate_column(loaded[name], name, table) for name in frame.known}
     for name in frame.known:
         if (columns[name].dtype == object) != (frame.rows.covariates[name].dtype == object):
@@ -61,7 +61,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
                 rule=f"the history has {'numbers' if columns[name].dtype == object else 'text'} there",
                 remedy="Write it the same way in both files.",
             )
-    row, own = _series_of(frame, items if item else (), codes, profile, where)
+    row, own = _series_of(frame, named.items if item else (), named.codes, profile, where)
     times = replace(times, values=times.values[row], valid=times.valid[row])
     columns = {name: column[row] for name, column in columns.items()}
     own = np.where(times.valid, own, -1)

@@ -30,6 +30,7 @@ from forecastkit.reading.values import (
 __all__ = [
     "CHANNEL",
     "ONE_SERIES",
+    "Named",
     "Parsed",
     "codes_of",
     "covariate_column",
@@ -98,8 +99,8 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         del loaded[name]
     give_back()
     notes += times.notes
-    used, codes, items, more, order = items_of(table, roles, loaded, times, n)
-    notes += more
+    named = items_of(table, roles, loaded, times, n)
+    notes += named.notes
     give_back()
     extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
     columns = {}
@@ -109,11 +110,15 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         notes += numbers.notes
     give_back()
     if roles.layout == "columns":
-        item_name = f"{', '.join(used)} and column" if used else "column"
-        rows = Parsed(codes, items if used else (), times, np.zeros(0), extra, None, tuple(notes), item_name, "value")
+        item_name = f"{', '.join(named.used)} and column" if named.used else "column"
+        items = named.items if named.used else ()
+        rows = Parsed(named.codes, items, times, np.zeros(0), extra, None, tuple(notes), item_name, "value")
         return _series_in_columns(rows, columns, joint=options.joint)
     name = roles.targets[0]
-    return Parsed(codes, items, times, columns[name], extra, None, tuple(notes), ",".join(used), name, order)
+    item_name = ",".join(named.used)
+    return Parsed(
+        named.codes, named.items, times, columns[name], extra, None, tuple(notes), item_name, name, named.order
+    )
 
 
 def _check_names(table: Table, roles: Roles, options: ReadOptions, covariates: tuple[str, ...]) -> None:
@@ -258,20 +263,39 @@ def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return out, names
 
 
-def items_of(
-    table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int
-) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], list[Note], Order | None]:
-    """(columns used, [N] codes, names, notes, order of the rows where it came up).
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Which series each row is of.
+
+    Args:
+        codes: [N] int32 index into ``items``; -1 = no name.
+        items: names in ascending order.
+        used: columns that hold them; empty = all rows are one series.
+        order: of the rows by item and time, where it came up.
+    """
+
+    codes: np.ndarray
+    items: tuple[str, ...]
+    used: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    order: Order | None = None
+
+
+def items_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int) -> Named:
+    """The series of each of ``n`` rows.
 
     Columns that the user named are all used. Else candidates are taken, best first, until no instant occurs twice
     in a series; a text column that does not part the rows so is no name of series.
+
+    Raises:
+        DataError: no row has a name, or two series have one.
     """
     if not roles.items:
-        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
+        return Named(np.zeros(n, np.int32), (ONE_SERIES,))
     found = {name: codes_of(loaded[name]) for name in roles.items}
     used, order = (list(roles.items), None) if roles.fixed else _telling(roles.items, found, times)
     if not used:
-        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
+        return Named(np.zeros(n, np.int32), (ONE_SERIES,))
     notes: list[Note] = []
     columns = [found[name] for name in used]
     empty = np.any([own < 0 for own, _ in columns], axis=0)
@@ -292,7 +316,8 @@ def items_of(
         # A dictionary may name what no row has.
         codes = np.where(codes >= 0, (np.cumsum(present) - 1)[codes], -1).astype(np.int32)
         items, order = tuple(name for name, there in zip(items, present) if there), None
-    return tuple(used), codes, items, notes, order if len(columns) == 1 and not empty.any() else None
+    order = order if len(columns) == 1 and not empty.any() else None
+    return Named(codes, items, tuple(used), tuple(notes), order)
 
 
 def _telling(

@@ -144,7 +144,7 @@ def _read(folder: RunFolder, model: SavedModel, source: Any) -> pd.DataFrame:
     loaded = table.load(dict.fromkeys([*columns, *frame.static], "text"))
     n = len(loaded[columns[0]])
     none = Instants(np.zeros(n, np.int64), np.zeros(n, bool))
-    _, codes, items, *_ = items_of(table, Roles("long", (), "", columns, True, ()), loaded, none, n)
+    named = items_of(table, Roles("long", (), "", columns, True, ()), loaded, none, n)
     statics = {}
     for name in frame.static:
         column = covariate_column(loaded[name], name, table)
@@ -157,8 +157,8 @@ def _read(folder: RunFolder, model: SavedModel, source: Any) -> pd.DataFrame:
                 remedy="Write it the same way in both files.",
             )  # fmt: skip
         statics[name] = column
-    rows = pd.DataFrame(statics)[codes >= 0]
-    rows.index = pd.Index([items[c] for c in codes[codes >= 0]], dtype=object)
+    rows = pd.DataFrame(statics)[named.codes >= 0]
+    rows.index = pd.Index([named.items[c] for c in named.codes[named.codes >= 0]], dtype=object)
     known = sorted(set(rows.index) & set(frame.items))
     if known:
         raise DataError(
