@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
-__all__ = ["decimal_comma", "no_network", "none_fitted"]
+__all__ = ["decimal_comma", "no_network", "none_fitted", "share"]
 
 
 def decimal_comma(text: str) -> str:
@@ -15,6 +16,15 @@ def decimal_comma(text: str) -> str:
     'F1 0,98, 12,5 %.'
     """
     return re.sub(r"(\d)\.(\d)", r"\1,\2", text)
+
+
+def share(x: float) -> str:
+    """A share as a sentence says it; a dash where it is not known.
+
+    >>> share(0.125), share(float("nan"))
+    ('12.5 %', '–')
+    """
+    return f"{100 * x:.1f} %" if math.isfinite(x) else "–"
 
 
 def no_network(use: str) -> dict[str, list[str]]:
