@@ -64,21 +64,20 @@ class Entry:
         return getattr(importlib.import_module(module), name)
 
 
-_NAIVE = "forecastkit.forecasting.models.naive"
-_STATISTICAL = "forecastkit.forecasting.models.statistical"
 _MODELS = "forecastkit.forecasting.models"
+_NAIVE = f"{_MODELS}.naive"
 _LINEAR = f"{_MODELS}.linear:LinearForecaster"
-_RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
+_RECURRENT = f"{_MODELS}.recurrent:RecurrentForecaster"
 
 MODELS: dict[str, Entry] = {
     "naive": Entry(f"{_NAIVE}:Naive", "the last value, again"),
     "drift": Entry(f"{_NAIVE}:Drift", "the last value and the mean change so far"),
     "seasonal_naive": Entry(f"{_NAIVE}:SeasonalNaive", "the value one season ago"),
     "window_average": Entry(f"{_NAIVE}:WindowAverage", "the mean of the last rows"),
-    "auto_arima": Entry(f"{_STATISTICAL}:AutoArima", "ARIMA with orders chosen by AICc (statsforecast)"),
-    "auto_ets": Entry(f"{_STATISTICAL}:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
-    "theta": Entry(f"{_STATISTICAL}:Theta", "the theta method (statsforecast)"),
-    "arima": Entry(f"{_STATISTICAL}:Arima", "ARIMA of a fixed order (statsmodels)"),
+    "auto_arima": Entry(f"{_MODELS}.arima:AutoArima", "ARIMA with orders chosen by AICc (statsforecast)"),
+    "auto_ets": Entry(f"{_MODELS}.exponential:AutoEts", "exponential smoothing chosen by AICc (statsforecast)"),
+    "theta": Entry(f"{_MODELS}.exponential:Theta", "the theta method (statsforecast)"),
+    "arima": Entry(f"{_MODELS}.arima:Arima", "ARIMA of a fixed order (statsmodels)"),
     "croston": Entry(
         f"{_MODELS}.intermittent:Croston", "demand with many zeros: size over time between two (statsforecast)"
     ),
@@ -107,7 +106,7 @@ MODELS: dict[str, Entry] = {
 
 EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}
 """Options that every forecaster has beside its own, with their defaults."""
-_ADJUSTED = Entry("forecastkit.forecasting.models.adjusted:Adjusted", "a model with what is done before and after it")
+_ADJUSTED = Entry(f"{_MODELS}.adjusted:Adjusted", "a model with what is done before and after it")
 
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
 INTERMITTENT = ("croston", "tsb")

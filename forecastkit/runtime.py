@@ -1,8 +1,10 @@
-"""Seed, threads, device and precision: set here and nowhere else, and put back afterwards."""
+"""Seed, threads, device, precision, and what libraries may say: set here and nowhere else, and put back afterwards."""
 
 from __future__ import annotations
 
 import functools
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ __all__ = [
     "device",
     "dtype_of",
     "fast_dtype",
+    "hushed",
     "is_out_of_memory",
     "one_blas_thread",
     "peak_mib",
@@ -58,6 +61,22 @@ def _blas() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
+
+
+@contextmanager
+def hushed(*loggers: str) -> Iterator[None]:
+    """Warnings are not shown inside, nor what these loggers say below an error: hints that are not for our users."""
+    own = [logging.getLogger(name) for name in loggers]
+    levels = [logger.level for logger in own]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in own:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(own, levels):
+                logger.setLevel(level)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from forecastkit.forecasting.scores import positions
 from forecastkit.forecasting.splits import EvalPlan, Fold
 from forecastkit.registry import is_foreign
 
-__all__ = ["ModelBacktest", "backtest_model", "cut", "forecast_frame", "forecast_from_ends"]
+__all__ = ["ModelBacktest", "backtest_model", "cut", "forecast_frame", "forecast_from_ends", "in_its_share"]
 
 MIN_ROWS_LOCAL = 10
 """A per-series model meets an item first at the cutoff where it has this many observed rows."""
@@ -168,7 +168,7 @@ def _globally(
     for k, job in enumerate(jobs):
         train, part = _parts(frame, at, job, plan)
         started = time.perf_counter()
-        about = _in_its_share(context.fit(k), len(jobs) - k, forecaster.family)
+        about = in_its_share(context.fit(k), len(jobs) - k, forecaster.family)
         fitted = forecaster.fit(train, horizon=plan.horizon + plan.gap, context=about)
         between = time.perf_counter()
         cutoffs = at[np.ix_(*job)]
@@ -194,7 +194,7 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
     roles = {"past": frame.past, "known": frame.known, "static": frame.static}
     unused = [name for role, names in roles.items() if not getattr(can, role) for name in names]
     if not can.categorical:
-        unused += [n for n in frame.covariates if n not in unused and frame.data[n].dtype == object]
+        unused += [n for n in frame.covariates if n not in unused and frame.rows.covariates[n].dtype == object]
     if frame.country and not can.known:
         unused.append("holidays")
     if not unused:
@@ -203,8 +203,8 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
     return "without covariates" if everything else f"without {', '.join(unused)}"
 
 
-def _in_its_share(context: FitContext, n_left: int, family: str) -> FitContext:
-    """The context of one of ``n_left`` fits."""
+def in_its_share(context: FitContext, n_left: int, family: str) -> FitContext:
+    """The context of one of ``n_left`` fits: a network has its share of the time that is left."""
     if context.deadline is None or family != "network":
         return context
     now = time.monotonic()

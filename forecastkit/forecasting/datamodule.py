@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from forecastkit.forecasting.covariates import Encoded
-from forecastkit.forecasting.scaling import units_of
+from forecastkit.forecasting.scaling import loss_weights, units_of
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, WindowSet, gather
 from forecastkit.nn.heads import Units
@@ -73,8 +73,7 @@ class WindowSource:
         )
         weight = np.ones(len(windows), np.float32)
         if self.item_scale is not None:
-            # A window far quieter or louder than its series must not decide the training.
-            weight = np.clip(b.scale.unit / self.item_scale[windows.item], 0.05, 20.0).astype(np.float32)
+            weight = loss_weights(b.scale.unit, self.item_scale[windows.item]).astype(np.float32)
         return TensorBatch(
             as_inputs(b.slots),
             torch.from_numpy(b.target[:, :, 0]),
@@ -111,12 +110,12 @@ class _Sampled:
         return len(self.sizes)
 
     def _next(self) -> np.ndarray:
-        if len(self.windows) > MOST_SHUFFLED:
-            return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
         if self._upto is not None:
             drawn = self.generator.random(take) * self._upto[-1]
             return np.searchsorted(self._upto, drawn, side="right").clip(0, len(self.windows) - 1)
+        if len(self.windows) > MOST_SHUFFLED:
+            return self.generator.integers(0, len(self.windows), self.batch_size)
         if len(self._queue) < take:
             self._before = self.generator.bit_generator.state
             self._queue = self.generator.permutation(len(self.windows))

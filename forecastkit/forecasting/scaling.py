@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from forecastkit.nn.heads import Units
 
-__all__ = ["InstanceScale", "units_of"]
+__all__ = ["InstanceScale", "loss_weights", "units_of"]
 
 ROUNDING = 1e-12
 """A spread below this share of the level is rounding: the context counts as constant."""
@@ -24,6 +24,9 @@ spreads, whichever is more."""
 
 MOST_EXPONENT = 700.0
 """Beyond it a float64 overflows."""
+
+MOST_WEIGHT = 20.0
+"""A window far quieter or louder than its series must not decide a training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +106,19 @@ class InstanceScale:
         return np.where(log, np.exp(np.where(log, np.minimum(out, MOST_EXPONENT), 0.0)), out)
 
 
+def loss_weights(unit: np.ndarray, item_scale: np.ndarray) -> np.ndarray:
+    """[B] what brings errors in units of each window, ``unit`` [B], into those of its series, ``item_scale`` [B]; within bounds."""
+    return np.clip(unit / item_scale, 1 / MOST_WEIGHT, MOST_WEIGHT)
+
+
 def units_of(scale: InstanceScale) -> Units:
     """Levels and spreads [B, 1] as float32 tensors."""
     import torch
 
     from forecastkit.nn.heads import Units
 
-    parts = (torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor))
+    with np.errstate(
+        over="ignore"
+    ):  # levels beyond 3e38 are infinite; they are no counts, and counts alone ask for units
+        parts = [torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor)]
     return Units(*parts)

@@ -96,9 +96,8 @@ def prefix_beam(log_p: np.ndarray, beam: int) -> list[int]:
     Source: algorithm 1 of Hannun et al. (2014), arXiv:1408.2873, without a language model.
     """
     p = np.exp(log_p.astype(np.float64))
-    beams: dict[tuple[int, ...], tuple[float, float]] = {
-        (): (1.0, 0.0)
-    }  # probability with a blank at the end, and without
+    # Probability with a blank at the end, and without.
+    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
     for row in p:
         found: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
         usual = [int(k) for k in np.argsort(-row)[: max(beam, 2)] if k != BLANK]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forecastkit import runtime
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.nn.heads import Head, PointHead, QuantileHead
 from forecastkit.nn.inputs import Inputs
@@ -278,14 +277,8 @@ def _compared(graph: Graph, run: Callable[[tuple[Tensor, ...]], list[np.ndarray]
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What the exporters tell their own authors."""
-    names = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with (
+        runtime.hushed("torch.onnx", "onnxscript", "onnx_ir", "torch.export"),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        yield

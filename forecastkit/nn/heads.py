@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from forecastkit.nn.losses import POWERS, loss_of
+from forecastkit.nn.losses import POWERS, loss_of, pinball
 
 __all__ = [
     "HEADS", "Head", "MixtureHead", "NegativeBinomialHead", "NormalHead", "PointHead", "QuantileHead", "StudentTHead",
@@ -153,9 +153,8 @@ class QuantileHead:
 
     def loss(self, raw: Tensor, target: Tensor, units: Units) -> Tensor:
         """See ``Head``."""
-        apart = target[..., None] - self.values(raw)
         level = torch.tensor(self.levels, device=raw.device, dtype=raw.dtype)
-        return 2 * torch.maximum(level * apart, (level - 1) * apart).mean(-1)
+        return pinball(level)(self.values(raw), target[..., None]).mean(-1)
 
     def point(self, raw: Tensor, units: Units) -> Tensor:
         """See ``Head``."""
@@ -167,7 +166,7 @@ class QuantileHead:
 
     def draw(self, raw: Tensor, chance: Tensor, units: Units) -> Tensor:
         """See ``Head``; straight lines between the levels, and beyond the outer ones the same slope goes on."""
-        return self._between(raw, chance[..., None])[..., 0]
+        return self._between(raw, chance[..., None].to(raw.dtype))[..., 0]
 
     def _between(self, raw: Tensor, levels: Tensor) -> Tensor:
         own = self.values(raw)

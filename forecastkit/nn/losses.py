@@ -23,7 +23,7 @@ POWERS = {"mae": 1, "mse": 2, "huber": 1, "pinball": 1}
 """Of the target's unit in each loss."""
 
 
-def pinball(level: float) -> Loss:
+def pinball(level: float | Tensor) -> Loss:
     """Twice the pinball loss, so that at level 0.5 it is the absolute error; its best point is that quantile.
 
     Source: Koenker and Bassett (1978), doi:10.2307/1913643.

@@ -43,7 +43,10 @@ def steps_in_time(module: TrainingModule, data: Any, seconds: float, *, most: in
             started = time.perf_counter()
             total, weight = trial.loss_of(trial.objective, trial.transfer_batch_to_device(batch, where, 0))[:2]
             optimizer.zero_grad(set_to_none=True)
-            (total / weight.clamp_min(1.0)).backward()
+            loss = total / weight.clamp_min(1.0)
+            loss.backward()
+            # A GPU is only asked to work; reading a number waits until it has, as training does.
+            float(loss.detach())
             optimizer.step()
             took.append(time.perf_counter() - started)
         step = (

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +13,15 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from forecastkit import runtime
 from forecastkit.ranks import ALONE, Machines, agreed, rank
 from forecastkit.training.checkpoint import Checkpoint, State, has_ended, restore, restore_end
 from forecastkit.training.module import DivergedError, TrainingModule
 
 __all__ = ["Trained", "train"]
+
+LIGHTNING = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")
+"""Its loggers."""
 
 
 @dataclass(frozen=True)
@@ -151,22 +153,6 @@ class _Watch(pl.Callback):
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
-    """Lightning's hints are for its own users."""
-    loggers = [logging.getLogger(n) for n in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric")]
-    levels = [(logger, logger.level) for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in levels:
-                logger.setLevel(level)
-
-
-@contextlib.contextmanager
 def _stop_after_the_step(module: TrainingModule) -> Iterator[list[bool]]:
     """The first Ctrl-C ends the step, a second one ends at once. Only the main thread hears signals."""
     pressed: list[bool] = []
@@ -247,7 +233,7 @@ def _fit(
     if machines.count > 1:
         several["strategy"] = "ddp" if machines.strategy == "auto" else machines.strategy
         several["use_distributed_sampler"] = False
-    with _hushed(), _stop_after_the_step(module) as pressed:
+    with runtime.hushed(*LIGHTNING), _stop_after_the_step(module) as pressed:
         trainer = pl.Trainer(
             accelerator=accelerator,
             max_epochs=epochs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ from benchmarks.short_series import AHEAD, ROWS, panel
 from forecastkit import registry
 from forecastkit.errors import ConfigError
 from forecastkit.forecasting.calendar import Calendar
-from forecastkit.forecasting.protocol import FitContext
+from forecastkit.forecasting.protocol import FitContext, Kept
 from forecastkit.forecasting.schema import SeriesFrame
+from tests.conftest import build_panel
 
 
 def errors(frame: SeriesFrame, fitted) -> np.ndarray:
@@ -96,3 +98,24 @@ def test_a_history_that_cannot_hold_anything_out_takes_the_last_member():
 def test_wrong_options_are_explained(options, words):
     with pytest.raises(ConfigError, match=words):
         registry.create_model("fallback", **options)
+
+
+def test_each_training_of_each_member_is_kept_apart(tmp_path):
+    """Two networks, two trainings each: none may go on with what another one left."""
+    frame = build_panel((60,) * 4)
+    small = {"hidden": 4, "max_steps": 20, "val_every": 10, "context_length": 14}
+    model = registry.create_model("fallback", members=["gru", "lstm"], options={"gru": small, "lstm": small})
+    kept = model.fit(frame, horizon=4, context=FitContext(kept=Kept(tmp_path, "run", seconds=0)))
+    at = np.array([59])
+    np.testing.assert_array_equal(kept.predict_at(frame, at), model.fit(frame, horizon=4).predict_at(frame, at))
+
+
+def test_time_is_left_for_the_fit_on_all_rows_and_who_had_none_is_named():
+    frame = build_panel((200,) * 4)
+    slow = {"hidden": 4, "max_steps": 100_000, "patience": 100_000, "context_length": 14}
+    model = registry.create_model("fallback", members=["gru", "naive"], options={"gru": slow}, prior=1e6)
+    fitted = model.fit(frame, horizon=4, context=FitContext(deadline=time.monotonic() + 2))
+    assert fitted.members["gru"].info["n_steps"] > 20
+    late = registry.create_model("fallback", members=["theta", "naive"])
+    info = late.fit(frame, horizon=4, context=FitContext(deadline=time.monotonic() - 1)).info
+    assert "theta left out: time budget" in info["note"]

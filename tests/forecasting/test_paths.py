@@ -70,6 +70,12 @@ class TestPaths:
         again = registry.create_model("gru", head="normal", strategy="recursive", supervise="all", **SMALL)
         assert again.fit(panel, horizon=3).samples_at(panel, np.array([100]), 5).shape == (1, 2, 5, 3)
 
+    def test_a_draw_between_quantiles_is_fed_back(self, panel):
+        fitted = registry.create_model("deepar", head="quantile", **SMALL).fit(panel, horizon=3)
+        paths = fitted.samples_at(panel, np.array([100]), 50)
+        assert np.isfinite(paths).all()
+        assert paths.std(axis=2).min() > 0
+
     def test_a_transform_around_a_model_keeps_its_paths(self, panel):
         at, plain = np.array([90, 110]), registry.create_model("deepar", **SMALL)
         paths = plain.fit(panel, horizon=3, context=FitContext()).samples_at(panel, at, 4)

@@ -177,6 +177,10 @@ class TestTrees:
             fitted = registry.create_model("boosting", max_trees=40, target=target).fit(frame.upto(499), horizon=5)
             errors[target] = np.abs(fitted.predict_at(frame, at)[:, 0] - answer).mean()
         assert errors[chosen.task.target] == min(errors.values())
+        # The final fit, which is told the number of trees, forecasts what was tested.
+        told = FitContext(n_steps=chosen.trees.n)
+        final = registry.create_model("boosting", max_trees=40).fit(frame.upto(499), horizon=5, context=told)
+        assert final.task.target == chosen.task.target
 
     def test_values_of_a_series_that_training_did_not_have_are_in_its_own_units(self):
         rng = np.random.default_rng(1)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import forecastkit as fk
+from forecastkit.forecasting.models.arima import Arima, AutoArima
 from forecastkit.forecasting.models.regressors import Design, Regressors
-from forecastkit.forecasting.models.statistical import Arima, AutoArima
 from forecastkit.forecasting.schema import SeriesFrame
 
 N, AHEAD = 160, 6

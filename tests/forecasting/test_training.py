@@ -15,7 +15,7 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.datamodule import ForecastDataModule, WindowSource
 from forecastkit.forecasting.models.fitted_network import NetTask
-from forecastkit.forecasting.models.training import Training
+from forecastkit.forecasting.models.network_training import Training
 from forecastkit.forecasting.models.windowed import training_windows
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.windows import Windows

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecastkit.forecasting.models.windowed import training_windows
+from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.scaling import InstanceScale
 from forecastkit.forecasting.schema import Store
 from forecastkit.forecasting.windows import Windows, gather, window_ends
+from tests.conftest import build_panel
 
 finite = st.floats(-1e9, 1e9, allow_nan=False)
 
@@ -122,3 +126,16 @@ def test_more_windows_than_can_be_shuffled_are_drawn_one_by_one(monkeypatch):
     assert every.min() >= 0
     assert len(windows) > every.max() > 0.9 * len(windows)
     assert next(iter(_Sampled(source, windows, 50, [4], np.random.default_rng(1))))[0].target.shape == (50, 2)
+    chances = (np.arange(len(windows)) % 7 == 0).astype(float)
+    by_chance = _Sampled(source, windows, 50, [4], np.random.default_rng(1), chances)
+    assert (by_chance._next() % 7 == 0).all()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_a_fifth_of_many_short_series_validates_what_all_windows_of_the_others_teach(missing):
+    frame = build_panel((13,) * 50, missing=missing)
+    train, valid, note = training_windows(frame, 6, 4, FitContext(), label="lstm")
+    assert "a fifth of the series" in note
+    assert set(valid.item) == set(range(4, 50, 5))
+    assert set(train.take(np.arange(len(train))).item) == set(range(50)) - set(valid.item)
+    assert len(train) + len(valid) == len(window_ends(frame.store, 6, 0, 12))

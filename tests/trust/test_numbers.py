@@ -10,7 +10,8 @@ import pytest
 
 from forecastkit.cli import main
 from forecastkit.forecasting.calendar import Calendar
-from forecastkit.forecasting.models.statistical import Arima, AutoEts, Theta
+from forecastkit.forecasting.models.arima import Arima
+from forecastkit.forecasting.models.exponential import AutoEts, Theta
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.run.folder import RunFolder
 

@@ -39,8 +39,8 @@ class Adjusted:
 
     @property
     def point(self) -> str:
-        """The median where a transform may bend the mean."""
-        return self.inner.point if self.transform == "none" else "median"
+        """The median where a transform may bend the inner model's mean."""
+        return "median" if self.inner.point == "mean" and self.transform != "none" else self.inner.point
 
     @property
     def complexity(self) -> int:

@@ -10,21 +10,23 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from forecastkit.errors import ConfigError
-from forecastkit.forecasting.covariates import CovariateEncoder, Encoded
+from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import season_segments
 from forecastkit.forecasting.models.features import by_step, shared, trailing
 from forecastkit.forecasting.models.trees import Trees
 from forecastkit.forecasting.models.windowed import (
     FittedOnWindows,
+    TaskRows,
+    WindowTask,
     evenly,
     item_places,
-    item_scales,
     ranked_rules,
     training_windows,
 )
 from forecastkit.forecasting.protocol import Capabilities, FitContext
+from forecastkit.forecasting.scaling import loss_weights
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
+from forecastkit.forecasting.windows import Batch, Windows, WindowSet
 from forecastkit.nn.rules import rule_rows
 
 __all__ = ["Boosting"]
@@ -34,22 +36,10 @@ MOST_CELLS = 100_000
 RECENT = 6
 """Last rows that are read as they are."""
 CHUNK = 512
-MOST_WEIGHT = 20.0
-PROBE_CELLS, PROBE_TREES = 25_000, 60
+FEW_TREES = 50
+"""Trees where no rows are left to say when to stop."""
+PROBE_CELLS, PROBE_TREES, PROBE_LR = 25_000, 60, 0.2
 """What the choice of the target is made by."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What was fitted, JSON-able."""
-
-    context_length: int
-    horizon: int
-    rules: tuple[int, ...]
-    season_length: int
-    elapsed: bool
-    scaling: str = "instance"
-    target: str = "rule"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +51,7 @@ class FittedBoosting(FittedOnWindows):
     """
 
     forecaster: Boosting
-    task: _Task
+    task: WindowTask
     encoder: CovariateEncoder
     trees: Trees = field(repr=False)
     places: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
@@ -99,7 +89,7 @@ class _Seen:
     spread: np.ndarray | None = None
 
     @classmethod
-    def of(cls, batch: Batch, task: _Task, places: np.ndarray) -> _Seen:
+    def of(cls, batch: Batch, task: WindowTask, places: np.ndarray) -> _Seen:
         """In units of the series' places [B, 2], or of the window where they are not known."""
         y = batch.past_num[:, :, 0].astype(np.float64)
         if task.target == "rule":
@@ -122,7 +112,7 @@ class _Seen:
         return (batch.scale.inverse(values) - self.level) / self.spread
 
 
-def _read(batch: Batch, seen: _Seen, task: _Task, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray]:
+def _read(batch: Batch, seen: _Seen, task: WindowTask, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray]:
     """(features [B, H, F], what is corrected [B, H]).
 
     Where a rule is corrected, lags count from the last value, so that level is no feature.
@@ -215,22 +205,27 @@ class Boosting:
         train, valid, note = training_windows(frame, horizon, length, about, label="boosting")
         rules = ranked_rules(frame, train, horizon, length)
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
-        task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
+        task = WindowTask(length, horizon, rules, frame.season_length, not frame.store.is_full)
         cells = _Cells(frame, task, encoder, 1 if self.loss == "mae" else 2)
-        if (target := self._target(cells, train, valid, about.seed)) != "rule":
-            cells = replace(cells, task=replace(task, target=target))
-        some = cells.some(train, MOST_CELLS, about.seed)
-        most = about.n_steps if about.n_steps is not None else self.max_trees if len(valid) else min(self.max_trees, 50)
+        target = self._target(cells, about)
+        some = cells.some(train, MOST_CELLS, about.seed, target)
+        most = (
+            about.n_steps
+            if about.n_steps is not None
+            else self.max_trees
+            if len(valid)
+            else min(self.max_trees, FEW_TREES)
+        )
         trees = self._grown(some, most, about.seed)
         curves: list[dict[str, float]] = []
         if trees.n and len(valid):
-            curves = self._curve(trees, *cells.some(valid, MOST_CELLS // 4, about.seed))
+            curves = self._curve(trees, *cells.some(valid, MOST_CELLS // 4, about.seed, target))
             trees = trees.first(int(min(curves, key=lambda row: row["valid_loss"])["step"]))
             if self.relearn and trees.n:
                 everything, _, _ = training_windows(
                     frame, horizon, length, replace(about, n_steps=trees.n), label="boosting"
                 )
-                trees = self._grown(cells.some(everything, MOST_CELLS, about.seed), trees.n, about.seed)
+                trees = self._grown(cells.some(everything, MOST_CELLS, about.seed, target), trees.n, about.seed)
                 note = "; ".join(filter(None, [note, f"{trees.n} trees grown again on all rows"]))
         rule = "last value" if rules[0] == 1 else f"value {rules[0]} steps ago"
         info = {
@@ -242,19 +237,26 @@ class Boosting:
             "note": note,
         }
         places = {} if target == "rule" else {i: (float(m), float(s)) for i, (m, s) in zip(frame.items, cells.places)}
-        return FittedBoosting(self, cells.task, encoder, trees, places, info, curves)
+        return FittedBoosting(self, replace(task, target=target), encoder, trees, places, info, curves)
 
-    def _target(self, cells: _Cells, train: WindowSet, valid: WindowSet, seed: int) -> str:
-        """``rule`` or ``value``; without a tail to compare on, what follows any level."""
+    def _target(self, cells: _Cells, about: FitContext) -> str:
+        """``rule`` or ``value``; without a tail to compare on, what follows any level.
+
+        A fit whose number of trees is given chooses as those did that found the number: on the tail.
+        """
         if self.target != "auto":
             return self.target
+        frame, task, seed = cells.frame, cells.task, about.seed
+        train, valid, _ = training_windows(
+            frame, task.horizon, task.context_length, replace(about, n_steps=None), label="boosting"
+        )
         if not len(valid):
             return "rule"
         errors = {}
         for name in ("rule", "value"):
-            probed = replace(cells, task=replace(cells.task, target=name))
-            trees = self._grown(probed.some(train, PROBE_CELLS, seed), min(self.max_trees, PROBE_TREES), seed, lr=0.2)
-            curve = self._curve(trees, *probed.some(valid, PROBE_CELLS // 4, seed))
+            some = cells.some(train, PROBE_CELLS, seed, name)
+            trees = self._grown(some, min(self.max_trees, PROBE_TREES), seed, lr=PROBE_LR)
+            curve = self._curve(trees, *cells.some(valid, PROBE_CELLS // 4, seed, name))
             errors[name] = min(row["valid_loss"] for row in curve)
         return min(errors, key=lambda name: errors[name])
 
@@ -292,60 +294,47 @@ class Boosting:
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedBoosting:
         """See ``Forecaster.restore``."""
-        task = _Task(**{**meta["task"], "rules": tuple(meta["task"]["rules"])})
+        task = WindowTask.from_meta(meta["task"])
         encoder = CovariateEncoder.from_dict(meta["covariates"])
         places = {str(item): (float(m), float(s)) for item, (m, s) in meta.get("places", {}).items()}
         return FittedBoosting(self, task, encoder, Trees.from_arrays(arrays), places, dict(meta["info"]))
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """Pairs of window and step of one frame, drawn at random."""
+class _Cells(TaskRows):
+    """Pairs of window and step of one frame, drawn at random.
 
-    frame: SeriesFrame
-    task: _Task
-    encoder: CovariateEncoder
+    Args:
+        power: of the target's unit in the loss.
+    """
+
     power: int
-
-    @cached_property
-    def encoded(self) -> Encoded | None:
-        """Covariates of the frame."""
-        return None if self.encoder.is_empty else self.encoder.encode(self.frame, self.task.horizon)
-
-    @cached_property
-    def scales(self) -> np.ndarray:
-        """[I] target units that an error of each series counts in."""
-        return item_scales(self.frame)
 
     @cached_property
     def places(self) -> np.ndarray:
         """[I, 2] level and spread of each series."""
         return item_places(self.frame)
 
-    def some(self, windows: WindowSet, most: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(features [C, F], targets [C], weights [C]) of at most ``most`` observed cells."""
+    def some(self, windows: WindowSet, most: int, seed: int, target: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(features [C, F], targets [C], weights [C]) of at most ``most`` observed cells, for trees that give ``target``."""
         horizon = self.task.horizon
         # Windows that lie side by side say nearly the same: of many, few steps each.
         chosen = evenly(windows, max(most // min(horizon, 8), 1))
         share = min(1.0, most / (len(chosen) * horizon))
         rng = np.random.default_rng(seed)
         parts = [
-            self._part(chosen.take(np.arange(k, min(k + CHUNK, len(chosen)))), share, rng)
+            self._part(chosen.take(np.arange(k, min(k + CHUNK, len(chosen)))), share, rng, target)
             for k in range(0, len(chosen), CHUNK)
         ]
         x, y, w = (np.concatenate(p) for p in zip(*parts))
         return x, y, w
 
-    def _part(self, windows: Windows, share: float, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        task = self.task
-        batch = gather(
-            self.frame.store, windows, task.context_length, task.horizon, scaling=task.scaling,
-            covariates=self.encoded, elapsed=task.elapsed,
-        )  # fmt: skip
+    def _part(self, windows: Windows, share: float, rng: np.random.Generator, target: str) -> tuple[np.ndarray, ...]:
+        task, batch = replace(self.task, target=target), self.batch(windows)
         seen = _Seen.of(batch, task, self.places[windows.item])
         x, base = _read(batch, seen, task, self.encoder)
         keep = (rng.random(base.shape) < share) & (batch.target_observed[:, :, 0] > 0)
         unit = batch.scale.unit if seen.spread is None else seen.spread[:, 0]
-        own = np.clip(unit / self.scales[windows.item], 1 / MOST_WEIGHT, MOST_WEIGHT) ** self.power
-        target = seen.units(batch.target[:, :, 0].astype(np.float64), batch) - base
-        return x[keep], target[keep], np.broadcast_to(own[:, None], base.shape)[keep]
+        own = loss_weights(unit, self.scales[windows.item]) ** self.power
+        answers = seen.units(batch.target[:, :, 0].astype(np.float64), batch) - base
+        return x[keep], answers[keep], np.broadcast_to(own[:, None], base.shape)[keep]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.network import NetTask, NetworkForecaster
-from forecastkit.forecasting.schema import SeriesFrame
 
 __all__ = ["DeepAr"]
 
@@ -51,9 +49,6 @@ class DeepAr(NetworkForecaster):
     @property
     def _at_once(self) -> bool:
         return False
-
-    def _shape(self, frame: SeriesFrame, horizon: int) -> tuple[int, int]:
-        return self.context_length or default_context(frame, horizon), 1
 
     def _rules(self, bases: tuple[int, ...]) -> tuple[int, ...]:
         return bases[:1]

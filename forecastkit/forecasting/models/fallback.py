@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from forecastkit import registry
 from forecastkit.errors import ConfigError, FitError, ForecastkitError
-from forecastkit.forecasting.backtest import cut, forecast_from_ends
+from forecastkit.forecasting.backtest import cut, forecast_from_ends, in_its_share
 from forecastkit.forecasting.models.windowed import item_scales
 from forecastkit.forecasting.protocol import Capabilities, FitContext, Fitted, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
@@ -130,39 +131,74 @@ class Fallback:
         if int(frame.store.lengths.max(initial=0)) - horizon < frame.season_length:
             # A season that the trial is too short for would be untried when it is used.
             frame = replace(frame, season_length=1)
-        errors, tried = self._errors(frame, horizon, about)
+        errors, tried, failed = self._errors(frame, horizon, about)
         pooled = np.array([_mean(e) for e in errors.T])
         usual = self.members[int(np.nanargmin(pooled))] if np.isfinite(pooled).any() else self.members[-1]
         taken = dict(zip(frame.items, self._chosen(errors, pooled, usual, horizon), strict=True))
         counts = {name: sum(v == name for v in taken.values()) for name in self.members}
+        wanted = self._quick_first(name for name in self.members if counts[name] or name == usual)
         fitted: dict[str, Fitted] = {}
-        for name in self.members:
-            if counts[name] or name == usual:
-                steps = tried[name].info.get("best_step") if name in tried else None
-                fitted[name] = self._made(name).fit(frame, horizon=horizon, context=replace(about, n_steps=steps))
+        for k, name in enumerate(wanted):
+            steps = tried[name].info.get("best_step") if name in tried else None
+            own = replace(about, n_steps=steps)
+            fitted[name] = self._fit(name, frame, horizon, own, part=f"{name}-all", n_left=self._networks(wanted[k:]))
         note = ", ".join(f"{name} for {n:,}" for name, n in counts.items() if n) + " of the series"
-        info = {"taken": counts, "seconds": time.perf_counter() - started, "note": note}
+        limited = [f"{name} stopped by its time limit" for name, f in fitted.items() if f.info.get("stopped_at")]
+        info = {
+            "taken": counts,
+            "seconds": time.perf_counter() - started,
+            "note": "; ".join([note, *limited, *(f"{name} left out: {why}" for name, why in failed.items())]),
+        }
         return FittedFallback(self, fitted, taken, usual, info)
 
-    def _errors(self, frame: SeriesFrame, horizon: int, about: FitContext) -> tuple[np.ndarray, dict[str, Fitted]]:
-        """(mean scaled errors [I, members] on the last horizon of each series, NaN where there are none; what was fitted)."""
+    def _is_network(self, name: str) -> bool:
+        return self._made(name).family == "network"
+
+    def _quick_first(self, names: Iterable[str]) -> list[str]:
+        """Networks last, which take what time there is."""
+        return sorted(names, key=self._is_network)
+
+    def _networks(self, names: Iterable[str]) -> int:
+        return sum(map(self._is_network, names))
+
+    def _fit(self, name: str, frame: SeriesFrame, horizon: int, about: FitContext, *, part: str, n_left: int) -> Fitted:
+        """A member by itself: its training is kept apart, and a network has its share of the time of ``n_left`` networks."""
+        model = self._made(name)
+        kept = None if about.kept is None else about.kept.part(part)
+        own = in_its_share(replace(about, kept=kept), n_left, model.family)
+        return model.fit(frame, horizon=horizon, context=own)
+
+    def _errors(
+        self, frame: SeriesFrame, horizon: int, about: FitContext
+    ) -> tuple[np.ndarray, dict[str, Fitted], dict[str, str]]:
+        """(mean scaled errors [I, members] on the last horizon of each series, NaN where there are none; what was fitted; what
+        could not be, and why).
+        """
         store, names = frame.store, self.members
         errors = np.full((len(store), len(names)), np.nan)
         if int(store.lengths.max(initial=0)) < horizon + LEAST_ROWS:
-            return errors, {}
+            return errors, {}, {}
         before = cut(frame, store.ends - horizon)
         at = [frame.items.index(item) for item in before.items]
         answers = np.stack([store.series(i)[-horizon:] for i in at])
         scale = item_scales(before)[:, None]
         tried: dict[str, Fitted] = {}
-        for k, name in enumerate(names):
+        failed: dict[str, str] = {}
+        free = replace(about, n_steps=None)
+        order = self._quick_first(names)
+        for k, name in enumerate(order):
+            # Every network may be fitted once more, on all rows.
+            n_left = self._networks(order[k:]) + self._networks(order)
             try:
-                tried[name] = self._made(name).fit(before, horizon=horizon, context=replace(about, n_steps=None))
+                tried[name] = self._fit(name, before, horizon, free, part=f"{name}-trial", n_left=n_left)
                 points, *_ = forecast_from_ends(tried[name], before, horizon)
-            except ForecastkitError:
-                continue  # it is not taken by any series
-            errors[at, k] = [_mean(row) for row in np.abs(points - answers) / np.where(scale > 0, scale, np.nan)]
-        return errors, tried
+            except ForecastkitError as error:
+                failed[name] = str(error)
+                continue
+            errors[at, names.index(name)] = [
+                _mean(row) for row in np.abs(points - answers) / np.where(scale > 0, scale, np.nan)
+            ]
+        return errors, tried, failed
 
     def _chosen(self, errors: np.ndarray, pooled: np.ndarray, usual: str, horizon: int) -> list[str]:
         own = (horizon * errors + self.prior * pooled) / (horizon + self.prior)

@@ -168,7 +168,6 @@ class FittedNetwork:
         from forecastkit.nn.inputs import as_inputs
 
         where = next(self.net.parameters()).device
-        spreads = np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
 
         def forward(batch: Batch, windows: Windows) -> np.ndarray:
             units = Units(*(v.to(where) for v in units_of(batch.scale)))
@@ -178,19 +177,22 @@ class FittedNetwork:
 
         return forecasts(
             frame, cutoffs, self.encoder, forward, shape, context_length=self.task.context_length, horizon=self.horizon,
-            scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, spreads=spreads,
+            scaling=self.forecaster.scaling, scale_rows=self.task.scale_rows, spreads=self._spreads_of(frame),
             elapsed=self.task.elapsed, chunk=chunk,
         )  # fmt: skip
 
     def contexts(self, frame: SeriesFrame, windows: Windows) -> Batch:
         """What the network is given after some windows: scaled contexts, and what is known over the horizon."""
-        spreads = np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
         return gather(
             frame.store, windows, self.task.context_length, 0, scaling=self.forecaster.scaling,
-            scale_rows=self.task.scale_rows, spreads=spreads,
+            scale_rows=self.task.scale_rows, spreads=self._spreads_of(frame),
             covariates=None if self.encoder.is_empty else self.encoder.encode(frame, self.horizon), ahead=self.horizon,
             elapsed=self.task.elapsed,
         )  # fmt: skip
+
+    def _spreads_of(self, frame: SeriesFrame) -> np.ndarray | None:
+        """[I] see ``gather``."""
+        return np.array([self.spreads.get(i, np.nan) for i in frame.items]) if self.spreads else None
 
     def update(self, frame: SeriesFrame) -> FittedNetwork:
         """See ``Fitted.update``."""
@@ -198,9 +200,10 @@ class FittedNetwork:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """See ``Fitted.state``."""
-        arrays = {name: value.detach().cpu().numpy() for name, value in self.net.state_dict().items()}
+        from forecastkit.nn.weights import weights_of
+
         meta = {**asdict(self.task), "covariates": self.encoder.to_dict(), "info": dict(self.info)}
-        return arrays, meta | ({"spreads": self.spreads} if self.spreads else {})
+        return weights_of(self.net), meta | ({"spreads": self.spreads} if self.spreads else {})
 
 
 def _chances(seed: int, names: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:

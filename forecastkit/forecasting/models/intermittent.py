@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from forecastkit.errors import ConfigError
-from forecastkit.forecasting.models.statistical import LocalModel, StatisticalForecaster
+from forecastkit.forecasting.models.one_series import LocalModel
+from forecastkit.forecasting.models.statistical import StatisticalForecaster
 
 __all__ = ["Croston", "Tsb"]
 

@@ -18,8 +18,8 @@ from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.clock import reads_clock
 from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.models.fitted_network import FittedNetwork, NetTask
+from forecastkit.forecasting.models.network_training import Training
 from forecastkit.forecasting.models.ridge import line_over_lags
-from forecastkit.forecasting.models.training import Training
 from forecastkit.forecasting.models.windowed import item_scales, item_spreads, ranked_rules, training_windows
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
@@ -260,45 +260,48 @@ class NetworkForecaster:
         line = line_over_lags(source, train, task.bases) if self.ridge else None
         training = Training(self, source, task, train, valid, about, line).paced()
         net, trained, said = training.run()
-        half = str(training.dtype).endswith("bfloat16")
-        reads = (
-            f"reads the clock ({', '.join(encoder.time.cycles)})" if self.clock is None and encoder.time.cycles else ""
-        )
-        note = "; ".join(filter(None, [note, said, reads, "trained in bfloat16" if half else ""]))
-        info = {
-            "best_step": trained.best_step,
-            "n_steps": trained.n_steps,
-            "early_stopped": trained.early_stopped,
-            "most_steps": training.schedule_end,
-            "retried": "retried" in said or "out of memory" in said,
-            "n_parameters": sum(p.numel() for p in net.parameters()),
-            "n_windows": len(train),
-            "context_length": length,
-            "segment": segment,
-            "precision": "bf16" if half else "32",
-            "corrects": self._corrects(task),
-            "clock": " ".join(encoder.time.cycles),
-            "seconds": time.perf_counter() - started,
-            "note": note,
-        }
-        if trained.best_step == 0 and task.bases:
-            kept = "training did not improve on the naive rule, which is kept"
-            info["note"] = "; ".join(filter(None, [note, kept]))
-        if trained.out_of_time:
-            info["stopped_at"] = trained.n_steps
-            info["note"] = "; ".join(
-                filter(None, [str(info["note"]), f"stopped by its time limit at step {trained.n_steps}"])
-            )
-        elif training.schedule_end is not None and training.schedule_end < self.max_steps:
-            info["note"] = "; ".join(
-                filter(None, [str(info["note"]), f"{training.schedule_end} steps fitted into its time limit"])
-            )
         net.eval()
+        info = self._info(training, net, trained, (note, said), encoder.time.cycles, time.perf_counter() - started)
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
         fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own)
         if self.relearn and len(valid) and trained.best_step:
             return self._on_all_rows(fitted, frame, about)
         return fitted
+
+    def _info(
+        self, training: Training, net: Any, trained: Any, said: tuple[str, str], cycles: tuple[str, ...], seconds: float
+    ) -> dict[str, Any]:
+        """See ``Fitted.info``; ``said``: what was done otherwise with the windows, and in training."""
+        task, end = training.task, training.schedule_end
+        half = str(training.dtype).endswith("bfloat16")
+        notes = [
+            *said,
+            f"reads the clock ({', '.join(cycles)})" if self.clock is None and cycles else "",
+            "trained in bfloat16" if half else "",
+        ]
+        if trained.best_step == 0 and task.bases:
+            notes.append("training did not improve on the naive rule, which is kept")
+        if trained.out_of_time:
+            notes.append(f"stopped by its time limit at step {trained.n_steps}")
+        elif end is not None and end < self.max_steps:
+            notes.append(f"{end} steps fitted into its time limit")
+        info = {
+            "best_step": trained.best_step,
+            "n_steps": trained.n_steps,
+            "early_stopped": trained.early_stopped,
+            "most_steps": end,
+            "retried": "retried" in said[1] or "out of memory" in said[1],
+            "n_parameters": sum(p.numel() for p in net.parameters()),
+            "n_windows": len(training.train),
+            "context_length": task.context_length,
+            "segment": task.segment,
+            "precision": "bf16" if half else "32",
+            "corrects": self._corrects(task),
+            "clock": " ".join(cycles),
+            "seconds": seconds,
+            "note": "; ".join(filter(None, notes)),
+        }
+        return info | ({"stopped_at": trained.n_steps} if trained.out_of_time else {})
 
     def _on_all_rows(self, fitted: FittedNetwork, frame: SeriesFrame, about: FitContext) -> FittedNetwork:
         """Trained again for the steps that were best, without rows set aside; the curve is that of the first time."""
@@ -353,15 +356,14 @@ class NetworkForecaster:
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedNetwork:
         """See ``Forecaster.restore``."""
-        import torch
+        from forecastkit.nn.weights import with_weights
 
         task = NetTask.from_meta(meta)
         encoder = CovariateEncoder.from_dict(meta["covariates"]) if "covariates" in meta else CovariateEncoder()
         net = self.net_of(task)
         if arrays.keys() != net.state_dict().keys():
             arrays = _of_this_format(arrays, task)
-        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in arrays.items()})
-        net.eval()
+        net = with_weights(net, arrays)
         spreads = {str(item): float("nan") if s is None else float(s) for item, s in meta.get("spreads", {}).items()}
         return FittedNetwork(self, net, task, encoder, dict(meta.get("info", {})), spreads=spreads)
 

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from forecastkit.errors import ConfigError
-from forecastkit.forecasting.covariates import CovariateEncoder, Encoded
+from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.context import season_segments
 from forecastkit.forecasting.models.features import by_step, shared
 from forecastkit.forecasting.models.windowed import (
     FittedOnWindows,
+    TaskRows,
+    WindowTask,
     evenly,
-    item_scales,
     ranked_rules,
     training_windows,
 )
 from forecastkit.forecasting.protocol import Capabilities, FitContext
+from forecastkit.forecasting.scaling import loss_weights
 from forecastkit.forecasting.schema import SeriesFrame
-from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather
+from forecastkit.forecasting.windows import Batch, Windows, WindowSet
 from forecastkit.nn.rules import rule_rows
 
 if TYPE_CHECKING:
@@ -40,19 +42,6 @@ ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 USUAL_ALPHA = 10.0
 LATE = 0.15
 """Share of the training rows whose windows choose the penalty of a line that a network corrects."""
-MOST_WEIGHT = 20.0
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What was fitted, JSON-able."""
-
-    context_length: int
-    horizon: int
-    rules: tuple[int, ...]
-    season_length: int
-    elapsed: bool
-    scaling: str = "instance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +54,7 @@ class FittedRidge(FittedOnWindows):
     """
 
     forecaster: Ridge
-    task: _Task
+    task: WindowTask
     encoder: CovariateEncoder
     common: np.ndarray = field(repr=False)
     own: np.ndarray = field(repr=False)
@@ -88,7 +77,7 @@ class FittedRidge(FittedOnWindows):
         return {"common": self.common, "own": self.own}, self.meta()
 
 
-def _read(batch: Batch, task: _Task, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read(batch: Batch, task: WindowTask, encoder: CovariateEncoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(what all steps read, lags first [B, S + 1], what each reads for itself [B, H, F], the last value [B, 1])."""
     y = batch.past_num[:, :, 0].astype(np.float64)
     last = y[:, -1:]
@@ -147,7 +136,7 @@ class Ridge:
         train = _full(train.take(np.arange(len(train))), length)
         rules = ranked_rules(frame, train, horizon, length)
         encoder = CovariateEncoder.fit(frame, clock=self.clock)
-        task = _Task(length, horizon, rules, frame.season_length, not frame.store.is_full)
+        task = WindowTask(length, horizon, rules, frame.season_length, not frame.store.is_full)
         data = _Data(frame, task, encoder)
         sums = data.sums(train)
         alphas = (self.alpha,) if self.alpha is not None else ALPHAS if len(valid) else (USUAL_ALPHA,)
@@ -171,31 +160,21 @@ class Ridge:
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedRidge:
         """See ``Forecaster.restore``."""
-        task = _Task(**{**meta["task"], "rules": tuple(meta["task"]["rules"])})
-        encoder = CovariateEncoder.from_dict(meta["covariates"])
+        task, encoder = WindowTask.from_meta(meta["task"]), CovariateEncoder.from_dict(meta["covariates"])
         return FittedRidge(self, task, encoder, arrays["common"], arrays["own"], dict(meta["info"]))
 
 
-class _Data:
+class _Data(TaskRows):
     """Windows of one frame as sums."""
-
-    def __init__(self, frame: SeriesFrame, task: _Task, encoder: CovariateEncoder) -> None:
-        self.frame, self.task, self.encoder = frame, task, encoder
-        self.encoded: Encoded | None = None if encoder.is_empty else encoder.encode(frame, task.horizon)
-        self.scales = item_scales(frame)
 
     def parts(self, windows: Windows) -> Iterator[tuple[np.ndarray, ...]]:
         """(x [B, S + 1], g [B, H, F], y [B, H], weights [B, H]) of some windows at a time."""
-        task = self.task
         for start in range(0, len(windows), CHUNK):
             part = windows.take(np.arange(start, min(start + CHUNK, len(windows))))
-            batch = gather(
-                self.frame.store, part, task.context_length, task.horizon, scaling=task.scaling,
-                covariates=self.encoded, elapsed=task.elapsed,
-            )  # fmt: skip
-            x, g, last = _read(batch, task, self.encoder)
+            batch = self.batch(part)
+            x, g, last = _read(batch, self.task, self.encoder)
             # Squared errors count in units of each series' seasonal changes, as RMSSE counts them.
-            own = np.clip(batch.scale.unit / self.scales[part.item], 1 / MOST_WEIGHT, MOST_WEIGHT) ** 2
+            own = loss_weights(batch.scale.unit, self.scales[part.item]) ** 2
             yield x, g, batch.target[:, :, 0] - last, batch.target_observed[:, :, 0] * own[:, None]
 
     def sums(self, windows: Windows) -> _Sums:

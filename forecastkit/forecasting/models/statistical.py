@@ -1,11 +1,12 @@
-"""ARIMA, exponential smoothing and theta, one model a series, from statsforecast and statsmodels.
+"""What ARIMA, exponential smoothing, theta and models of intermittent demand share: one model a series, from libraries.
 
 Fitted once; at later cutoffs the parameters stay and the history goes on. Rules common to all:
 
 - Unobserved rows: statsmodels takes them; for statsforecast they are interpolated linearly between the neighbours that
   are known at the cutoff. After the last observed row the horizon is counted on.
 - A constant history is forecast as itself, and by its last value where it moves before the next refit.
-- ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows.
+- ``max_history`` rows at most are used to fit: these models forget, and cost grows faster than the rows. At later cutoffs
+  a model is run over as many last rows, or from the first row that it was fitted to where it keeps the state before it.
 - Covariates that are known ahead are read by ``auto_arima`` and ``arima`` alone: a linear regression with ARIMA errors,
   the same differences or phase means taken from the columns as from the target; ``models.regressors`` has the columns.
 - A season longer than ``longest_season`` is taken out first and put back after; the rest is modelled without a season.
@@ -15,31 +16,36 @@ Fitted once; at later cutoffs the parameters stay and the history goes on. Rules
 
 from __future__ import annotations
 
-import importlib
 import time
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 
-from forecastkit import parallel, runtime
+from forecastkit import parallel
 from forecastkit.errors import ConfigError, FitError
+from forecastkit.forecasting.models.one_series import (
+    DIFFERENCE,
+    MOST_DIFFERENCED,
+    PROFILE,
+    Forwarded,
+    LocalModel,
+    bridge,
+    deseasoned,
+    quiet,
+)
 from forecastkit.forecasting.models.regressors import Design, Regressors
 from forecastkit.forecasting.protocol import Capabilities, FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 
-__all__ = ["Arima", "AutoArima", "AutoEts", "LocalFit", "LocalModel", "StatisticalForecaster", "Theta"]
+__all__ = ["LocalFit", "StatisticalForecaster"]
 
 FEWEST_ROWS = 6
-DIFFERENCE, PROFILE = "difference", "decomposition"
-MOST_DIFFERENCED = 60
-"""A longer season is seen too few times for the noise of a single last one."""
-RECENT_SEASONS = 10
 FEWEST_TIMED, HOPELESS = 5, 1.5
 """Series that say how long the others take, and how much more than what is left of the time that must be."""
 PILOT, WORTH_PROCESSES = 1.0, 5.0
@@ -49,27 +55,6 @@ MOST_CHUNKS = 64
 """Pieces that a cluster is given, of whose size and speed nothing is known here."""
 
 
-class LocalModel(Protocol):
-    """A model of one series."""
-
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
-        """[F, H] after the first ``n_known`` [F] rows of y, parameters unchanged.
-
-        Args:
-            x: [n, K] columns known ahead, row by row like y and H rows beyond the last cutoff; None = none are read.
-        """
-        ...
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # When it is imported it asks that its warnings be always shown, which must not happen within the filter.
-    importlib.import_module("statsmodels.tools.sm_exceptions")
-    with runtime.one_blas_thread(), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _trimmed(y: np.ndarray, most: int) -> slice:
     """At most ``most`` rows, from an observed one to the last observed one."""
     seen = np.flatnonzero(np.isfinite(y))
@@ -77,162 +62,6 @@ def _trimmed(y: np.ndarray, most: int) -> slice:
         return slice(0, 0)
     end = int(seen[-1]) + 1
     return slice(int(seen[seen >= end - most][0]), end)
-
-
-def _bridge(y: np.ndarray) -> np.ndarray:
-    """Unobserved rows between two observed ones by a straight line."""
-    gone = np.isnan(y)
-    if not gone.any():
-        return y
-    row = np.arange(len(y))
-    return np.where(gone, np.interp(row, row[~gone], y[~gone]), y)
-
-
-def _profile(y: np.ndarray, season: int, upto: int) -> np.ndarray:
-    """[season] additive seasonal part of y by phase (row % season), from at most ``upto`` last rows."""
-    start = max(0, len(y) - upto)
-    part = y[start:]
-    # A centred mean over one season removes the level; only rows with a whole season around them count.
-    weights = np.r_[0.5, np.ones(season - 1), 0.5] / season if season % 2 == 0 else np.ones(season) / season
-    if len(part) < 2 * season:
-        return np.zeros(season)
-    level = np.convolve(part, weights, mode="valid")
-    half = (len(weights) - 1) // 2
-    rest = part[half : half + len(level)] - level
-    phase = (start + half + np.arange(len(level))) % season
-    total = np.bincount(phase, weights=rest, minlength=season)
-    count = np.bincount(phase, minlength=season)
-    mean = total / np.maximum(count, 1)
-    out: np.ndarray = mean - mean.mean()
-    return out
-
-
-def _recent(season: int, most: int) -> int:
-    """Rows whose phase means make the season: recent ones, since seasons change, but at least a few."""
-    return min(most, RECENT_SEASONS * season) if season <= MOST_DIFFERENCED else most
-
-
-def _deseasoned(y: np.ndarray, season: int, how: str, most: int) -> np.ndarray:
-    """A series, or each column of several, with its season taken out."""
-    if how == DIFFERENCE:
-        return np.asarray(y[season:] - y[:-season])
-    if not how:
-        return y
-    if y.ndim > 1:
-        return np.stack([_deseasoned(column, season, how, most) for column in y.T], axis=1)
-    return np.asarray(y - _profile(y, season, _recent(season, most))[np.arange(len(y)) % season])
-
-
-@dataclass(frozen=True, eq=False)
-class _Forwarded:
-    """A statsforecast model; ``forward`` runs it over longer history.
-
-    Args:
-        design: columns of the regression; None = the model is one of the series alone.
-    """
-
-    model: Any
-    max_history: int
-    season: int
-    adjusted: str
-    design: Design | None = None
-
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
-        columns = None if self.design is None or x is None else self.design.of(x)
-        out = np.full((len(n_known), horizon), np.nan)
-        for k, n in enumerate(n_known):
-            known = y[: max(0, n)]
-            seen = np.flatnonzero(np.isfinite(known))
-            if not len(seen):
-                continue
-            trailing = int(n) - 1 - int(seen[-1])
-            first = max(int(seen[0]), int(seen[-1]) + 1 - self.max_history)
-            while np.isnan(known[first]):
-                first += 1
-            past = _bridge(known[first : seen[-1] + 1])
-            if np.ptp(past) == 0:
-                out[k] = past[-1]
-                continue
-            own = None if columns is None else columns[first : int(n) + horizon]
-            out[k] = self._ahead(past, horizon + trailing, own)[trailing:]
-        return out
-
-    def _ahead(self, past: np.ndarray, steps: int, x: np.ndarray | None) -> np.ndarray:
-        if self.model is None:  # constant when fitted and not any more: one such series does not fail the others
-            return np.full(steps, past[-1])
-        m = self.season
-        if not self.adjusted:
-            return self._forward(past, steps, x)
-        if self.adjusted == DIFFERENCE and len(past) > 2 * m:
-            change = self._forward(past[m:] - past[:-m], steps, None if x is None else x[m:] - x[:-m])
-            out = np.r_[past, np.empty(steps)]
-            for t in range(len(past), len(out)):
-                out[t] = out[t - m] + change[t - len(past)]
-            return out[len(past) :]
-        season = _profile(past, m, _recent(m, self.max_history))
-        phase = np.arange(len(past) + steps) % self.season
-        if x is not None:
-            most = _recent(m, self.max_history)
-            x = x - np.stack([_profile(column[: len(past)], m, most)[phase] for column in x.T], axis=1)
-        return self._forward(past - season[phase[: len(past)]], steps, x) + season[phase[len(past) :]]
-
-    def _forward(self, past: np.ndarray, steps: int, x: np.ndarray | None) -> np.ndarray:
-        """[steps] after ``past`` [n]; columns [n + steps, k]."""
-        if x is None:
-            return np.asarray(self.model.forward(y=past, h=steps)["mean"], dtype=np.float64)
-        n = len(past)
-        found = self.model.forward(y=past, h=steps, X=np.ascontiguousarray(x[:n]), X_future=np.ascontiguousarray(x[n:]))
-        return np.asarray(found["mean"], dtype=np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class _Filtered:
-    """A statsmodels state space model: one filter pass over the history gives the state at every cutoff."""
-
-    result: Any
-    centre: float
-    spread: float
-    design: Design | None = None
-
-    def forecast(self, y: np.ndarray, n_known: np.ndarray, horizon: int, x: np.ndarray | None = None) -> np.ndarray:
-        out = np.full((len(n_known), horizon), np.nan)
-        usable = (n_known > 0) & np.isfinite(y[: max(1, int(n_known.max(initial=1)))]).any()
-        if not usable.any():
-            return out
-        first = int(np.flatnonzero(np.isfinite(y))[0])
-        upto = int(n_known.max())
-        scaled = (np.r_[y, np.full(max(0, upto - len(y)), np.nan)][first:upto] - self.centre) / self.spread
-        columns = None if self.design is None or x is None else self.design.of(x)
-        with _quiet():
-            past = None if columns is None else columns[first:upto]
-            filtered = self.result.apply(scaled, exog=past).filter_results
-        # What the covariates add is the mean of each row, beside the constant.
-        level = filtered.obs_intercept[0, -1:]
-        if columns is not None:
-            effect = columns @ self.result.params[self._first_column :][: columns.shape[1]]
-            level = level - effect[upto - 1] + effect
-        states = filtered.predicted_state
-        design, transition = filtered.design[:, :, -1], filtered.transition[:, :, -1]
-        intercept = filtered.state_intercept[:, -1]
-        for k, n in enumerate(n_known):
-            if n <= first:
-                continue
-            known = y[first : min(int(n), len(y))]
-            known = known[np.isfinite(known)]
-            if np.ptp(known) == 0:
-                out[k] = known[-1]
-                continue
-            state = states[:, int(n) - first]
-            for h in range(horizon):
-                out[k, h] = (design @ state)[0] + (level[0] if columns is None else level[int(n) + h])
-                state = transition @ state + intercept
-            out[k] = out[k] * self.spread + self.centre
-        return out
-
-    @property
-    def _first_column(self) -> int:
-        """Where the coefficients of the columns begin; a constant comes first."""
-        return int(self.result.param_names[0] == "const")
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,9 +92,9 @@ class _FittedLocal:
             if item not in self.models:
                 continue
             _in_time(self.deadline, i, len(store))
-            n_known = at - store.starts[i] + 1
-            with _quiet():
-                out[:, i] = self.models[item].forecast(store.series(i), n_known, self.horizon, columns[i])
+            unit = self.forecaster._unit(self.train[item], frame, i, at, columns[i])
+            with quiet():
+                out[:, i] = self.models[item].forecast(unit.y, unit.n_known, self.horizon, unit.x)
         return out
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
@@ -283,6 +112,8 @@ class _FittedLocal:
         offsets = np.cumsum([0, *map(len, values)]).astype(np.int64)
         arrays = {"train": np.concatenate([np.zeros(0), *values]), "offsets": offsets}
         meta = {"items": items, "season_length": self.season_length, "horizon": self.horizon}
+        since = [self.train[item].since for item in items]
+        meta["since"] = [s.isoformat() if isinstance(s, pd.Timestamp) else s if s is None else int(s) for s in since]
         if self.regressors is not None:
             arrays["columns"] = np.concatenate([x for item in items if (x := self.train[item].x) is not None])
             meta["regressors"] = self.regressors.to_dict()
@@ -350,10 +181,29 @@ class _History:
     Args:
         y: [n] rows.
         x: [n, K] columns of known covariates; None = they are not read.
+        since: instant of the first row; None = not kept, in models saved by earlier versions.
     """
 
     y: np.ndarray
     x: np.ndarray | None = None
+    since: Any = None
+
+    def begin(self, frame: SeriesFrame, item: int) -> int:
+        """Which row of an item of a frame is the first of these.
+
+        Raises:
+            FitError: none is.
+        """
+        calendar, store = frame.calendar, frame.store
+        at = calendar.at_or_before(self.since)
+        row = at - int(store.starts[item])
+        if not 0 <= row < store.lengths[item] or calendar.instants[at] != self.since:
+            raise FitError(
+                place=f"series {store.items[item]!r}",
+                rule=f"the model was fitted to its rows since {self.since}, which are not all here",
+                remedy="Give its whole history.",
+            )
+        return row
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,7 +236,7 @@ def _work(
 ) -> list[_Done]:
     """Fit and forecast some series; fewer where the clock (``time.time()``, which machines share) is past ``until``."""
     out: list[_Done] = []
-    with _quiet():
+    with quiet():
         for unit in units:
             if until is not None and time.time() > until:
                 break
@@ -415,6 +265,9 @@ class StatisticalForecaster:
     complexity: ClassVar[int] = 10
     longest_season: ClassVar[int] = 12
     differences: ClassVar[bool] = False
+    keeps_start: ClassVar[bool] = False
+    """Whether the library's model keeps the level and season before the first row of its training: run over rows that begin
+    elsewhere, it would take them for those of another time."""
     fewest: ClassVar[int] = FEWEST_ROWS
 
     def __post_init__(self) -> None:
@@ -436,12 +289,12 @@ class StatisticalForecaster:
         raise ConfigError(place=type(self).__name__, rule="reads no covariates")
 
     def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
-        past = _bridge(y)
+        past = bridge(y)
         adjusted = self._adjustment(season_length, len(past))
         if np.ptp(past) == 0:
-            return _Forwarded(None, self.max_history, season_length, adjusted)
+            return Forwarded(None, self.max_history, season_length, adjusted)
         season = 1 if adjusted or len(past) < 2 * season_length + 1 else season_length
-        take_out = partial(_deseasoned, season=season_length, how=adjusted, most=self.max_history)
+        take_out = partial(deseasoned, season=season_length, how=adjusted, most=self.max_history)
         past = take_out(past)
         if adjusted == DIFFERENCE and np.ptp(past) == 0:  # the same in every season: nothing is left to model
             past = past + np.linspace(-1e-9, 1e-9, len(past))
@@ -453,11 +306,13 @@ class StatisticalForecaster:
                 model = self._with_columns(past, np.ascontiguousarray(take_out(design.of(x))), season)
         if model is None:
             design, model = None, self._library_model(season).fit(past)
-        return _Forwarded(model, self.max_history, season_length, adjusted, design)
+        return Forwarded(model, self.max_history, season_length, adjusted, design, self.keeps_start)
 
-    def _fit_quietly(self, one: _History, season_length: int) -> LocalModel:
-        with _quiet():
-            return self._fit_series(one.y, season_length, one.x)
+    def _fit_again(self, one: _History, season_length: int) -> LocalModel:
+        with quiet():
+            model = self._fit_series(one.y, season_length, one.x)
+        # Where it is not known what its first row was, the last rows stand for it.
+        return replace(model, keeps_start=False) if one.since is None and isinstance(model, Forwarded) else model
 
     def _adjustment(self, season_length: int, n: int) -> str:
         if season_length <= self.longest_season:
@@ -471,7 +326,7 @@ class StatisticalForecaster:
         return f"season {season_length} taken out by {how} first" if how else ""
 
     def _said(self, season_length: int, models: dict[str, LocalModel], *, reads: bool) -> str:
-        flat = sum(isinstance(m, _Forwarded) and m.model is None for m in models.values())
+        flat = sum(isinstance(m, Forwarded) and m.model is None for m in models.values())
         constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
         without = sum(getattr(m, "design", None) is None for m in models.values()) if reads else 0
         unread = f"no known covariate of use in {without} of {len(models)} series"
@@ -532,15 +387,23 @@ class StatisticalForecaster:
             # The cut must begin with an observed row too.
             rows = _trimmed(y, self.max_history)
             if np.isfinite(y[rows]).sum() >= self.fewest:
-                train[item] = _History(y[rows], None if x is None else x[rows])
+                since = frame.calendar.instants[int(store.starts[i]) + rows.start]
+                train[item] = _History(y[rows], None if x is None else x[rows], since)
         return train, regressors
+
+    def _unit(self, train: _History | None, frame: SeriesFrame, i: int, at: np.ndarray, x: np.ndarray | None) -> _Unit:
+        """Item ``i`` of a frame with cutoffs ``at`` [F] and its columns, from the row on that its model is run from."""
+        anchored = self.keeps_start and train is not None and train.since is not None
+        begin = train.begin(frame, i) if anchored and train is not None else 0
+        n_known = at - frame.store.starts[i] + 1 - begin
+        return _Unit(train, frame.store.series(i)[begin:], n_known, None if x is None else x[begin:])
 
     def _units(self, fits: Sequence[LocalFit], horizon: int) -> Iterator[_Unit]:
         for one in fits:
             store, (train, regressors) = one.frame.store, self._training(one.train)
             columns = _columns(regressors, one.frame, horizon)
             for i, item in enumerate(store.items):
-                yield _Unit(train.get(item), store.series(i), one.at[:, i] - store.starts[i] + 1, columns[i])
+                yield self._unit(train.get(item), one.frame, i, one.at[:, i], columns[i])
 
     def _stream(self, fits: Sequence[LocalFit], horizon: int, total: int, context: FitContext) -> Iterator[_Done]:
         """What becomes of every unit, in order; ends early where the time is used up."""
@@ -579,135 +442,12 @@ class StatisticalForecaster:
         """See ``Forecaster.restore``."""
         ends = arrays["offsets"]
         columns, train = arrays.get("columns"), {}
+        since = [pd.Timestamp(s) if isinstance(s, str) else s for s in meta.get("since", [None] * len(meta["items"]))]
         for k, item in enumerate(meta["items"]):
             rows = slice(int(ends[k]), int(ends[k + 1]))
-            train[str(item)] = _History(arrays["train"][rows], None if columns is None else columns[rows])
+            train[str(item)] = _History(arrays["train"][rows], None if columns is None else columns[rows], since[k])
         season = int(meta["season_length"])
         regressors = Regressors.from_dict(meta["regressors"]) if "regressors" in meta else None
-        models = {item: self._fit_quietly(one, season) for item, one in train.items()}
+        models = {item: self._fit_again(one, season) for item, one in train.items()}
         info = {"note": self._said(season, models, reads=regressors is not None)}
         return _FittedLocal(self, models, train, season, int(meta["horizon"]), regressors, info)
-
-
-@dataclass(frozen=True)
-class AutoArima(StatisticalForecaster):
-    """ARIMA with orders chosen stepwise by AICc.
-
-    Covariates that are known ahead enter a linear regression with ARIMA errors. Its orders are chosen on what a regression
-    of the changes leaves of the series, as the search with all columns takes five times as long; then all coefficients are
-    estimated together.
-
-    Args:
-        covariates: read what is known ahead.
-
-    Sources: Hyndman and Khandakar (2008), doi:10.18637/jss.v027.i03; Hyndman and Athanasopoulos (2021), Forecasting:
-    principles and practice, chapter 10.
-    """
-
-    covariates: bool = True
-    complexity: ClassVar[int] = 20
-    differences: ClassVar[bool] = True
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Known covariates, if asked."""
-        return Capabilities(known=self.covariates, categorical=self.covariates)
-
-    def _library_model(self, season: int) -> Any:
-        from statsforecast.models import AutoARIMA
-
-        return AutoARIMA(season_length=season, approximation=season > 1)
-
-    def _with_columns(self, y: np.ndarray, x: np.ndarray, season: int) -> Any:
-        from statsforecast.models import ARIMA
-
-        rough = np.linalg.lstsq(np.diff(x, axis=0), np.diff(y), rcond=None)[0]
-        chosen = self._library_model(season).fit(y - x @ rough).model_
-        p, q, P, Q, m, d, D = (int(k) for k in chosen["arma"])
-        model = ARIMA(
-            order=(p, d, q),
-            season_length=m,
-            seasonal_order=(P, D, Q),
-            include_mean="intercept" in chosen["coef"],
-            include_drift="drift" in chosen["coef"],
-        )
-        return model.fit(y, x)
-
-
-@dataclass(frozen=True)
-class AutoEts(StatisticalForecaster):
-    """Exponential smoothing with error, trend and season chosen by AICc.
-
-    Source: Hyndman, Koehler, Snyder and Grose (2002), doi:10.1016/S0169-2070(01)00110-8.
-    """
-
-    complexity: ClassVar[int] = 15
-    # The library refuses fewer.
-    fewest: ClassVar[int] = 7
-
-    def _library_model(self, season: int) -> Any:
-        from statsforecast.models import AutoETS
-
-        return AutoETS(season_length=season)
-
-
-@dataclass(frozen=True)
-class Theta(StatisticalForecaster):
-    """The theta method, optimised dynamically.
-
-    Source: Fiorucci et al. (2016), doi:10.1016/j.ijforecast.2016.02.005.
-    """
-
-    complexity: ClassVar[int] = 12
-
-    def _library_model(self, season: int) -> Any:
-        from statsforecast.models import DynamicOptimizedTheta
-
-        return DynamicOptimizedTheta(season_length=season, decomposition_type="additive")
-
-
-@dataclass(frozen=True)
-class Arima(StatisticalForecaster):
-    """ARIMA of a fixed order, by exact likelihood in state space form; known covariates as those of ``AutoArima``.
-
-    Args:
-        order: (p, d, q).
-        seasonal_order: (P, D, Q) at the season length; None = none.
-        covariates: read what is known ahead.
-    """
-
-    order: tuple[int, int, int] = (1, 1, 1)
-    seasonal_order: tuple[int, int, int] | None = None
-    covariates: bool = True
-    complexity: ClassVar[int] = 11
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("order", "seasonal_order"):
-            value = getattr(self, name)
-            if value is not None and min(value) < 0:
-                raise ConfigError(
-                    place=f"model arima, option {name}", value=str(value), rule="no number may be negative"
-                )
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Known covariates, if asked."""
-        return Capabilities(known=self.covariates, categorical=self.covariates)
-
-    def _note(self, season_length: int) -> str:
-        return ""
-
-    def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
-        from statsmodels.tsa.arima.model import ARIMA
-
-        seen = y[np.isfinite(y)]
-        if np.ptp(seen) == 0:
-            return _Forwarded(None, self.max_history, season_length, "")
-        # Likelihoods are searched badly at 1e9; the order has no intercept that scaling would change.
-        centre, spread = float(seen.mean()), float(seen.std())
-        seasonal = (*self.seasonal_order, season_length) if self.seasonal_order and season_length > 1 else (0, 0, 0, 0)
-        found = None if x is None else Design.fit(x)
-        columns = None if found is None or x is None else found.of(x)
-        model = ARIMA((y - centre) / spread, exog=columns, order=self.order, seasonal_order=seasonal)
-        return _Filtered(model.fit(method_kwargs={"maxiter": 50}), centre, spread, found)

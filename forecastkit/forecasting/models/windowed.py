@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from forecastkit import runtime
 from forecastkit.errors import FitError
-from forecastkit.forecasting.covariates import CovariateEncoder
+from forecastkit.forecasting.covariates import CovariateEncoder, Encoded
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame, Store
 from forecastkit.forecasting.windows import Batch, Windows, WindowSet, gather, window_ends
@@ -20,6 +22,8 @@ __all__ = [
     "CHUNK",
     "MOST_VALID",
     "FittedOnWindows",
+    "TaskRows",
+    "WindowTask",
     "evenly",
     "forecasts",
     "item_places",
@@ -82,9 +86,10 @@ def training_windows(
             remedy="Shorten the horizon.",
         )
     if about.n_steps is None and len(np.unique(train.item)) >= MANY_ITEMS:
-        held = train.item % HELD_OUT == HELD_OUT - 1
+        every = train.take(np.arange(len(train)))
+        held = every.item % HELD_OUT == HELD_OUT - 1
         note = "history too short for a tail: early stopping on a fifth of the series"
-        return train.take(np.flatnonzero(~held)), evenly(train.take(np.flatnonzero(held)), MOST_VALID), note
+        return every.take(np.flatnonzero(~held)), evenly(every.take(np.flatnonzero(held)), MOST_VALID), note
     note = "" if about.n_steps is not None else "history too short for early stopping: fixed number of steps"
     return train, Windows(np.zeros(0, np.int64), np.zeros(0, np.int64)), note
 
@@ -143,17 +148,68 @@ def item_spreads(frame: SeriesFrame) -> np.ndarray:
     return np.where(spreads > 0, spreads, np.nan)
 
 
-class FittedOnWindows:
-    """What fitted regressions over windows share; their task is a dataclass with context_length, horizon, rules, elapsed, scaling."""
+@dataclass(frozen=True)
+class WindowTask:
+    """What a regression over windows is fitted for; JSON-able, kept with it.
 
-    task: Any
+    Args:
+        rules: seasons of the naive rules that a context holds, see ``ranked_rules``.
+        elapsed: see ``gather``.
+        target: what is given: a correction of the first ``rule``, or the ``value``.
+    """
+
+    context_length: int
+    horizon: int
+    rules: tuple[int, ...]
+    season_length: int
+    elapsed: bool
+    scaling: str = "instance"
+    target: str = "rule"
+
+    @classmethod
+    def from_meta(cls, values: dict[str, Any]) -> WindowTask:
+        """From what ``FittedOnWindows.meta`` wrote."""
+        return cls(**{**values, "rules": tuple(values["rules"])})
+
+
+@dataclass(frozen=True, eq=False)
+class TaskRows:
+    """Rows of one frame as a task reads them."""
+
+    frame: SeriesFrame
+    task: WindowTask
+    encoder: CovariateEncoder
+
+    @cached_property
+    def encoded(self) -> Encoded | None:
+        """Covariates of the frame."""
+        return None if self.encoder.is_empty else self.encoder.encode(self.frame, self.task.horizon)
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """[I] target units that an error of each series counts in."""
+        return item_scales(self.frame)
+
+    def batch(self, windows: Windows) -> Batch:
+        """Contexts and targets."""
+        task = self.task
+        return gather(
+            self.frame.store, windows, task.context_length, task.horizon, scaling=task.scaling,
+            covariates=self.encoded, elapsed=task.elapsed,
+        )  # fmt: skip
+
+
+class FittedOnWindows:
+    """What fitted regressions over windows share."""
+
+    task: WindowTask
     encoder: CovariateEncoder
     info: dict[str, Any]
 
     @property
     def horizon(self) -> int:
         """Steps it was fitted for."""
-        return int(self.task.horizon)
+        return self.task.horizon
 
     def quantiles_at(self, frame: SeriesFrame, cutoffs: np.ndarray) -> None:
         """See ``Fitted.quantiles_at``."""
@@ -173,7 +229,7 @@ class FittedOnWindows:
 
     def meta(self) -> dict[str, Any]:
         """JSON-able values of the task, the covariates and how it was fitted."""
-        task = {**self.task.__dict__, "rules": list(self.task.rules)}
+        task = {**asdict(self.task), "rules": list(self.task.rules)}
         return {"task": task, "covariates": self.encoder.to_dict(), "info": dict(self.info)}
 
 
