@@ -484,8 +484,8 @@ def join_scores(
     Raises:
         ForecastkitError: says place, value, rule and remedy.
     """
+    from forecastkit.read_options import options_of
     from forecastkit.reading import read, with_join
-    from forecastkit.reading.options import options_of
 
     found = read(data, options_of(reading, "join_scores"))
     rule = {
@@ -526,7 +526,7 @@ def evaluate(
     Raises:
         ForecastkitError: says place, value, rule and remedy.
     """
-    from forecastkit.reading.options import options_of
+    from forecastkit.read_options import options_of
     from forecastkit.run.foreign.score import evaluate_forecasts
 
     found = evaluate_forecasts(forecasts, data, options_of(reading, "evaluate"), cost=cost, fee=fee)

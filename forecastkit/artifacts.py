@@ -157,7 +157,7 @@ def to_csv_text(table: pd.DataFrame) -> str:
     for name in table.columns:
         column = table[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(str)
+            column = column.astype(object)
         if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
             column = column.map(_harmless)
         elif isinstance(column.dtype, (np.dtype, pd.DatetimeTZDtype)) and column.dtype.kind == "M":
@@ -189,12 +189,13 @@ def _iso(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     index = pd.DatetimeIndex(column)
-    midnight = index.tz is None and bool((index == index.normalize()).all())
+    midnight = index.tz is None and bool((index.isna() | (index == index.normalize())).all())
     unique, codes = np.unique(index.asi8, return_inverse=True)
     stamps = pd.DatetimeIndex(unique.astype(f"datetime64[{index.unit}]"))
     if index.tz is not None:
         stamps = stamps.tz_localize("UTC").tz_convert(index.tz)
-    texts = np.array([t.strftime("%Y-%m-%d") if midnight else t.isoformat() for t in stamps], dtype=object)
+    written = (lambda t: t.strftime("%Y-%m-%d")) if midnight else pd.Timestamp.isoformat
+    texts = np.array([None if t is pd.NaT else written(t) for t in stamps], dtype=object)
     return pd.Series(texts[codes] if len(texts) else np.array([], dtype=object), index=column.index)
 
 

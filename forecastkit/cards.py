@@ -81,11 +81,6 @@ class Card(BaseModel):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     n_rows: int = Field(ge=1)
 
-    @property
-    def on_demand(self) -> bool:
-        """Whether the data are not beside the card."""
-        return self.file is None
-
     @field_validator("file", "member")
     @classmethod
     def _stays_inside(cls, value: str | None) -> str | None:

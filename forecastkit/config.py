@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from forecastkit.errors import ConfigError, UnknownNameError, near, rule_of
 from forecastkit.parallel import Engine, Workers
 from forecastkit.presets import seconds_in, trials_or_seconds, with_preset
 from forecastkit.ranks import Machines, Strategy
+from forecastkit.read_options import LISTS, ReadOptions
+from forecastkit.registry import names_in
 from forecastkit.strict_yaml import load_yaml
 
 __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_settings"]
@@ -24,51 +27,23 @@ __all__ = ["DataConfig", "EvaluationConfig", "RunConfig", "load_config", "load_s
 DEFAULT_NETWORKS = ("lstm", "gru")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+class _Strict(BaseModel, frozen=True, extra="forbid", protected_namespaces=()):
+    pass
 
 
-class DataConfig(_Strict):
-    """Where the series are and how to read them; every None is detected and said.
+class DataConfig(_Strict, ReadOptions, frozen=True):
+    """Where the series are, and how to read them as in ``ReadOptions``, which also checks the values; every None is detected
+    and said.
 
     Args:
         path: file, ``dataset:NAME``, ``yahoo:AAPL,MSFT`` or ``open-meteo:Madrid``.
-        start, end: first and last time that is read.
-        join: file with dated scores that become past covariates, and how; see ``forecastkit.reading.join``.
         future: file with the known covariates of the instants to come, where the data do not go on with them.
     """
 
     path: str = ""
-    target: str | None = None
-    time: str | None = None
-    item: str | None = None
-    freq: str | None = None
-    season_length: int | None = Field(default=None, ge=1)
-    sep: str | None = None
-    decimal: str | None = None
-    encoding: str | None = None
-    skip_rows: int | None = Field(default=None, ge=0)
-    date_format: str | None = None
-    tz: str | None = None
-    duplicates: Literal["error", "first", "last", "mean", "sum"] = "error"
-    fill: Literal["none", "forward", "interpolate", "zero"] = "none"
-    resample: str | None = None
-    known: tuple[str, ...] = ()
-    past: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    joint: bool = False
-    holidays: str = ""
-    start: str = ""
-    end: str = ""
-    join: str = ""
-    join_columns: tuple[str, ...] = ()
-    join_time: str | None = None
-    join_item: str | None = None
-    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
-    join_tz: str | None = None
-    close: str | None = None
     future: str = ""
-    store: Literal["memory", "disk"] | None = None
+    season_length: int | None = Field(default=None, ge=1)
+    skip_rows: int | None = Field(default=None, ge=0)
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -82,14 +57,23 @@ class DataConfig(_Strict):
         # YAML reads 16:00 as 960, sixteen times sixty.
         return f"{value // 60:02d}:{value % 60:02d}" if type(value) is int else value
 
-    @field_validator("known", "past", "static", "join_columns", mode="before")
+    @field_validator(*LISTS, mode="before")
     @classmethod
     def _columns(cls, value: Any) -> Any:
         # `known: temperature,holiday` as on the command line.
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        return names_in(value) if isinstance(value, str) else value
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How to read what is at ``path``.
+
+        Raises:
+            ConfigError: a value that is not allowed.
+        """
+        return ReadOptions(**self.model_dump(exclude={"path", "future"}))
 
 
-class EvaluationConfig(_Strict):
+class EvaluationConfig(_Strict, frozen=True):
     """Folds and roles. None = as many as the history allows, up to 30 report, 5 select, 10 calibrate.
 
     Args:
@@ -125,7 +109,7 @@ def _default_models() -> dict[str, dict[str, Any]]:
     return {name: {} for name in DEFAULT_NETWORKS}
 
 
-class RunConfig(_Strict):
+class RunConfig(_Strict, frozen=True):
     """Everything that decides the numbers of a run.
 
     Args:
@@ -215,8 +199,9 @@ class RunConfig(_Strict):
         return Machines(self.devices, self.nodes, self.strategy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and JSON."""
-        return self.model_dump(mode="json")
+        """Plain values for YAML and JSON; what is read stands before how."""
+        tree = self.model_dump(mode="json")
+        return {**tree, "data": {"path": self.data.path, **tree["data"]}}
 
 
 def load_config(
@@ -238,13 +223,7 @@ def load_config(
     >>> load_config(overrides=["horizon=20", "models.lstm.hidden=8"]).models["lstm"]
     {'hidden': 8}
     """
-    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
-    if isinstance(tree.get("models"), list):
-        tree["models"] = {str(name): {} for name in tree["models"]}
-    _merge(tree, dict(values or {}))
-    for word in overrides:
-        _override(tree, word)
-    tree = with_preset(tree)
+    tree = with_preset(_tree(path, values or {}, overrides))
     return _validate(tree, place=str(path) if path is not None else "options")
 
 
@@ -270,14 +249,8 @@ def load_settings(
     >>> load_settings({"seed": int, "models": dict}, overrides=["models.gru.hidden=8"])
     {'models': {'gru': {'hidden': 8}}}
     """
-    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
-    if isinstance(tree.get("models"), list):
-        tree["models"] = {str(name): {} for name in tree["models"]}
     said = {key: value for key, value in (values or {}).items() if value is not None}
-    tree = {**{key: deepcopy(value) for key, value in (defaults or {}).items() if key not in {*tree, *said}}, **tree}
-    _merge(tree, said)
-    for word in overrides:
-        _override(tree, word)
+    tree = _tree(path, said, overrides, defaults or {})
     for key, value in tree.items():
         if key not in keys:
             raise UnknownNameError(place=f"setting {key}", rule="no such setting", remedy=near(key, keys))
@@ -291,6 +264,24 @@ def load_settings(
         if options is not None and not isinstance(options, dict):
             raise ConfigError(place=f"models.{name}", value=repr(options)[:60], rule="options are a mapping")
         tree["models"][name] = dict(options or {})
+    return tree
+
+
+def _tree(
+    path: str | Path | None,
+    values: Mapping[str, Any],
+    overrides: Iterable[str],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The file, then ``values``, then ``key=value`` words; ``defaults`` of keys that neither of the first two has."""
+    tree: dict[str, Any] = _read(Path(path)) if path is not None else {}
+    if isinstance(tree.get("models"), list):
+        # Options of a word or of Python go to the models of the list.
+        tree["models"] = {str(name): {} for name in tree["models"]}
+    tree = {**{key: deepcopy(value) for key, value in defaults.items() if key not in {*tree, *values}}, **tree}
+    _merge(tree, deepcopy(dict(values)))  # words change the tree, and not what the caller gave
+    for word in overrides:
+        _override(tree, word)
     return tree
 
 

@@ -83,7 +83,7 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(prefix=".part-", dir=target.parent)
     except OSError as error:
-        raise no_cache(target.parent, error) from None
+        raise no_cache(target.parent, error.strerror or str(error)) from None
     try:
         with os.fdopen(handle, "wb") as out:
             remedy = f"put the file at {target} by hand."
@@ -95,7 +95,7 @@ def fetch(
             if sha256 is None and expected is None:
                 _record(target).write_text(found + "\n", encoding="ascii")
         except OSError as error:
-            raise no_cache(target.parent, error) from None
+            raise no_cache(target.parent, error.strerror or str(error)) from None
     finally:
         Path(aside).unlink(missing_ok=True)
     return target
@@ -129,11 +129,11 @@ def answer(url: str, *, remedy: str, allow_local_http: bool = False, max_bytes: 
     return out.getvalue()
 
 
-def no_cache(folder: Path, error: OSError) -> ConfigError:
+def no_cache(folder: Path, why: str) -> ConfigError:
     """The error of a cache that cannot be written."""
     return ConfigError(
         place=str(folder),
-        value=error.strerror or str(error),
+        value=why,
         rule="the cache cannot be written",
         remedy="Set FORECASTKIT_CACHE to a folder that can.",
     )

@@ -27,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-LEAST_SECONDS = 5.0
+LEAST_SECONDS, MOST_SECONDS = 5.0, 1e8
 MOST_TRIALS = 10_000
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -52,7 +52,7 @@ def seconds_in(text: Any) -> float:
     """Seconds of ``90``, ``"90s"``, ``"10m"`` or ``"1h30m"``.
 
     Raises:
-        ValueError: none of these, or under five seconds.
+        ValueError: none of these, under five seconds, or over three years.
 
     >>> seconds_in("10m"), seconds_in("1h30m"), seconds_in(90)
     (600.0, 5400.0, 90.0)
@@ -64,8 +64,10 @@ def seconds_in(text: Any) -> float:
     if not parts or whole != re.sub(r"\s", "", str(text).lower()) or (len(parts) > 1 and not all(b for _, b in parts)):
         raise ValueError("a time limit is a number of seconds, or as 10m or 1h30m")
     seconds = sum(float(a) * UNITS[b or "s"] for a, b in parts)
-    if not LEAST_SECONDS <= seconds < 1e8:
+    if seconds < LEAST_SECONDS:
         raise ValueError(f"a run needs {LEAST_SECONDS:g} seconds at least")
+    if seconds > MOST_SECONDS:
+        raise ValueError(f"a time limit has {MOST_SECONDS:,.0f} seconds at most")
     return seconds
 
 

@@ -162,18 +162,18 @@ def _started(machines: Machines, words: Sequence[str], said: IO[bytes]) -> Itera
     before = dict(os.environ)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(machines.devices)}
     os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "NODE_RANK": "0"}
-    others = [
-        subprocess.Popen(
-            [sys.executable, "-m", "forecastkit", *words],
-            env={**os.environ, "RANK": str(number), "LOCAL_RANK": str(number)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            start_new_session=True,  # Ctrl-C is heard by rank 0, which tells the others
-        )
-        for number in range(1, machines.devices)
-    ]
+    others: list[subprocess.Popen[bytes]] = []
     try:
+        for number in range(1, machines.devices):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "forecastkit", *words],
+                env={**os.environ, "RANK": str(number), "LOCAL_RANK": str(number)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,  # Ctrl-C is heard by rank 0, which tells the others
+            )
+            others.append(process)
         yield others
         for process in others:
             with contextlib.suppress(subprocess.TimeoutExpired):

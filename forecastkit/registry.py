@@ -64,10 +64,10 @@ class Entry:
         return getattr(importlib.import_module(module), name)
 
 
-_NAIVE = "forecastkit.forecasting.models.naive"
 _MODELS = "forecastkit.forecasting.models"
+_NAIVE = f"{_MODELS}.naive"
 _LINEAR = f"{_MODELS}.linear:LinearForecaster"
-_RECURRENT = "forecastkit.forecasting.models.recurrent:RecurrentForecaster"
+_RECURRENT = f"{_MODELS}.recurrent:RecurrentForecaster"
 
 MODELS: dict[str, Entry] = {
     "naive": Entry(f"{_NAIVE}:Naive", "the last value, again"),
@@ -106,7 +106,7 @@ MODELS: dict[str, Entry] = {
 
 EVERY: dict[str, Any] = {"transform": "none", "non_negative": False, "whole": False}
 """Options that every forecaster has beside its own, with their defaults."""
-_ADJUSTED = Entry("forecastkit.forecasting.models.adjusted:Adjusted", "a model with what is done before and after it")
+_ADJUSTED = Entry(f"{_MODELS}.adjusted:Adjusted", "a model with what is done before and after it")
 
 ALWAYS = ("naive", "drift", "seasonal_naive", "window_average", "auto_arima", "auto_ets", "theta", "arima")
 INTERMITTENT = ("croston", "tsb")

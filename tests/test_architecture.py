@@ -19,6 +19,7 @@ ORDER = [
         "registry",
         "strict_yaml",
         "presets",
+        "read_options",
         "config",
         "runtime",
         "parallel",

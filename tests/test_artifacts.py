@@ -81,6 +81,20 @@ def test_formulas_of_spreadsheets_are_defused(tmp_path):
     assert lines[3] == "'-y,0.30000000000000004"
 
 
+def test_what_is_missing_is_an_empty_cell(tmp_path):
+    days = pd.to_datetime(["2024-01-01", None, "2024-01-03"])
+    table = pd.DataFrame(
+        {"kind": pd.Categorical(["=a", None, "b"]), "day": days, "hour": days.tz_localize("UTC"), "v": 1}
+    )
+    artifacts.write_csv(tmp_path / "t.csv", table)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert lines[1:] == [
+        "'=a,2024-01-01,2024-01-01T00:00:00+00:00,1",
+        ",,,1",
+        "b,2024-01-03,2024-01-03T00:00:00+00:00,1",
+    ]
+
+
 def test_a_device_is_written_to_and_stays_what_it_is(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -26,7 +26,7 @@ from forecastkit.errors import DataError, ForecastkitError, SourceError, Unknown
 
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"
 NAMES = sorted(path.stem for path in (DATASETS / "cards").glob("*.yaml"))
-SHIPPED = [name for name in NAMES if not read_card(DATASETS / "cards" / f"{name}.yaml").on_demand]
+SHIPPED = [name for name in NAMES if read_card(DATASETS / "cards" / f"{name}.yaml").file]
 CONTENT = b"day,sales\n2024-01-01,1.5\n2024-01-02,2.5\n2024-01-03,2.0\n"
 
 
@@ -351,7 +351,7 @@ def test_download_happens_once_and_a_damaged_copy_is_renewed(
     project(file=None, url=f"{address}/shop.tar.csv?x=1")
     path, card = catalog.resolve("shop", allow_local_http=True)
     assert path.read_bytes() == CONTENT
-    assert card.on_demand
+    assert card.file is None
     assert left_in(tmp_path / "cache") == [f"shop-{card.sha256[:12]}.tar.csv"]
     catalog.resolve("shop", allow_local_http=True)
     assert len(asked) == 1

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from forecastkit.config import load_config
+from forecastkit.config import load_config, load_settings
 from forecastkit.errors import ForecastkitError
+from forecastkit.read_options import ReadOptions
 
 
 def test_later_wins(tmp_path):
@@ -13,6 +14,29 @@ def test_later_wins(tmp_path):
     path.write_text("horizon: 5\nmodels:\n  lstm:\n    hidden: 16\n")
     config = load_config(path, values={"seed": 3}, overrides=["models.lstm.hidden=32", "evaluation.n_report=7"])
     assert (config.horizon, config.seed, config.models["lstm"]["hidden"], config.evaluation.n_report) == (5, 3, 32, 7)
+
+
+def test_what_the_caller_gave_stays_as_it_is():
+    given = {"models": {"gru": {"hidden": 4}}}
+    assert load_config(values=given, overrides=["models.gru.hidden=8"]).models["gru"] == {"hidden": 8}
+    assert load_settings({"models": dict}, values=given, overrides=["models.gru.hidden=8"]) != given
+    assert given == {"models": {"gru": {"hidden": 4}}}
+
+
+def test_data_are_read_as_options_say():
+    words = [
+        "data.known='heat, rain'",
+        "data.close=16:00",
+        "data.join=s.csv",
+        "data.start=2015-01-01",
+        "data.min_rows=9",
+    ]
+    config = load_config(overrides=[*words, "data.path=x.csv"])
+    assert config.data.reading == ReadOptions(
+        known=("heat", "rain"), close="16:00", join="s.csv", start="2015-01-01", min_rows=9
+    )
+    assert next(iter(config.to_dict()["data"])) == "path"
+    assert load_config(values=config.to_dict()) == config
 
 
 @pytest.mark.parametrize(("text", "said"), [

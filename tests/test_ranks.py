@@ -145,6 +145,33 @@ def test_the_number_that_was_started_must_fit(monkeypatch):
     assert ranks.rank(ALONE) == 0, "the environment of others is nothing to a process alone"
 
 
+def test_who_was_started_ends_where_the_next_cannot_be(monkeypatch):
+    started, before = [], dict(os.environ)
+
+    class Started:
+        def __init__(self, *_, **__):
+            if started:
+                raise OSError(12, "Cannot allocate memory")
+            started.append(self)
+            self.killed = False
+
+        def poll(self):
+            return None
+
+        def kill(self):
+            self.killed = True
+
+        def wait(self, *_):
+            return 0
+
+    monkeypatch.setattr(ranks.subprocess, "Popen", Started)
+    monkeypatch.setattr(ranks, "_check_devices", lambda _: None)
+    with pytest.raises(OSError, match="allocate"), ranks.together(Machines(3), ["fit"]):
+        pass
+    assert started[0].killed
+    assert dict(os.environ) == before
+
+
 def test_nothing_is_started_for_one(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
     with ranks.together(ALONE, ("fit",)):

@@ -30,8 +30,12 @@ def _imported(code: str, folder=None) -> tuple[set[str], int]:
     return set(names) & HEAVY, count
 
 
-def _command(*words: str) -> str:
-    return f"from forecastkit.cli import main\nassert main({list(words)!r}) == 0"
+def _command(line: str) -> str:
+    return f"from forecastkit.cli import main\nassert main({line.split()!r}) == 0"
+
+
+FIT = "fit --data d.csv --horizon 3 --quiet"
+FIT_NETWORK = f"{FIT} --models gru baselines=naive models.gru.hidden=4 models.gru.max_steps=10 final=gru"
 
 
 def test_import():
@@ -41,23 +45,12 @@ def test_import():
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        (),
-        ("fit",),
-        ("backtest",),
-        ("audit",),
-        ("predict",),
-        ("profile",),
-        ("text", "fit"),
-        ("ecg", "fit"),
-        ("classify", "fit"),
-    ],
+    "line", ["", "fit", "backtest", "audit", "predict", "profile", "text fit", "ecg fit", "classify fit"]
 )
-def test_help(words):
-    heavy, count = _imported(_command(*words, "--help"))
+def test_help(line):
+    heavy, count = _imported(_command(f"{line} --help"))
     assert not heavy
-    assert count < (260 if not words else 380)
+    assert count < (260 if not line else 380)
 
 
 @pytest.fixture(scope="module")
@@ -68,52 +61,25 @@ def folder(tmp_path_factory, small_csv):
 
 
 def test_baselines_alone_import_no_torch(folder):
-    words = ("fit", "--data", "d.csv", "--horizon", "3", "--models", "theta", "--quiet", "--out", "baselines")
-    heavy, _ = _imported(_command(*words), folder)
+    heavy, _ = _imported(_command(f"{FIT} --models theta --out baselines"), folder)
     assert heavy >= {"pandas", "statsforecast"}
     assert not heavy & NETWORK
 
 
 def test_networks_alone_import_no_statistics(folder):
-    words = (
-        "fit",
-        "--data",
-        "d.csv",
-        "--horizon",
-        "3",
-        "--models",
-        "gru",
-        "--quiet",
-        "--out",
-        "networks",
-        "baselines=naive",
-    )
-    heavy, _ = _imported(_command(*words, "models.gru.hidden=4", "models.gru.max_steps=10", "final=gru"), folder)
+    heavy, _ = _imported(_command(f"{FIT_NETWORK} --out networks"), folder)
     assert heavy >= NETWORK
     assert not heavy & STATISTICS
 
 
-def test_looking_at_data_and_runs_needs_neither(folder):
-    for words in (("profile", "d.csv"), ("models",), ("datasets",)):
-        heavy, _ = _imported(_command(*words), folder)
-        assert not heavy & (NETWORK | STATISTICS), words
+@pytest.mark.parametrize("line", ["profile d.csv", "models", "datasets"])
+def test_looking_at_data_and_runs_needs_neither(folder, line):
+    heavy, _ = _imported(_command(line), folder)
+    assert not heavy & (NETWORK | STATISTICS)
 
 
 def test_a_network_forecasts_without_its_trainer(folder):
-    words = (
-        "fit",
-        "--data",
-        "d.csv",
-        "--horizon",
-        "3",
-        "--models",
-        "gru",
-        "--quiet",
-        "--out",
-        "kept",
-        "baselines=naive",
-    )
-    _imported(_command(*words, "models.gru.hidden=4", "models.gru.max_steps=10", "final=gru"), folder)
-    heavy, _ = _imported(_command("predict", "kept", "--out", "next.csv"), folder)
+    _imported(_command(f"{FIT_NETWORK} --out kept"), folder)
+    heavy, _ = _imported(_command("predict kept --out next.csv"), folder)
     assert "torch" in heavy
     assert not heavy & (STATISTICS | {"pytorch_lightning"})

@@ -62,7 +62,7 @@ def run_settings() -> str:
     for prefix, kind in (("", RunConfig), ("data.", DataConfig), ("evaluation.", EvaluationConfig)):
         said = also[kind] | said_of(kind)
         rows = []
-        for name, field in kind.model_fields.items():
+        for name, field in sorted(kind.model_fields.items(), key=lambda pair: pair[0] != "path"):
             default = field.get_default(call_default_factory=True)
             if isinstance(default, BaseModel):
                 continue

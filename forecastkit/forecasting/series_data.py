@@ -26,9 +26,9 @@ from forecastkit.forecasting.models.context import default_context
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.transforms import DIFFERENCES, TRANSFORMS, Transform
 from forecastkit.forecasting.windows import WindowRanges, Windows, gather, window_ends
+from forecastkit.read_options import options_of
 from forecastkit.reading import Reading, read
 from forecastkit.reading.columns import INDEX_NAMES, plain
-from forecastkit.reading.options import options_of
 
 __all__ = ["DemandData", "SeriesBatch", "SeriesData", "StocksData", "WeatherData"]
 

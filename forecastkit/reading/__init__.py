@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
     "Profile": "forecastkit.reading.profile:Profile",
-    "ReadOptions": "forecastkit.reading.options:ReadOptions",
+    "ReadOptions": "forecastkit.read_options:ReadOptions",
     "Reading": "forecastkit.reading.build:Reading",
     "as_frame": "forecastkit.reading.build:as_frame",
     "find_season": "forecastkit.reading.season:find_season",
@@ -26,10 +26,10 @@ _PUBLIC = {
 __all__ = ["Profile", "ReadOptions", "Reading", "as_frame", "find_season", "read", "with_future", "with_join"]
 
 if TYPE_CHECKING:
+    from forecastkit.read_options import ReadOptions
     from forecastkit.reading.build import Reading, as_frame, read
     from forecastkit.reading.future import with_future
     from forecastkit.reading.join import with_join
-    from forecastkit.reading.options import ReadOptions
     from forecastkit.reading.profile import Profile
     from forecastkit.reading.season import find_season
 

@@ -6,7 +6,17 @@ import re
 
 from forecastkit.errors import ConfigError
 
-__all__ = ["SEASONS", "alias_of", "conventional_season", "normal_alias", "split_alias", "unit_us", "words"]
+__all__ = [
+    "MONTHS",
+    "SEASONS",
+    "WEEKDAYS",
+    "alias_of",
+    "conventional_season",
+    "normal_alias",
+    "split_alias",
+    "unit_us",
+    "words",
+]
 
 _US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "D": 86_400_000_000}
 _OLD = {
@@ -16,7 +26,9 @@ _OLD = {
     "second": "s", "business": "B", "steps": "step",
 }  # fmt: skip
 _KNOWN = {*_US, "B", "W", "M", "MS", "ME", "BMS", "BME", "Q", "QS", "QE", "Y", "YS", "YE", "step"}
-_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+"""Anchors of weeks, and of quarters and years."""
 _DAY_WORDS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 _ONE = {
     "us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "D": "days",
@@ -64,7 +76,10 @@ def normal_alias(freq: str) -> str:
     """
     n, unit, anchor = split_alias(freq.strip())
     unit = _OLD.get(unit, unit)
-    if unit not in _KNOWN or n < 1 or (unit == "W" and anchor and anchor not in _DAYS):
+    anchors = WEEKDAYS if unit == "W" else MONTHS if unit[:1] in ("Q", "Y") else ()
+    # A calendar of business days has no rule for every second one, and an int64 no place for ages.
+    countable = n >= 1 and n * _US.get(unit, 1) < 1 << 62 and (n == 1 or unit != "B")
+    if unit not in _KNOWN or not countable or (anchor and anchor not in anchors):
         raise ConfigError(
             place="--freq",
             value=repr(freq),
@@ -106,8 +121,8 @@ def words(freq: str) -> str:
     if special:
         return special
     word = _ONE.get(unit, unit)
-    if unit == "W" and anchor in _DAYS and n == 1:
-        return f"weeks ({_DAY_WORDS[_DAYS.index(anchor)]})"
+    if unit == "W" and anchor in WEEKDAYS and n == 1:
+        return f"weeks ({_DAY_WORDS[WEEKDAYS.index(anchor)]})"
     return word if n == 1 else f"every {n} {word}"
 
 

@@ -10,24 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecastkit.errors import DataError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, steps_ahead
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
 from forecastkit.reading.join import with_join
-from forecastkit.reading.located import IN_MEMORY, Located
-from forecastkit.reading.options import ReadOptions
-from forecastkit.reading.profile import Profile, moment_text
+from forecastkit.reading.located import Located
+from forecastkit.reading.profile import IN_MEMORY, Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
 
-__all__ = ["MOST_LISTED", "Origin", "Reading", "assembled", "gaps_of", "of_frame"]
+__all__ = ["MOST_LISTED", "Origin", "Reading", "aside_notes", "assembled", "gaps_of", "no_rows", "of_frame"]
 
-MOST_LISTED = 200
+MOST_LISTED, MOST_COLUMNS = 200, 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def assembled(
         name=frame.name,
         source=origin.found.where,
         n_rows=origin.n_rows,
-        columns=tuple(table.names[:500]),
+        columns=tuple(table.names[:MOST_COLUMNS]),
         target=origin.target_name if len(roles.targets) == 1 else ",".join(roles.targets) if options.target else "",
         time=",".join(roles.time),
         item=origin.item_name,
@@ -135,6 +136,18 @@ def assembled(
         notes=(*origin.notes, *joined, *findings.notes_of(facts), *_more_notes(origin, constant)),
     )
     return Reading(frame, profile)
+
+
+def aside_notes(aside: Mapping[str, str], min_rows: int) -> list[Note]:
+    """What is said of series that were left out."""
+    if not aside:
+        return []
+    return [Note("warning", f"{len(aside)} series set aside: fewer than {min_rows} observed rows", next(iter(aside)))]
+
+
+def no_rows(table: Table) -> DataError:
+    """The error of a table none of whose rows can be placed."""
+    return DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
 
 
 def _more_notes(origin: Origin, constant: tuple[str, ...]) -> list[Note]:
@@ -242,7 +255,7 @@ def _item_facts(store: Store, index: pd.Index) -> tuple[dict[str, Any], ...]:
                 "end": moment_text(index[int(store.ends[i])]),
                 "min": float(y.min()) if len(y) else float("nan"),
                 "max": float(y.max()) if len(y) else float("nan"),
-                "mean": float(y.mean()) if len(y) else 0.0,
+                "mean": float(y.mean()) if len(y) else float("nan"),
             }
         )
     return tuple(out)

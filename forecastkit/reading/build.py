@@ -16,15 +16,15 @@ import pandas as pd
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.schema import Rows, SeriesFrame, Store
+from forecastkit.read_options import ReadOptions, options_of
 from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, static_column
-from forecastkit.reading.aliases import normal_alias, unit_us, words
-from forecastkit.reading.assemble import Origin, Reading, assembled, gaps_of, of_frame
+from forecastkit.reading.aliases import normal_alias, split_alias, unit_us, words
+from forecastkit.reading.assemble import Origin, Reading, aside_notes, assembled, gaps_of, no_rows, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
-from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_wall
+from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_utc, to_wall
 from forecastkit.reading.located import Located, located
 from forecastkit.reading.mapped import is_mapped, read_mapped
-from forecastkit.reading.options import ReadOptions, options_of
 from forecastkit.reading.order import Order, order_of
 from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
 from forecastkit.reading.table import Table, give_back, open_table
@@ -34,7 +34,6 @@ from forecastkit.reading.within import within
 
 __all__ = ["Reading", "as_frame", "read"]
 
-ONE_SERIES = "series"
 MOST_ROWS_OF_GRID = 200_000_000
 
 
@@ -144,9 +143,7 @@ def _build(table: Table, roles: Roles, rows: Parsed, found: Located) -> Reading:
             Note("warning", f"{several(n_twice, 'duplicated instant')}: kept by --duplicates {options.duplicates}")
         )
     own, items, aside, late = _long_enough(items, own, options.min_rows, origin.target_name, ahead=bool(options.known))
-    if aside:
-        said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
-        notes.append(Note("warning", said, next(iter(aside))))
+    notes += aside_notes(aside, options.min_rows)
     if own is not arranged:
         order = Order(None, 0)
     if options.freq is None:
@@ -178,7 +175,7 @@ def _sorted(table: Table, rows: Parsed, notes: list[Note]) -> tuple[_Sorted, Ord
             first = table.where(own.line(int(np.flatnonzero(~rows.times.valid)[0])))
             notes.append(Note("warning", f"{several(int(lost.sum()), 'row')} without a time left out", first))
         if not usable.any():
-            raise DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
+            raise no_rows(table)
         own, order = own.taken(usable), None
     order = order or order_of(own.codes, own.times, len(rows.items))
     if order.rows is not None:
@@ -233,6 +230,8 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
             period = {"M": "M", "MS": "M", "ME": "M", "Q": "Q", "QS": "Q", "QE": "Q", "Y": "Y", "YS": "Y", "YE": "Y"}
             unit = period.get(alias, alias)
             try:
+                if split_alias(alias)[0] > 1:
+                    raise ValueError  # pandas' periods of several months overlap
                 periods = stamps.to_period(unit)
             except (ValueError, AttributeError):
                 raise ConfigError(
@@ -245,8 +244,6 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
             start = periods.to_timestamp(how="end" if at_end else "start").normalize()
         bins = start.as_unit("us").asi8
     if us >= DAY or not us:
-        from forecastkit.reading.frequency import to_utc
-
         bins = to_utc(bins, tz)
     return bins
 
@@ -286,7 +283,8 @@ def _without_duplicates(
 ) -> _Sorted:
     how = options.duplicates
     if how != "error":
-        return _merged(own, how, {"object": "first", "number": "mean" if how in ("mean", "sum") else "first"})
+        one = "last" if how == "last" else "first"
+        return _merged(own, how, {"object": one, "number": "mean" if how in ("mean", "sum") else one})
     same = own.repeated()
     row = int(np.flatnonzero(same)[0]) + 1
     lines = sorted((own.line(row - 1), own.line(row)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import lzma
 import re
 import zipfile
@@ -195,8 +196,8 @@ def _zip(path: Path, limit: int) -> pa.Buffer:
 def _decoded(path: Path, content: pa.Buffer, encoding: str | None) -> tuple[pa.Buffer, str]:
     if encoding is not None:
         try:
-            codecs.lookup(encoding)
-        except LookupError:
+            io.TextIOWrapper(io.BytesIO(), encoding)  # unlike codecs.lookup it refuses base64 and the like
+        except (LookupError, ValueError):
             raise DataError(
                 place=f"--encoding {encoding}", rule="no such encoding", remedy="Try utf-8, latin-1, cp1252 or utf-16."
             ) from None

@@ -19,7 +19,7 @@ from forecastkit.reading.times import (
     localised,
     parse_text,
 )
-from forecastkit.reading.values import Note
+from forecastkit.reading.values import Note, is_number, is_text
 
 __all__ = ["parse_numeric", "parse_times"]
 
@@ -47,17 +47,17 @@ def parse_times(
         return _typed(column, kind.tz or "", tz, name, where)
     if pa.types.is_date(kind):
         return _typed(pc.cast(column, pa.timestamp("us")), "", tz, name, where)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        valid = pc.is_valid(column).to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else None
-        valid = pc.is_valid(column).to_numpy() if valid is None else valid
+    if is_number(kind):
+        valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
         if date_format is None:
             to = pa.int64() if pa.types.is_integer(kind) else pa.float64()
-            filled = pc.fill_null(pc.cast(column, to, safe=False), 0)
-            values = filled.to_numpy(zero_copy_only=False) if isinstance(filled, pa.Array) else filled.to_numpy()
+            values = pc.fill_null(pc.cast(column, to, safe=False), 0).to_numpy(zero_copy_only=False)
             valid = valid & np.isfinite(values)
+            if not valid.all():
+                values = np.where(valid, values, 0)
             return parse_numeric(values, valid, name, where, tz=tz)
         column = pc.cast(column, pa.string())
-    elif not (_is_text(kind) or pa.types.is_dictionary(kind) or pa.types.is_null(kind)):
+    elif not (is_text(kind) or pa.types.is_dictionary(kind) or pa.types.is_null(kind)):
         raise DataError(place=f"column {name!r}", value=str(kind), rule="times are needed", remedy="Give --time.")
     texts, codes = coded(column)
     if not (codes >= 0).any():
@@ -72,10 +72,6 @@ def parse_times(
             values = np.where(valid, numbers[np.where(valid, codes, 0)], 0)
             return parse_numeric(values, valid, name, where, tz=tz)
     return parse_text(texts, codes, name, where, date_format=date_format, tz=tz)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind)
 
 
 def _as_numbers(texts: pa.Array, used: np.ndarray) -> np.ndarray | None:
@@ -97,8 +93,6 @@ def _as_numbers(texts: pa.Array, used: np.ndarray) -> np.ndarray | None:
 def _typed(column: pa.ChunkedArray | pa.Array, zone: str, tz: str | None, name: str, where: Where) -> Instants:
     us = pc.cast(column, pa.timestamp("us", zone or None), safe=False)
     whole = us.combine_chunks() if isinstance(us, pa.ChunkedArray) else us
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.chunk(0) if whole.num_chunks else pa.array([], us.type)
     valid = pc.is_valid(whole).to_numpy(zero_copy_only=False) if whole.null_count else np.ones(len(whole), bool)
     whole = pc.cast(whole, pa.int64())
     values = (pc.fill_null(whole, 0) if whole.null_count else whole).to_numpy(zero_copy_only=False)
@@ -203,14 +197,15 @@ def parse_numeric(values: np.ndarray, valid: np.ndarray, name: str, where: Where
 def _digits(exact: np.ndarray, valid: np.ndarray, lo: float, hi: float, timed: bool) -> tuple[np.ndarray, str] | None:
     """yyyymmdd, yyyymmddhh, yyyymm, yyyymmddhhmm and ...ss where every number is such a day."""
     forms = (
-        ("yyyymmdd", 15000101, 22001231, 1, (0, 0)),
-        ("yyyymmddhh", 1500010100, 2200123123, 100, (1, 0)),
-        ("yyyymmddhhmm", 150001010000, 220012312359, 10_000, (2, 0)),
-        ("yyyymmddhhmmss", 15000101000000, 22001231235959, 1_000_000, (3, 0)),
+        ("yyyymmdd", 15000101, 22001231),
+        ("yyyymmddhh", 1500010100, 2200123123),
+        ("yyyymmddhhmm", 150001010000, 220012312359),
+        ("yyyymmddhhmmss", 15000101000000, 22001231235959),
     )
-    for text, low, high, scale, (n_parts, _) in forms:
+    for n_parts, (text, low, high) in enumerate(forms):
         if not (low <= lo and hi <= high):
             continue
+        scale = 100**n_parts
         date, clock = exact // scale, exact % scale
         days, ok = compose_date(date // 10_000, date // 100 % 100, date % 100)
         parts = [clock // 100 ** (n_parts - 1 - k) % 100 for k in range(n_parts)]

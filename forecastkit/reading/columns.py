@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from forecastkit.errors import DataError, UnknownNameError, near
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
-from forecastkit.reading.values import is_missing, parse_number
+from forecastkit.reading.values import is_missing, is_number, is_text, parse_number
 
 __all__ = ["INDEX_NAMES", "ITEM_NAMES", "Roles", "choose_roles", "plain"]
 
@@ -82,11 +82,11 @@ def _kind(cells: pa.Array, most: int) -> str:
         return "time"
     if pa.types.is_boolean(kind):
         return "bool"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if is_number(kind):
         return "number"
     if pa.types.is_null(kind):
         return "empty"
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind)):
+    if not is_text(kind):
         return "other"
     step = max(1, len(cells) // most)
     texts = [t for t in cells.take(pa.array(range(0, len(cells), step))).to_pylist() if t and not is_missing(t)]
@@ -126,7 +126,8 @@ def choose_roles(table: Table, options: ReadOptions) -> Roles:
             _named(value, names, flag)
     for flag, more in (("--known", options.known), ("--past", options.past), ("--static", options.static)):
         for name in more:
-            _named(name, names, flag)
+            if name not in names:
+                raise _unknown(flag, name, names)
     wide = _series_in_rows(head, kinds, options)
     if wide is not None:
         return wide
@@ -148,10 +149,12 @@ def _named(value: str, names: tuple[str, ...], flag: str) -> tuple[str, ...]:
     many = tuple(part.strip() for part in value.split(","))
     for part in many:
         if part not in names:
-            raise UnknownNameError(
-                place=flag, value=repr(part), rule="there is no such column", remedy=near(part, names)
-            )
+            raise _unknown(flag, part, names)
     return many
+
+
+def _unknown(flag: str, name: str, names: tuple[str, ...]) -> UnknownNameError:
+    return UnknownNameError(place=flag, value=repr(name), rule="there is no such column", remedy=near(name, names))
 
 
 def _time_columns(
@@ -175,7 +178,7 @@ def _time_columns(
             return (best, clocks[0]), "clock"
         return (best,), ""
     parts = _part_columns(names, kinds)
-    if parts and _n_distinct(head[parts[0]]) >= 1:
+    if parts:
         why["time"] = "joined from " + ", ".join(parts)
         return parts, "parts"
     found = _numeric_time(head, kinds, busy, why)

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from forecastkit.errors import DataError
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.times import is_clock, is_timelike
-from forecastkit.reading.values import decimal_of, is_missing, parse_number, two_readings
+from forecastkit.reading.values import Note, decimal_of, is_missing, parse_number, two_readings
 
-__all__ = ["Dialect", "ended", "is_comment", "sniff", "split_lines"]
+__all__ = ["Dialect", "distinct_names", "ended", "is_comment", "renaming_notes", "sniff", "split_lines"]
 
 SAMPLE_BYTES = 4 << 20
 SAMPLE_LINES = 2000
@@ -33,7 +33,6 @@ class Dialect:
         first: number of lines before the first row of data (header included).
         comments: whether comment lines occur among the sampled rows.
         rows: sampled rows as text cells.
-        complete: the sample is the whole file.
         renamed: names that occurred twice.
         sure: the decimal mark is given or proved.
         doubtful: (number of comment lines as wide as a row, line of the first).
@@ -46,7 +45,6 @@ class Dialect:
     first: int
     comments: bool
     rows: tuple[tuple[str, ...], ...]
-    complete: bool
     renamed: tuple[str, ...] = ()
     sure: bool = False
     doubtful: tuple[int, int] = (0, 0)
@@ -93,7 +91,6 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     lines = text.split("\n")
     if not complete and len(lines) > 1:
         lines = lines[:-1]
-    complete = complete and len(lines) <= SAMPLE_LINES
     lines = lines[:SAMPLE_LINES]
     if not any(line.strip() for line in lines):
         raise DataError(place=place, rule="the file is empty", remedy="Give a file with a header and rows.")
@@ -121,7 +118,7 @@ def sniff(place: str, content: bytes, complete: bool, options: ReadOptions) -> D
     comments = [n for n in range(dialect.first, len(lines)) if marked and is_comment(lines[n])]
     wide = [n + 1 for n in comments if len(dialect.names) > 1 and _width(lines[n], sep) == len(dialect.names)]
     doubtful = (len(wide), wide[0]) if wide else (0, 0)
-    return replace(dialect, comments=bool(comments), complete=complete, doubtful=doubtful)
+    return replace(dialect, comments=bool(comments), doubtful=doubtful)
 
 
 def _width(line: str, sep: str) -> int:
@@ -163,7 +160,7 @@ def _is_time(cell: str) -> bool:
 
 def _separator(lines: list[str]) -> str:
     """The separator that splits most lines alike, into cells that mean something."""
-    sample = lines[:3] + lines[3 : 3 + SCORED_LINES][-SCORED_LINES:] if len(lines) > 3 else lines
+    sample = lines[: 3 + SCORED_LINES]
     best, best_score = ",", 0.0
     for sep in SEPARATORS:
         if sep != "whitespace" and not any(sep in line for line in sample):
@@ -227,7 +224,9 @@ def _headed(
                 remedy="Quote the dates, or write the file with another separator.",
             )
         cells = ["", *cells]  # R writes row names without a heading
-    names, renamed = _distinct(cells, max(width, len(cells)) if not _trailing(data, width) else len(cells) or width - 1)
+    names, renamed = distinct_names(
+        cells, max(width, len(cells)) if not _trailing(data, width) else len(cells) or width - 1
+    )
     decimal, sure = (options.decimal, True) if options.decimal else _decimal(place, data, names, sep)
     return Dialect(
         sep=sep,
@@ -238,7 +237,6 @@ def _headed(
         first=first_line + used,
         comments=False,
         rows=tuple(tuple(row) for row in data),
-        complete=False,
         renamed=renamed,
     )
 
@@ -303,8 +301,12 @@ def _has_header(rows: list[list[str]]) -> bool:
     return len(steps) == 1 and steps.pop() != 0 and all(n is not None and float(n).is_integer() for n in numbers)
 
 
-def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(column names, those that occurred twice)."""
+def distinct_names(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(column names, those that occurred twice).
+
+    >>> distinct_names(["a", "", "a"], 4)
+    (('a', 'column_2', 'a_2', 'column_4'), ('a',))
+    """
     names: list[str] = []
     seen: set[str] = set()
     renamed = []
@@ -318,6 +320,11 @@ def _distinct(cells: list[str], width: int) -> tuple[tuple[str, ...], tuple[str,
         seen.add(name)
         names.append(name)
     return tuple(names), tuple(renamed)
+
+
+def renaming_notes(names: Iterable[str]) -> list[Note]:
+    """What is said of names that occurred twice."""
+    return [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in names]
 
 
 def _decimal(place: str, rows: list[list[str]], names: tuple[str, ...], sep: str) -> tuple[str, bool]:

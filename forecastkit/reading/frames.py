@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from forecastkit.errors import DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.bytes import short
-from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.dialect import distinct_names, renaming_notes
 from forecastkit.reading.table import ArrowTable, usual_text
 
 __all__ = ["from_excel", "from_frame"]
@@ -27,7 +28,15 @@ def from_frame(source: Any) -> ArrowTable:
     if isinstance(source, pd.Series):
         source = source.to_frame(source.name if source.name is not None else "value")
     if isinstance(source, pd.DataFrame):
-        table = _from_pandas(source)
+        try:
+            table = _from_pandas(source)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                place="data frame",
+                value=repr(error.object)[:40],
+                rule="not text that can be written as UTF-8",
+                remedy="Correct it, as in text.encode(errors='replace').decode().",
+            ) from None
     elif isinstance(source, pa.Table):
         table = source
     elif isinstance(source, pa.RecordBatch):
@@ -117,6 +126,25 @@ def from_excel(path: Path, options: ReadOptions) -> ArrowTable:
     Raises:
         DataError: the extra is missing, or no readable sheet.
     """
+    name, rows = next(((n, r) for n, r in _sheets(path) if any(map(_n_filled, r))), ("", []))
+    if not rows:
+        raise DataError(place=str(path), rule="no sheet has rows", remedy="Give a file with a header and rows.")
+    skip, width = options.skip_rows or 0, max(len(row) for row in rows)
+    start = next((k for k, row in enumerate(rows) if k >= skip and _n_filled(row) >= min(2, width)), skip)
+    if len(rows) - start < 2:
+        raise DataError(place=str(path), rule="a header and no rows", remedy="Give a file with rows.")
+    rows = [[*row, *[None] * (width - len(row))] for row in rows[start:]]
+    kept = [k for k in range(width) if _n_filled([row[k] for row in rows])]
+    heads = [str(rows[0][k] if rows[0][k] is not None else "").strip() or f"column_{k + 1}" for k in kept]
+    names, renamed = distinct_names(heads, len(heads))
+    arrays = [_sheet_column([row[k] for row in rows[1:]]) for k in kept]
+    facts: dict[str, object] = {"format": "excel", "sheet": name, "lines_skipped": start}
+    table = pa.Table.from_arrays(arrays, names=list(names))
+    return ArrowTable(f"{path.name} [{name}]", table, facts, tuple(renaming_notes(renamed)), start + 2, word="row")
+
+
+def _sheets(path: Path) -> list[tuple[str, list[list[Any]]]]:
+    """(name, rows of cells) of each sheet."""
     try:
         import python_calamine as calamine
     except ImportError:
@@ -125,7 +153,7 @@ def from_excel(path: Path, options: ReadOptions) -> ArrowTable:
         ) from None
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))
-        sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names]
+        return [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names]
     except Exception as error:  # calamine's errors share no public base
         raise DataError(
             place=str(path),
@@ -133,27 +161,10 @@ def from_excel(path: Path, options: ReadOptions) -> ArrowTable:
             rule="no readable Excel file",
             remedy="Open and save it again, or export a CSV.",
         ) from None
-    filled = [(n, r) for n, r in sheets if any(any(c not in ("", None) for c in row) for row in r)]
-    if not filled:
-        raise DataError(place=str(path), rule="no sheet has rows", remedy="Give a file with a header and rows.")
-    name, rows = filled[0]
-    skip = options.skip_rows or 0
-    width = max(len(row) for row in rows)
-    start = next(
-        (k for k, row in enumerate(rows) if k >= skip and sum(c not in ("", None) for c in row) >= min(2, width)), skip
-    )
-    if len(rows) - start < 2:
-        raise DataError(place=str(path), rule="a header and no rows", remedy="Give a file with rows.")
-    kept = [k for k in range(width) if any(k < len(r) and r[k] not in ("", None) for r in rows[start:])]
-    heads = [str(rows[start][k]).strip() if k < len(rows[start]) else "" for k in kept]
-    heads = [h or f"column_{k + 1}" for k, h in zip(kept, heads)]
-    arrays = [_sheet_column([row[k] if k < len(row) else None for row in rows[start + 1 :]]) for k in kept]
-    if len(set(heads)) < len(heads):
-        heads = [f"{h}_{k}" if h in heads[:k] else h for k, h in enumerate(heads)]
-    facts: dict[str, object] = {"format": "excel", "sheet": name, "lines_skipped": start}
-    return ArrowTable(
-        f"{path.name} [{name}]", pa.Table.from_arrays(arrays, names=heads), facts, (), start + 2, word="row"
-    )
+
+
+def _n_filled(cells: list[Any]) -> int:
+    return sum(c not in ("", None) for c in cells)
 
 
 def _sheet_column(cells: list[Any]) -> pa.Array:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from forecastkit.errors import DataError
 from forecastkit.forecasting.calendar import STEP
-from forecastkit.reading.aliases import alias_of, normal_alias, split_alias, unit_us, words
+from forecastkit.reading.aliases import MONTHS, WEEKDAYS, alias_of, normal_alias, split_alias, unit_us, words
 from forecastkit.reading.order import distinct
 from forecastkit.reading.times import DAY
 from forecastkit.reading.values import Note
@@ -22,8 +22,6 @@ from forecastkit.reading.values import Note
 __all__ = ["Grid", "given_grid", "infer_grid", "one_frequency", "to_wall"]
 
 HOLIDAYS_IN_A_ROW = 10
-_DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _REMEDY = "Give --freq and --resample, as in --freq D --resample mean."
 
 
@@ -230,12 +228,12 @@ def _month_alias(step: int, first: int, side: str) -> str:
     month = first % 12
     if step % 12 == 0:
         default = 0 if side == "S" else 11
-        anchor = "" if month == default else f"-{_MONTHS[month]}"
+        anchor = "" if month == default else f"-{MONTHS[month]}"
         return (str(step // 12) if step > 12 else "") + f"Y{side}{anchor}"
     if step == 3:
         phase = month % 3
         default = 0 if side == "S" else 2
-        return f"Q{side}" + ("" if phase == default else f"-{_MONTHS[phase]}")
+        return f"Q{side}" + ("" if phase == default else f"-{MONTHS[phase]}")
     return (str(step) if step > 1 else "") + f"M{side}"
 
 
@@ -260,7 +258,7 @@ def _weeks_grid(days: np.ndarray) -> _Found | None:
 
 
 def _week_alias(n: int, day: int) -> str:
-    return (str(n) if n > 1 else "") + f"W-{_DAYS[int((day + 3) % 7)]}"
+    return (str(n) if n > 1 else "") + f"W-{WEEKDAYS[int((day + 3) % 7)]}"
 
 
 def _business_grid(days: np.ndarray) -> _Found | None:
@@ -306,7 +304,7 @@ def _open_days_grid(days: np.ndarray) -> _Found | None:
     grid = grid[is_open[_weekday(grid)]]
     if len(days) < 0.8 * len(grid):
         return None
-    closed = ", ".join(_DAYS[k].title() for k in np.flatnonzero(~is_open))
+    closed = ", ".join(WEEKDAYS[k].title() for k in np.flatnonzero(~is_open))
     note = Note("info", f"{closed} never occur and are taken for closed days")
     return "D", grid, days, (note,), tuple(int(k) for k in np.flatnonzero(is_open))
 
@@ -436,7 +434,8 @@ def _given_days(days: np.ndarray, alias: str) -> tuple[str, np.ndarray, np.ndarr
         return alias, np.arange(days[0], days[-1] + 1, n), days
     if unit in ("M", "Q", "Y"):
         found = _months_grid(days)
-        alias = alias.replace(unit, unit + ("E" if found is not None and found[0].split("-")[0].endswith("E") else "S"))
+        side = "E" if found is not None and found[0].split("-")[0].endswith("E") else "S"
+        alias = alias.replace(unit, unit + side, 1)  # the Y of MAY stays
         unit = split_alias(alias)[1]
     try:
         stamps = pd.date_range(

@@ -11,9 +11,9 @@ import pandas as pd
 
 from forecastkit.errors import DataError, near
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.profile import Profile, item_columns
 from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
 from forecastkit.reading.table import open_table, text_of
@@ -53,11 +53,11 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     _, codes, items, *_ = items_of(table, roles, loaded, times, n)
     columns = {name: covariate_column(loaded[name], name, table) for name in frame.known}
     for name in frame.known:
-        if (columns[name].dtype == object) != (frame.data[name].dtype == object):
+        if (columns[name].dtype == object) != (frame.rows.covariates[name].dtype == object):
             raise DataError(
                 place=f"{where}, column {name!r}",
                 value="text" if columns[name].dtype == object else "numbers",
-                rule=f"the history has {'text' if frame.data[name].dtype == object else 'numbers'} there",
+                rule=f"the history has {'numbers' if columns[name].dtype == object else 'text'} there",
                 remedy="Write it the same way in both files.",
             )
     row, own = _series_of(frame, items if item else (), codes, profile, where)

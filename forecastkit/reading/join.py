@@ -17,11 +17,11 @@ import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.read_options import NEXT_DAY, ReadOptions
 from forecastkit.reading.aliases import unit_us
 from forecastkit.reading.columns import choose_roles
 from forecastkit.reading.frequency import to_utc, to_wall
 from forecastkit.reading.located import located
-from forecastkit.reading.options import NEXT_DAY, ReadOptions
 from forecastkit.reading.rows import covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table
 from forecastkit.reading.times import DAY, SECOND, Instants, checked_zone, localised

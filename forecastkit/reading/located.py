@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from forecastkit import sources
-from forecastkit.reading.options import ReadOptions
+from forecastkit.read_options import ReadOptions
+from forecastkit.reading.profile import IN_MEMORY
 from forecastkit.reading.values import Note
 
-__all__ = ["IN_MEMORY", "Located", "located"]
-
-IN_MEMORY = "a frame in memory"
+__all__ = ["Located", "located"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,19 +19,19 @@ import numpy as np
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import Rows, Store
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading import findings
 from forecastkit.reading.aliases import words
-from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, assembled, gaps_of
+from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, aside_notes, assembled, gaps_of, no_rows
 from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
 from forecastkit.reading.located import Located
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import distinct
-from forecastkit.reading.rows import instants_index, items_of, times_of
+from forecastkit.reading.rows import instants_index, items_of, target_column, times_of
 from forecastkit.reading.stream import Piece, StreamTable
 from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, parse_numbers, several
+from forecastkit.reading.values import Note, several
 
 __all__ = ["is_mapped", "read_mapped"]
 
@@ -105,6 +105,7 @@ def is_mapped(path: Path, options: ReadOptions) -> bool:
         ("start", ""),
         ("end", ""),
         ("join", ""),
+        ("joint", False),
     ):
         if getattr(options, name) != usual:
             against = against or f"not with --{name}"
@@ -127,6 +128,8 @@ def read_mapped(source: Located) -> Reading:
     table = StreamTable.open(path)
     if table is None:
         raise DataError(place=str(path), rule="not a Parquet or Arrow file", remedy="Leave data.store out.")
+    if options.decimal:
+        table = replace(table, decimal=options.decimal, sure=True)
     roles = choose_roles(table, options)
     if roles.layout != "long" or not roles.time:
         raise DataError(
@@ -178,7 +181,7 @@ def _batches(
         codes = np.array([found.codes.setdefault(name, len(found.codes)) for name in names], dtype=np.int64)[own]
         values = np.zeros(0)
         if target:
-            numbers = parse_numbers(loaded[roles.targets[0]], roles.targets[0], piece.where)
+            numbers = target_column(loaded[roles.targets[0]], roles.targets[0], piece)
             values = numbers.values
             notes = [*notes, *numbers.notes]
         if first:
@@ -229,7 +232,7 @@ def _first_pass(table: StreamTable, roles: Roles, options: ReadOptions) -> _Foun
         np.maximum.at(found.high, batch.codes, batch.instants)
         found.count += np.bincount(batch.codes, minlength=len(found.count))
     if not len(found.instants):
-        raise DataError(place=table.name, rule="no row has a time and a name", remedy="Check --time and --item.")
+        raise no_rows(table)
     least = options.min_rows
     if (found.count < least).all():
         raise DataError(
@@ -306,10 +309,7 @@ def _filled(table: StreamTable, roles: Roles, source: Located, found: _Found, gr
         names[i]: f"{found.count[i]} observed rows"
         for i in sorted(np.flatnonzero(~good).tolist(), key=lambda i: names[i])
     }
-    notes = [*source.notes, *table.notes, *found.notes.values()]
-    if aside:
-        said = f"{len(aside)} series set aside: fewer than {options.min_rows} observed rows"
-        notes.append(Note("warning", said, next(iter(aside))))
+    notes = [*source.notes, *table.notes, *found.notes.values(), *aside_notes(aside, options.min_rows)]
     looked, more = _look(store)
     constant = np.flatnonzero((low[order] == high[order]) & (store.lengths > 1))
     # The calendar ends with the last number of any series; it begins with the first one by what was kept.

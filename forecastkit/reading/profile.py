@@ -9,10 +9,11 @@ from typing import Any
 
 from forecastkit.reading.values import Note, several
 
-__all__ = ["Note", "Profile", "item_columns", "moment_text"]
+__all__ = ["IN_MEMORY", "Note", "Profile", "item_columns", "moment_text"]
 
 LABEL = 13
-MOST_NAMES = 500
+IN_MEMORY = "a frame in memory"
+"""The source of what is no file."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Profile:
     Args:
         name: short name, of the file.
         n_rows: of the file.
-        columns: all of the file's.
+        columns: the file's, 500 at most.
         target, time, item: chosen columns; empty = there is none.
         why: role -> why the column was chosen.
         other_numeric: numeric columns that were not used.
@@ -83,7 +84,7 @@ class Profile:
         if self.item:
             series += f" ({self.item})"
         shown = PurePath(self.source).name or self.name
-        if ":" in self.source or self.source == "a frame in memory":
+        if ":" in self.source or self.source == IN_MEMORY:
             shown = self.name
         name = shown if len(shown) < LABEL else f"{shown[: LABEL - 2]}…"
         lines = [f"{name:<{LABEL}} {self.n_rows:,} rows, {series}, {self.freq_text}, {self.start} to {self.end}"]

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
 from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, parse_numbers, several
+from forecastkit.reading.values import Note, Numbers, parse_numbers, several, undictionaried
 
 __all__ = [
     "CHANNEL",
@@ -30,12 +30,15 @@ __all__ = [
     "items_of",
     "joined_options",
     "rows_of",
+    "target_column",
     "times_of",
 ]
 
 ONE_SERIES = "series"
 CHANNEL = "channel"
 """Static column that names a series' own column, where several are read together."""
+RESERVED = ("item_id", "timestamp", "target")
+"""Columns that every frame's table has already."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +72,12 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
 
     Raises:
         DataError: a cell that is no number or no time, names of series that clash, no rows.
-        ConfigError: a covariate that has another role.
+        ConfigError: a covariate that has another role, or a name that a frame's table needs itself.
     """
     if roles.layout == "rows":
         return _series_in_rows(table, roles, options)
     covariates = tuple(dict.fromkeys([*options.known, *options.past, *options.static]))
-    for name in covariates:
-        if name in (*roles.targets, *roles.time, *(roles.items if roles.fixed else ())):
-            raise ConfigError(
-                place="--known, --past, --static",
-                value=repr(name),
-                rule="this column has another role already",
-                remedy="Leave it out.",
-            )
+    _check_names(table, roles, options, covariates)
     kinds = dict.fromkeys([*roles.items, *covariates], "text")
     kinds.update(dict.fromkeys(roles.targets, "number"))
     # A given format is checked against the text itself.
@@ -100,32 +96,66 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
     notes += more
     give_back()
     extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
-    if roles.layout == "columns":
-        parts = [_numbers(table, loaded[name], name) for name in roles.targets]
-        for part in parts:
-            notes += part[1]
-        k = len(roles.targets)
-        names = [str(t) for t in roles.targets]
-        wide_extra = {name: np.tile(column, k) for name, column in extra.items()}
-        if options.joint:
-            wide_extra |= {name: np.tile(part[0], k) for name, part in zip(names, parts)}
-            wide_extra[CHANNEL] = np.repeat(np.array(names, dtype=object), n)
-        own = [f"{items[c]} {t}" if used else t for c in (range(len(items)) if used else [0]) for t in names]
-        by_name = np.argsort(own, kind="stable")
-        rank = np.empty(len(own), np.int64)
-        rank[by_name] = np.arange(len(own))
-        wide = np.concatenate([rank[codes * k + j] for j in range(k)])
-        wide = np.where(np.tile(codes, k) < 0, -1, wide)
-        many = replace(times, values=np.tile(times.values, k), valid=np.tile(times.valid, k))
-        return Parsed(
-            wide, tuple(own[i] for i in by_name), many, np.concatenate([p[0] for p in parts]),
-            wide_extra, np.tile(np.arange(n), k), tuple(notes),
-            "column" if not used else f"{', '.join(used)} and column", "value",
-        )  # fmt: skip
-    values, more = _numbers(table, loaded.pop(roles.targets[0]), roles.targets[0])
-    notes += more
+    columns = {}
+    for name in dict.fromkeys(roles.targets):
+        numbers = target_column(loaded.pop(name), name, table)
+        columns[name] = numbers.values
+        notes += numbers.notes
     give_back()
-    return Parsed(codes, items, times, values, extra, None, tuple(notes), ",".join(used), roles.targets[0], order)
+    if roles.layout == "columns":
+        item_name = f"{', '.join(used)} and column" if used else "column"
+        rows = Parsed(codes, items if used else (), times, np.zeros(0), extra, None, tuple(notes), item_name, "value")
+        return _series_in_columns(rows, columns, joint=options.joint)
+    name = roles.targets[0]
+    return Parsed(codes, items, times, columns[name], extra, None, tuple(notes), ",".join(used), name, order)
+
+
+def _check_names(table: Table, roles: Roles, options: ReadOptions, covariates: tuple[str, ...]) -> None:
+    for name in covariates:
+        if name in (*roles.targets, *roles.time, *(roles.items if roles.fixed else ())):
+            raise ConfigError(
+                place="--known, --past, --static",
+                value=repr(name),
+                rule="this column has another role already",
+                remedy="Leave it out.",
+            )
+    reserved = (*RESERVED, CHANNEL) if options.joint else RESERVED
+    for name in (*covariates, *(roles.targets if options.joint else ())):
+        if name in reserved:
+            raise ConfigError(
+                place=f"{table.name}, column {name!r}",
+                rule=f"a covariate is not called {', '.join(reserved[:-1])} or {reserved[-1]}",
+                remedy="Rename it in the data.",
+            )
+
+
+def _series_in_columns(rows: Parsed, columns: dict[str, np.ndarray], *, joint: bool) -> Parsed:
+    """One series a column (and name, where the rows have some): turned to long form.
+
+    Args:
+        rows: without values; no items = their rows have no names.
+        columns: target -> [N] values.
+        joint: they are each other's covariates too.
+    """
+    names, k, n = list(columns), len(columns), len(rows.codes)
+    extra = {name: np.tile(column, k) for name, column in rows.covariates.items()}
+    if joint:
+        extra |= {name: np.tile(column, k) for name, column in columns.items()}
+        extra[CHANNEL] = np.repeat(np.array(names, dtype=object), n)
+    items = [f"{item} {name}" for item in rows.items for name in names] or names
+    by_name = np.argsort(items, kind="stable")
+    rank = np.empty(len(items), np.int64)
+    rank[by_name] = np.arange(len(items))
+    codes = np.concatenate([rank[rows.codes * k + j] for j in range(k)])
+    return replace(
+        rows,
+        codes=np.where(np.tile(rows.codes, k) < 0, -1, codes),
+        items=tuple(items[i] for i in by_name),
+        times=replace(rows.times, values=np.tile(rows.times.values, k), valid=np.tile(rows.times.valid, k)),
+        values=np.concatenate(list(columns.values())),
+        covariates=extra,
+        source_row=np.tile(np.arange(n), k),
+    )
 
 
 def joined_options(options: ReadOptions, roles: Roles) -> ReadOptions:
@@ -141,18 +171,17 @@ def joined_options(options: ReadOptions, roles: Roles) -> ReadOptions:
     return replace(options, past=(*options.past, *roles.targets), static=(*options.static, CHANNEL))
 
 
-def _numbers(table: Table, column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, list[Note]]:
-    found = parse_numbers(column, name, table.where, decimal=table.decimal or ".", sure=table.sure)
-    return found.values, list(found.notes)
+def target_column(column: pa.ChunkedArray, name: str, table: Table) -> Numbers:
+    """Numbers by the table's decimal mark."""
+    return parse_numbers(column, name, table.where, decimal=table.decimal, sure=table.sure)
 
 
 def covariate_column(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
     """Numbers where every cell is one, else text."""
     try:
-        return parse_numbers(column, name, table.where, decimal=table.decimal or ".", sure=table.sure).values
+        return target_column(column, name, table).values
     except DataError:
-        texts = text_of(pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column)
-        return np.array(texts.to_pylist(), dtype=object)
+        return np.array(text_of(undictionaried(column)).to_pylist(), dtype=object)
 
 
 def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
@@ -169,7 +198,7 @@ def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: 
 def _joined_times(
     table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions
 ) -> Instants:
-    texts = {name: text_of(_plain(loaded[name])) for name in roles.time}
+    texts = {name: text_of(undictionaried(loaded[name])) for name in roles.time}
     if roles.parts == "clock":
         date, clock = roles.time
         joined = pc.binary_join_element_wise(texts[date], texts[clock], " ")
@@ -192,10 +221,6 @@ def _joined_times(
             place=table.name, value=label, rule="these columns make no time", remedy="Give --time COLUMN."
         ) from error
     return parse_times(joined, label, table.where, tz=options.tz)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -328,7 +353,7 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
     else:
         labels = [f"row {r + 1}" for r in range(n)]
     width = len(roles.targets)
-    values = np.stack([_numbers(table, loaded[name], name)[0] for name in roles.targets], axis=1)
+    values = np.stack([target_column(loaded[name], name, table).values for name in roles.targets], axis=1)
     if roles.parts:
         times = parse_times(
             pa.array([t.lstrip("XY") for t in roles.targets]), "names of columns", lambda _: table.name, tz=options.tz

@@ -77,8 +77,8 @@ def _candidates(freq: str, sessions: tuple[tuple[int, int], ...], n: int) -> tup
 def autocorrelation(y: np.ndarray, most: int) -> tuple[np.ndarray, int]:
     """(autocorrelation at lags 0 to ``most`` of the differenced series, number of differences used).
 
-    Missing values are left out pairwise: the numerator and the weight of each lag are both sums over pairs
-    of observed differences, by FFT.
+    Missing values are left out pairwise: each lag is a mean over its pairs of observed differences, by FFT; 0 where there are
+    fewer than eight.
     """
     d = np.diff(y)
     seen = np.isfinite(d)
@@ -98,7 +98,6 @@ def autocorrelation(y: np.ndarray, most: int) -> tuple[np.ndarray, int]:
     pairs = np.fft.irfft(np.abs(np.fft.rfft(seen.astype(float), size)) ** 2, size)[: most + 1]
     mean = top / np.maximum(pairs.round(), 1)
     out = np.where(pairs.round() >= 8, mean / mean[0], 0.0)
-    # Weighted by the share of pairs, so that long lags of few pairs do not win by chance.
     return np.clip(out, -1, 1), n
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from forecastkit.errors import DataError
+from forecastkit.reading.bytes import opened
 from forecastkit.reading.table import HEAD_ROWS, usual_text, whole_file
 from forecastkit.reading.values import Note
 
@@ -31,9 +32,12 @@ class StreamTable:
 
     @classmethod
     def open(cls, path: Path) -> StreamTable | None:
-        """None where the file is of another kind."""
-        with path.open("rb") as file:
-            magic = file.read(6)
+        """None where the file is of another kind.
+
+        Raises:
+            DataError: it cannot be read, or is damaged.
+        """
+        magic = opened(path)[:6]
         if magic[:4] == b"PAR1":
             import pyarrow.parquet as pq
 

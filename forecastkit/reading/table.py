@@ -8,7 +8,7 @@ import ctypes
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.bytes import opened, pieces, read_text, short
-from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, sniff
-from forecastkit.reading.options import ReadOptions
+from forecastkit.reading.dialect import SAMPLE_BYTES, Dialect, ended, is_comment, renaming_notes, sniff
 from forecastkit.reading.values import Note
 
 __all__ = ["ArrowTable", "CsvTable", "Table", "give_back", "open_table"]
@@ -117,7 +117,7 @@ class ArrowTable:
 
     def head(self) -> dict[str, pa.Array]:
         """First rows of every column."""
-        return {n: _whole(self.table.column(n).slice(0, HEAD_ROWS)) for n in self.names}
+        return {n: self.table.column(n).slice(0, HEAD_ROWS).combine_chunks() for n in self.names}
 
     def load(self, kinds: Mapping[str, str]) -> dict[str, pa.ChunkedArray]:
         """Columns as they are."""
@@ -138,13 +138,6 @@ def give_back(n_rows: int = 0) -> None:
     if n_rows >= MANY_ROWS and sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    out = column.combine_chunks()
-    if isinstance(out, pa.ChunkedArray):
-        return out.chunk(0) if out.num_chunks else pa.array([], column.type)
-    return out
 
 
 @contextlib.contextmanager
@@ -430,7 +423,7 @@ def _open_path(path: Path, options: ReadOptions) -> Table:
     facts: dict[str, object] = {"format": "csv", "encoding": text.encoding, **dialect.facts()}
     if text.compression:
         facts["compression"] = text.compression
-    notes = [Note("warning", f"two columns are called {name!r}; the second is {name}_2") for name in dialect.renamed]
+    notes = renaming_notes(dialect.renamed)
     if dialect.doubtful[0]:
         n, line = dialect.doubtful
         begin = "line that begins" if n == 1 else "lines that begin"
@@ -458,8 +451,3 @@ def text_of(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
         whole = pc.all(pc.equal(pc.floor(column), column)).as_py()
         column = pc.cast(column, pa.int64()) if whole else column
     return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-
-
-def names_of(columns: Sequence[str]) -> str:
-    """Names for a message."""
-    return ", ".join(columns[:8]) + (f" and {len(columns) - 8} more" if len(columns) > 8 else "")

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.reading.order import distinct
 from forecastkit.reading.values import Note, is_missing
 
@@ -25,7 +25,6 @@ __all__ = ["DAY", "Instants", "Where", "coded", "is_clock", "is_timelike", "pars
 Where = Callable[[int], str]
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
-STEP_KIND, INSTANT = "step", "instant"
 
 _MONTHS = {
     1: "january jan enero ene januar janvier janv gennaio gen janeiro jän jänner",
@@ -123,15 +122,9 @@ def is_clock(text: str) -> bool:
 
 def coded(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, np.ndarray]:
     """(distinct trimmed texts, [n] code of each row; -1 where missing)."""
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, pa.string())
     encoded = pc.dictionary_encode(pc.cast(column, pa.string()))
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().chunk(0) if encoded.num_chunks else pa.array([], pa.string())
-    if not pa.types.is_dictionary(encoded.type):
-        return pa.array([], pa.string()), np.zeros(0, np.int64)
     # Inner runs of spaces become one, so that patterns need not count them.
     texts = pc.replace_substring_regex(pc.utf8_trim_whitespace(encoded.dictionary), r"\s+", " ")
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -289,7 +282,7 @@ def _ordered(
         word = max(counts, key=lambda w: counts[w])
         bad = used[~_compose({**rest, **readings[word]})[1][used]]
         raise _no_time(at(int(bad[0])), texts[int(bad[0])].as_py(), word, False)
-    word, notes = _one_reading(fits, found, texts, used, at)
+    word, notes = _one_reading(fits, found, texts, used, at, key)
     chosen = fits[word][0]
     if "Y" not in found:
         chosen = {**chosen, "two_digits": everywhere}
@@ -302,6 +295,7 @@ def _one_reading(
     texts: pa.Array,
     used: np.ndarray,
     at: Callable[[int], str],
+    key: str,
 ) -> tuple[str, list[Note]]:
     words = list(fits)
     first = fits[words[0]][1]
@@ -322,18 +316,37 @@ def _one_reading(
         i = int(differ[0])
         place = int(np.flatnonzero(used == i)[0])
         shown = " or ".join(f"{_date_text(fits[w][1][place])} ({w})" for w in words)
-        year = "%Y" if "Y" in found else "%y"
-        sep = str(found["s"][i])
+        text = texts[i].as_py()
         raise DataError(
             place=at(i),
-            value=repr(texts[i].as_py()),
+            value=repr(text),
             rule=f"ambiguous: {shown}",
-            remedy="Give --date-format " + " or ".join(repr(_FORMATS[w].format(s=sep, y=year)) for w in words) + ".",
+            remedy="Give --date-format " + " or ".join(repr(_format_like(text, key, w)) for w in words) + ".",
         )
     return words[0], []
 
 
-_FORMATS = {"day first": "%d{s}%m{s}{y}", "month first": "%m{s}%d{s}{y}", "year first": "%y{s}%m{s}%d"}
+_ORDERS = {
+    "day first": {"a": "d", "b": "m", "c": "y"},
+    "month first": {"a": "m", "b": "d", "c": "y"},
+    "year first": {"a": "y", "b": "m", "c": "d"},
+}
+"""What the numbers of a date are in each reading."""
+
+
+def _format_like(text: str, key: str, word: str) -> str:
+    """The ``--date-format`` under which a text that the pattern ``key`` matches has the reading ``word``.
+
+    >>> _format_like("01/02/2024 10:30", "a/b/year", "day first")
+    '%d/%m/%Y %H:%M'
+    """
+    found = re.fullmatch(PATTERNS[key], text)
+    spans = [(found.span(g), _ORDERS[word].get(g, g)) for g in "abcYHMSfpz" if found and found.groupdict().get(g)]
+    out, at = "", 0
+    for (start, end), letter in sorted(spans):
+        out, at = f"{out}{text[at:start]}%{letter}", end
+    out += text[at:]
+    return re.sub(r"(?<=%p)\.?[Mm]\.?", "", out.replace("%H", "%I")) if "%p" in out else out
 
 
 def _without_unlikely_year(
@@ -464,8 +477,6 @@ def checked_zone(tz: str, option: str = "--tz") -> str:
     """
     import zoneinfo
 
-    from forecastkit.errors import near
-
     try:
         pd.Timestamp(0, tz="UTC").tz_convert(tz)
     except (KeyError, ValueError, TypeError, OSError, zoneinfo.ZoneInfoNotFoundError):
@@ -568,12 +579,11 @@ def regex_of_format(date_format: str) -> str:
         for token, directive in _TOKENS:
             text = text.replace(token, directive)
         text = re.sub(r"(?<=%H:)(mm|MM)", "%M", text.replace("hh", "%H"))
-        text = re.sub(r"(?<=%H:)(mm|MM)", "%M", text)
         for token, directive in (*_TOKENS_AFTER, ("MM", "%m"), ("mm", "%m")):
             text = text.replace(token, directive)
     text = text.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S").replace("%D", "%m/%d/%y").replace("%R", "%H:%M")
     out: list[str] = []
-    used: set[str] = set()
+    used: set[str] = set()  # what is said already: %I says the hour as %H does
     k = 0
     while k < len(text):
         if text[k] != "%":
@@ -584,17 +594,18 @@ def regex_of_format(date_format: str) -> str:
         width = 2
         if text[k + 1 : k + 2] in ("-", "#"):
             letter, width = text[k + 2 : k + 3], 3
-        if letter not in _DIRECTIVES or letter in used - {"%", "a", "A"}:
+        meant = re.search(r"\?P<(\w)>", _DIRECTIVES.get(letter, ""))
+        if letter not in _DIRECTIVES or (meant and meant[1] in used):
             raise ConfigError(
                 place="--date-format",
                 value=repr(date_format),
                 rule=f"unknown or repeated directive %{letter}",
                 remedy="Use %Y %y %m %b %B %d %H %I %M %S %f %p %z %j %q, as in '%d/%m/%Y %H:%M'.",
             )
-        used.add(letter)
+        used |= {meant[1]} if meant else set()
         out.append(_DIRECTIVES[letter])
         k += width
-    if not used & {"Y", "y", "G"}:
+    if "Y" not in used:
         raise ConfigError(
             place="--date-format", value=repr(date_format), rule="a year is needed", remedy="As in '%d/%m/%Y'."
         )

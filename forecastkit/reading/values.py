@@ -25,10 +25,13 @@ __all__ = [
     "Numbers",
     "decimal_of",
     "is_missing",
+    "is_number",
+    "is_text",
     "parse_number",
     "parse_numbers",
     "several",
     "two_readings",
+    "undictionaried",
 ]
 
 HUGE, TINY = 1e150, 1e-150
@@ -79,7 +82,8 @@ CODES = r"(?:USD|EUR|GBP|CHF|JPY|CAD|AUD|MXN|BRL|INR|CNY)"
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _UNDER = re.compile(r"[1-9].*[eE]-")
-_SPACES = re.compile(r"(?<=\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?:\D|$))")
+# A group of thousands; one or two digits after a mark are no group ("1.5 200" is two numbers).
+_SPACES = re.compile(r"(?<=\d)(?<![.,]\d)(?<![.,]\d\d)[\s\u00a0\u202f\u2009'’](?=\d{3}(?:\D|$))")
 _DOT_GROUPS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d+)?")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?")
 _MARKS = re.compile(rf"^([+-]?)\s*(?:[{CURRENCY}]|{CODES})\s*|\s*(?:[{CURRENCY}]|{CODES}|%)$")
@@ -100,6 +104,21 @@ class Numbers:
 
     values: np.ndarray
     notes: tuple[Note, ...] = ()
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether cells are text, of any width; older Arrow has no name for the views that polars writes."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind))
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether cells are numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def undictionaried(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """A column whose cells stand in it themselves, and not as places in a dictionary."""
+    return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def several(n: int, one: str, many: str = "") -> str:
@@ -139,10 +158,11 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
     sign = 1.0
     if s.startswith("(") and s.endswith(")"):
         s, sign = s[1:-1].strip(), -1.0
+        if s[:1] in ("+", "-"):
+            return None  # two signs
     elif s.endswith("-") and s[:1].isdigit():
         s, sign = s[:-1].strip(), -1.0
-    s = _MARKS.sub(r"\1", _MARKS.sub(r"\1", s)).strip()
-    s = _SPACES.sub("", s)
+    s = _bare(s)
     if decimal == ",":
         if _DOT_GROUPS.fullmatch(s):
             s = s.replace(".", "")
@@ -152,6 +172,11 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
     elif _COMMA_GROUPS.fullmatch(s):
         s = s.replace(",", "")
     return sign * float(s) if _PLAIN.fullmatch(s) else None
+
+
+def _bare(text: str) -> str:
+    """Without currency and percent signs, one on either side, and without blanks between thousands."""
+    return _SPACES.sub("", _MARKS.sub(r"\1", _MARKS.sub(r"\1", text)).strip())
 
 
 def two_readings(place: str, cells: list[str]) -> DataError:
@@ -189,7 +214,7 @@ def decimal_of(cells: list[str], *, european: bool = False) -> str | None:
     """
     comma, dot, unsure, three, grouped_dot, plain = False, False, False, False, False, False
     for cell in cells:
-        s = _SPACES.sub("", _MARKS.sub(r"\1", _MARKS.sub(r"\1", cell.strip()))).strip("()+- ")
+        s = _bare(cell.strip()).strip("()+- ")
         if not re.fullmatch(r"[\d.,]+(?:[eE][+-]?\d+)?", s) or not ("," in s or "." in s):
             three = three or (s.isdigit() and len(s) > 3)
             plain = plain or s.isdigit()
@@ -230,7 +255,6 @@ def parse_numbers(
     where: Callable[[int], str],
     *,
     decimal: str = ".",
-    strict: bool = True,
     sure: bool = True,
 ) -> Numbers:
     """A whole column as numbers.
@@ -240,18 +264,15 @@ def parse_numbers(
         name: for the error.
         where: row -> place such as ``"prices.csv, line 7"``.
         decimal: decimal mark of text.
-        strict: text that is no number is an error; else NaN.
         sure: the mark is given or proved; else the column itself must prove it.
 
     Raises:
         DataError: a cell that is no number, an infinity, a number beyond 1e150, mixed currencies or percents.
     """
+    column = undictionaried(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = pc.cast(column, kind.value_type)
-        kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or "string_view" in str(kind):
-        values, notes = _from_text(column, name, where, decimal, strict, sure)
+    if is_text(kind):
+        values, notes = _from_text(column, name, where, decimal, sure)
     elif pa.types.is_null(kind):
         values, notes = np.full(len(column), np.nan), []
     elif pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind):
@@ -268,8 +289,7 @@ def parse_numbers(
         # pc.cast refuses to lose digits; float64 is what every model works in.
         # Decimals go through text: the direct cast rounds twice.
         column = pc.cast(column, pa.string()) if pa.types.is_decimal(kind) else column
-        numbers = pc.cast(column, pa.float64(), safe=False)
-        values = numbers.to_numpy(zero_copy_only=False) if isinstance(numbers, pa.Array) else numbers.to_numpy()
+        values = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return Numbers(_within_rule(np.array(values, np.float64), name, where, notes), tuple(notes))
 
 
@@ -307,18 +327,16 @@ def _within_rule(values: np.ndarray, name: str, where: Callable[[int], str], not
 
 
 def _from_text(
-    column: pa.ChunkedArray | pa.Array, name: str, where: Callable[[int], str], decimal: str, strict: bool, sure: bool
+    column: pa.ChunkedArray | pa.Array, name: str, where: Callable[[int], str], decimal: str, sure: bool
 ) -> tuple[np.ndarray, list[Note]]:
     coded = pc.dictionary_encode(column, null_encoding="mask")
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.unify_dictionaries().combine_chunks()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.string()))
     texts = coded.dictionary.to_pylist()
     codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False)
     table = np.full(len(texts) + 1, np.nan)
     notes: list[Note] = []
-    if not sure and strict and any("," in t or t.count(".") > 1 for t in texts):
+    if not sure and any("," in t or t.count(".") > 1 for t in texts):
         cells = [t for t in texts if not is_missing(t) and any(parse_number(t, d) is not None for d in ".,")]
         mark = decimal_of(cells)
         if mark is None:
@@ -335,9 +353,7 @@ def _from_text(
             continue
         number = parse_number(text, decimal)
         if number is None:
-            if strict:
-                raise _no_number(name, where, int(np.flatnonzero(codes == i)[0]), text, decimal)
-            continue
+            raise _no_number(name, where, int(np.flatnonzero(codes == i)[0]), text, decimal)
         table[i] = number
         n_under += number == 0 and _UNDER.search(text) is not None
         if abs(number) >= 2**53 and (digits := text.strip()).lstrip("+-").isdigit():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.read_options import ReadOptions
 from forecastkit.reading.frequency import to_wall
-from forecastkit.reading.options import ReadOptions
 from forecastkit.reading.rows import Parsed
 from forecastkit.reading.values import Note, several
 
 __all__ = ["within"]
+
+DATE = re.compile(r"\d{8}|\d{4}(?:[-/]\d\d?){0,2}|\d{4}-?Q[1-4]|\d{4}-\d\d-\d\d[ T]\d\d?:\d\d(?::\d\d(?:\.\d{1,6})?)?")
 
 
 def within(rows: Parsed, options: ReadOptions) -> tuple[Parsed, list[Note]]:
@@ -64,6 +67,8 @@ def _edge(text: str, steps: bool, option: str, *, last: bool) -> int:
     try:
         if steps:
             return int(text)
+        if DATE.fullmatch(text.strip()) is None:
+            raise ValueError  # pandas would guess at 01/02/2015, and read over a zone
         found = pd.Period(text.strip())
         stamp: pd.Timestamp = found.end_time if last else found.start_time
         return int(stamp.to_datetime64().astype("datetime64[us]").astype(np.int64))

@@ -13,8 +13,8 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.audit_covariates import check_covariates
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import with_closed_days
+from forecastkit.read_options import options_of
 from forecastkit.reading import read
-from forecastkit.reading.options import options_of
 from forecastkit.reading.profile import item_columns
 
 __all__ = ["FILL_IN", "leak_notes", "rows_to_fill"]

@@ -27,7 +27,7 @@ from forecastkit.forecasting.splits import EvalPlan, Folds, make_folds
 from forecastkit.forecasting.time_features import check_country, with_closed_days
 from forecastkit.forecasting.trading import positive_prices
 from forecastkit.forecasting.transforms import transform_notes
-from forecastkit.reading import Profile, Reading, ReadOptions, read, with_future
+from forecastkit.reading import Profile, Reading, read, with_future
 from forecastkit.reading.ahead import steps_ahead
 from forecastkit.run.ahead import FILL_IN, leak_notes
 from forecastkit.run.backtests import run_backtests
@@ -125,11 +125,6 @@ def default_horizon(freq: str) -> int:
     if unit == "min":
         return 48 if multiple >= 10 else 60
     return HORIZONS.get(unit, HORIZONS.get(unit.removesuffix("S").removesuffix("E"), 10))
-
-
-def read_options(config: RunConfig) -> ReadOptions:
-    """How to read the data of a configuration."""
-    return ReadOptions(**config.data.model_dump(exclude={"path", "future"}))
 
 
 def execute(
@@ -258,13 +253,13 @@ def prepare(
         Cost.parse(config.cost)
     parallel.ready(config.workers)
     check_country(config.data.holidays)
-    reading = read(config.data.path if source is None else source, read_options(config))
+    reading = read(config.data.path if source is None else source, config.data.reading)
     reading = replace(reading, frame=with_closed_days(reading.frame))
     if config.name:
         reading = replace(reading, profile=replace(reading.profile, name=config.name))
     ahead = config.data.future if future is None else future
     if not (isinstance(ahead, str) and not ahead):
-        frame = with_future(reading.frame, ahead, read_options(config), reading.profile)
+        frame = with_future(reading.frame, ahead, config.data.reading, reading.profile)
         profile = replace(reading.profile, n_ahead=steps_ahead(frame))
         reading = replace(reading, frame=frame, profile=profile)
     watch.read(reading.profile)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from forecastkit.download import cache_folder, no_cache
-from forecastkit.errors import SourceError
+from forecastkit.errors import DataError, SourceError
 
 __all__ = ["Answer", "Kept", "remembered", "slug"]
 
@@ -85,11 +85,10 @@ def remembered(request: Mapping[str, Any], name: str, ask: Callable[[], Answer])
     day = dt.date.today().isoformat()
     digest = hashlib.sha256(answer.content).hexdigest()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, answer.content)
         write_json(beside, {"sha256": digest, "asked": day, "request": dict(request), "facts": answer.facts})
-    except OSError as error:
-        raise no_cache(path.parent, error) from None
+    except DataError as error:
+        raise no_cache(path.parent, error.value) from None
     return Kept(path, answer.facts, day)
 
 

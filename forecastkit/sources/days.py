@@ -36,7 +36,7 @@ def _day(text: str, option: str, *, last: bool) -> dt.date:
         year, month = int(found[1]), int(found[2] or (12 if last else 1))
         day = int(found[3] or (calendar.monthrange(year, month)[1] if last else 1))
         return dt.date(year, month, day)
-    except (ValueError, calendar.IllegalMonthError):
+    except ValueError:
         raise ConfigError(
             place=option, value=repr(text)[:40], rule="not a date", remedy="Write it as 2015-01-31."
         ) from None

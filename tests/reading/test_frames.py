@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from forecastkit.errors import DataError
+from forecastkit.errors import ConfigError, DataError
 from forecastkit.reading import ReadOptions, as_frame, read
 from forecastkit.reading.table import open_table
 
@@ -183,6 +183,13 @@ def test_excel_cells_of_many_kinds(tmp_path: Path) -> None:
     assert reading.profile.dialect["lines_skipped"] == 2
 
 
+def test_excel_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    path = excel(tmp_path / "x.xlsx", ["t", "y", "y", "y_2"], *[[k, k + 1, k + 2, k + 3] for k in range(8)])
+    reading = read(path, ReadOptions(target="y"))
+    assert reading.profile.columns == ("t", "y", "y_2", "y_2_2")
+    assert any("two columns are called 'y'; the second is y_2" in note.text for note in reading.profile.notes)
+
+
 def test_excel_errors_name_sheet_and_row(tmp_path: Path) -> None:
     path = excel(tmp_path / "x.xlsx", ["t", "y"], *[[k, "closed" if k == 3 else k] for k in range(8)])
     with pytest.raises(DataError, match=r"x\.xlsx \[Sheet\], row 5, column 'y': 'closed'"):
@@ -295,3 +302,60 @@ def test_late_open_quote_is_named(word: str, tmp_path: Path) -> None:
 def test_polars_feather_files(tmp_path: Path) -> None:
     pl.from_pandas(panel()).write_ipc(tmp_path / "x.arrow")
     assert fingerprint(tmp_path / "x.arrow") == fingerprint(panel())
+
+
+@pytest.mark.parametrize(
+    ("how", "y", "heat", "word"), [("first", 1, 5, "a"), ("last", 2, 6, "b"), ("mean", 1.5, 5.5, "a")]
+)
+def test_covariates_come_from_the_row_that_is_kept(how: str, y: float, heat: float, word: str) -> None:
+    days = pd.date_range("2024-01-01", periods=9)
+    one, two = (pd.DataFrame({"t": days, "y": k, "heat": k + 4, "word": w}) for k, w in ((1, "a"), (2, "b")))
+    frame = as_frame(pd.concat([one, two]), target="y", duplicates=how, past=["heat", "word"])
+    assert frame.data.iloc[0][["target", "heat", "word"]].tolist() == [y, heat, word]
+
+
+def test_a_covariate_is_no_second_target() -> None:
+    frame = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=9), "y": 1.0, "target": 2.0})
+    with pytest.raises(ConfigError, match="column 'target': a covariate is not called item_id, timestamp or target"):
+        read(frame, ReadOptions(target="y", past=("target",)))
+    with pytest.raises(ConfigError, match="column 'target'"):
+        read(frame, ReadOptions(target="y,target", joint=True))
+    assert as_frame(frame, target="y,target").items == ("target", "y")
+
+
+def test_a_nan_among_the_times_does_not_change_the_others() -> None:
+    years = [1959 + k / 12 for k in range(24)]
+    whole = pa.table({"year": years, "y": [float(k) for k in range(24)]})
+    holed = pa.table({"year": [*years, np.nan], "y": [float(k) for k in range(25)]})
+    assert as_frame(holed).data.equals(as_frame(whole).data)
+
+
+def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("t,y\n1,2\n")
+
+    def refused(self: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(DataError, match=r"Permission denied; cannot be read\. Check its permissions"):
+        read(path)
+
+
+@pytest.mark.parametrize("frame", [{"\ud800": ["a"] * 4}, {"name": ["\ud800"] * 4}, {"name": ["\ud800", 1, 2, 3]}])
+def test_text_that_no_file_can_hold_is_one_line(frame: dict) -> None:
+    with pytest.raises(DataError, match="not text that can be written"):
+        read(pd.DataFrame({"t": range(4), "y": 1.0} | frame))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("target", 5), ("sep", 7), ("freq", 7), ("known", 7), ("item", ["a"]), ("season_length", 2.5)]
+)
+def test_arguments_of_another_type_are_one_line(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"reading, {name}: .*; Input should be a valid .*ReadOptions"):
+        as_frame(pd.DataFrame({"t": range(4), "y": 1.0}), **{name: value})
+
+
+def test_a_column_given_twice_is_one_covariate() -> None:
+    frame = as_frame(pd.DataFrame({"t": range(4), "y": 1.0, "heat": 2.0}), target="y", known=["heat", "heat"])
+    assert frame.known == ("heat",)

@@ -116,6 +116,8 @@ def test_training_and_forecasts_do_not_depend_on_the_store(tmp_path):
         (lambda t: t, {"resample": "mean", "freq": "W-SUN"}, ConfigError, "not with --resample"),
         (lambda t: t, {"known": ("z",)}, ConfigError, "not with --known"),
         (lambda t: t, {"target": "*"}, ConfigError, "only one target"),
+        (lambda t: t, {"joint": True}, ConfigError, "not with --joint"),
+        (lambda t: t.assign(y="1,234"), {}, DataError, r"ambiguous: 1234 \(thousands\) or 1.234 \(decimal comma\)"),
         (lambda t: t, {"freq": "W-SUN"}, DataError, "does not stand on a grid"),
         (lambda t: t[["y", "store"]], {"time": None}, DataError, "with a column of times"),
     ],
@@ -126,6 +128,14 @@ def test_what_cannot_be_mapped_is_said_in_one_line(tmp_path, change, options, ki
     with pytest.raises(kind, match=says) as caught:
         read(path, ReadOptions(**given_options))
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_written_as_text_are_read_by_the_same_decimal_mark(tmp_path):
+    table = panel(4, "D").assign(y=lambda t: [f"{k},{k:03d}" for k in range(len(t))])
+    path = written(table, tmp_path / "x.parquet", "parquet")
+    found = [read(path, ReadOptions(target="y", decimal=",", store=store)).frame.store for store in ("memory", "disk")]
+    assert found[0].values.tolist() == found[1].values.tolist()
+    assert 1.001 in found[0].values
 
 
 def test_a_csv_is_not_mapped(tmp_path):

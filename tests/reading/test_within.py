@@ -22,6 +22,7 @@ def ends(table: pd.DataFrame, **options: str) -> tuple[str, str]:
     [
         ({"start": "2015"}, "2015-01-01 00:00:00", "2015-03-31 00:00:00"),
         ({"end": "2014"}, "2014-12-01 00:00:00", "2014-12-31 00:00:00"),
+        ({"start": "2015/01/10", "end": "2015Q1"}, "2015-01-10 00:00:00", "2015-03-31 00:00:00"),
         ({"start": "2015-01", "end": "2015-02"}, "2015-01-01 00:00:00", "2015-02-28 00:00:00"),
         ({"start": "2015-01-10", "end": "2015-01-20"}, "2015-01-10 00:00:00", "2015-01-20 00:00:00"),
         ({}, "2014-12-01 00:00:00", "2015-03-31 00:00:00"),
@@ -60,6 +61,8 @@ def test_known_covariates_after_the_end_are_not_read():
     [
         (DAYS, {"start": "spring"}, ConfigError, "--start: 'spring'; not a date"),
         (DAYS, {"end": "NaT"}, ConfigError, "--end: 'NaT'; not a date"),
+        (DAYS, {"start": "01/02/2015"}, ConfigError, "--start: '01/02/2015'; not a date. Write it as 2015-01-31"),
+        (DAYS, {"start": "2015-01-05T10:00+02:00"}, ConfigError, "not a date"),
         (STEPS, {"start": "2015-01-01"}, ConfigError, "not a step"),
         (DAYS, {"start": "2020"}, DataError, "no row lies there; the data go from 2014-12-01 .* to 2015-03-31"),
         (DAYS, {"start": "2015-02", "end": "2015-01"}, DataError, "no row lies there"),

@@ -150,6 +150,17 @@ def test_answers_that_are_none(meteo: Service, reply: tuple[int, bytes], message
     assert not list(cache.glob("*.csv"))
 
 
+def test_a_full_disk_is_said_of_the_cache(meteo: Service, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(
+        ConfigError, match=r"No space left on device; the cache cannot be written. Set FORECASTKIT_CACHE"
+    ):
+        read("open-meteo:40.4,-3.7")
+
+
 def test_a_variable_that_does_not_exist(meteo: Service):
     with pytest.raises(SourceError, match="invalid String value no_such_thing"):
         read("open-meteo:40,3", ReadOptions(start="2023", end="2023", target="no_such_thing"))

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from forecastkit.errors import ConfigError, near
+from forecastkit.errors import ConfigError, near, rule_of
 from forecastkit.registry import names_in
 
-__all__ = ["AGGREGATIONS", "JOINS", "LISTS", "NEXT_DAY", "ReadOptions", "options_of"]
+__all__ = ["LISTS", "NEXT_DAY", "ReadOptions", "options_of"]
 
-AGGREGATIONS = ("sum", "mean", "median", "first", "last", "min", "max", "count")
-"""What ``resample`` may be."""
-
-DUPLICATES = ("error", "first", "last", "mean", "sum")
-FILLS = ("none", "forward", "interpolate", "zero")
+Duplicates = Literal["error", "first", "last", "mean", "sum"]
+Fill = Literal["none", "forward", "interpolate", "zero"]
+JoinHow = Literal["mean", "sum", "last", "min", "max", "count"]
+StoreKind = Literal["memory", "disk"]
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "duplicates": typing.get_args(Duplicates),
+    "fill": typing.get_args(Fill),
+    "resample": (None, "sum", "mean", "median", "first", "last", "min", "max", "count"),
+    "decimal": (None, ".", ","),
+    "join_how": typing.get_args(JoinHow),
+    "store": (None, *typing.get_args(StoreKind)),
+}
 LISTS = ("known", "past", "static", "join_columns")
 """Options that are several columns."""
-JOINS = ("mean", "sum", "last", "min", "max", "count")
 NEXT_DAY = "next-day"
 """The rule of ``close`` for scores whose hour is not known."""
 
@@ -42,7 +49,7 @@ class ReadOptions:
         tz: zone of times without one; zone to show where the file has offsets.
         duplicates: what to do with two rows of one instant.
         fill: what to do with unobserved rows.
-        resample: aggregation that brings the rows to ``freq``.
+        resample: aggregation that brings the rows to ``freq``: sum, mean, median, first, last, min, max or count.
         known: covariates known ahead.
         past: covariates known up to the cutoff.
         static: covariates that never change within an item.
@@ -76,8 +83,8 @@ class ReadOptions:
     skip_rows: int | None = None
     date_format: str | None = None
     tz: str | None = None
-    duplicates: Literal["error", "first", "last", "mean", "sum"] = "error"
-    fill: Literal["none", "forward", "interpolate", "zero"] = "none"
+    duplicates: Duplicates = "error"
+    fill: Fill = "none"
     resample: str | None = None
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
@@ -90,27 +97,25 @@ class ReadOptions:
     join_columns: tuple[str, ...] = ()
     join_time: str | None = None
     join_item: str | None = None
-    join_how: Literal["mean", "sum", "last", "min", "max", "count"] = "mean"
+    join_how: JoinHow = "mean"
     join_tz: str | None = None
     close: str | None = None
     min_rows: int = 3
-    store: Literal["memory", "disk"] | None = None
+    store: StoreKind | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if getattr(self, field.name) == "auto":
                 object.__setattr__(self, field.name, None)
-        _one_of("duplicates", self.duplicates, DUPLICATES)
-        _one_of("fill", self.fill, FILLS)
-        _one_of("join_how", self.join_how, JOINS)
+        for name in LISTS:
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                remedy = near(str(value), filter(None, choices))
+                raise ConfigError(place=_flag(name), value=repr(value), rule="not one of its values", remedy=remedy)
         self._check_close()
         self._check_covariates()
-        if self.store is not None:
-            _one_of("store", self.store, ("memory", "disk"))
-        if self.resample is not None:
-            _one_of("resample", self.resample, AGGREGATIONS)
-        if self.decimal is not None:
-            _one_of("decimal", self.decimal, (".", ","))
         if self.sep in ("\\t", "tab"):
             object.__setattr__(self, "sep", "\t")
         if self.sep is not None and self.sep != "whitespace" and (len(self.sep) != 1 or self.sep in '"\r\n'):
@@ -175,19 +180,35 @@ def options_of(values: Mapping[str, Any], place: str = "reading") -> ReadOptions
     for key, value in values.items():
         if key not in known:
             raise ConfigError(place=f"{place}, {key}", rule="no such argument", remedy=near(key, known))
-        if key in LISTS and value is not None:
-            value = names_in(value) if isinstance(value, str) else tuple(value)
-        if value is not None:
-            given[key] = value
+        if value is None:
+            continue
+        if key in LISTS and isinstance(value, str):
+            value = names_in(value)
+        elif key in ("start", "end"):
+            value = str(value)
+        given[key] = _fitting(key, value, place)
     return ReadOptions(**given)
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def _fitting(key: str, value: Any, place: str) -> Any:
+    """A value of the option's type; a whole number may be text, as in YAML."""
+    from pydantic import TypeAdapter, ValidationError
 
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+    try:
+        return TypeAdapter(typing.get_type_hints(ReadOptions)[key]).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if value == "auto" or first["type"] == "literal_error":
+            return value  # ReadOptions knows it, or names the values there are
         raise ConfigError(
-            place=_flag(name), value=repr(value), rule="not one of its values", remedy=near(str(value), allowed)
-        )
+            place=f"{place}, {key}",
+            value=repr(value)[:80],
+            rule=rule_of(first),
+            remedy="See help(forecastkit.reading.ReadOptions).",
+        ) from None
+
+
+def _flag(name: str) -> str:
+    """An option as the command line calls it, or else the configuration or Python."""
+    other = {"season_length": "--season", "store": "data.store", "min_rows": "min_rows"}
+    return other.get(name) or "--" + name.replace("_", "-")
