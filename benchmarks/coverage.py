@@ -28,7 +28,7 @@ COLUMNS = [
 def rows_of(name: str, outcome: Any) -> list[list[object]]:
     """Both ways of intervals, from the forecasts of one run; printed in short."""
     from forecastkit.forecasting.evaluation import evaluate
-    from forecastkit.forecasting.scores import coverages
+    from forecastkit.forecasting.leaderboard import coverages
 
     first = outcome.evaluation
     tests = {model: [s.backtest for s in seeds] for model, seeds in first.seeds.items()}

@@ -214,8 +214,9 @@ def start(repeat: int) -> list[list[object]]:
 
 def metrics(repeat: int) -> list[list[object]]:
     """Ten million forecast rows with thirteen quantiles each, from arrays to every score."""
+    from forecastkit.forecasting.leaderboard import summary
     from forecastkit.forecasting.schema import QUANTILES
-    from forecastkit.forecasting.scores import answers, measure, scales, summary
+    from forecastkit.forecasting.scores import answers, measure, scales
     from forecastkit.forecasting.splits import EvalPlan, make_folds
 
     frame = panel(1000, 1250)

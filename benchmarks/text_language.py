@@ -31,7 +31,6 @@ from forecastkit.text.metrics import paired_bootstrap
 from forecastkit.text.models import create, restore
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import read_book, read_pairs
-from forecastkit.text.splits import book_parts
 from forecastkit.text.tokenizer import Tokenizer
 
 HEADS = ["date", "what", "model", "options", "vocabulary", "report_tokens", "bits_per_char", "perplexity", "fit_seconds", "fit_cpu_seconds"]  # fmt: skip
@@ -82,7 +81,8 @@ def main() -> None:
     level = "char" if args.what == "quijote-char" else "word"
     if level == "word":
         book = unwrapped(book)
-    a, b = book_parts(len(book))
+    b = len(book) - round(0.1 * len(book))
+    a = b - round(0.05 * len(book))
     tokenizer = Tokenizer.learn([book[:a]], level, min_count=1 if level == "char" else 2)
     train, valid, report = (np.array(tokenizer.encode(t)) for t in (book[:a], book[a:b], book[b:]))
     before = np.r_[train, valid]

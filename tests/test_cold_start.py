@@ -159,3 +159,15 @@ def test_levels_below_zero_are_summed_as_they_are():
     assert level[0] == pytest.approx(-485, abs=80)
     assert y[0].min() < 0
     assert level[1] == pytest.approx(840, rel=0.2)
+
+
+def test_rows_after_the_cutoff_do_not_decide_whether_a_history_may_be_negative():
+    data = shops().assign(sold=lambda d: d["sold"].where(d["day"].dt.dayofweek >= 5, 0.0))
+    later = data.assign(sold=lambda d: d["sold"].where(d["day"] < d["day"].max(), -1.0))
+    new = NEW.set_index("shop").iloc[:2].assign(area=9.0)  # larger than any: the line goes on below nought
+    found = []
+    for table in (data, later):
+        about = ColdStart.at(fk.as_frame(table, target="sold", item="shop", static=("kind", "area")), N - 2)
+        found.append(about.history(new, about.weights(new))[0])
+    assert found[0].min() == 0
+    np.testing.assert_array_equal(*found)

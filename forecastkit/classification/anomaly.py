@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from forecastkit.classification.metrics import numbered
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.splits import group_folds
@@ -25,17 +26,23 @@ FEWEST = 20
 FOLDS = 3
 TRIMMED = 0.1
 
-_HERE = "forecastkit.classification.anomaly"
+_PCA = "forecastkit.classification.anomaly:Components"
+_RECURRENT = "forecastkit.classification.models.autoencoder:RecurrentAutoencoder"
+
 DETECTORS: dict[str, Entry] = {
-    "pca": Entry(f"{_HERE}:Components", "what the principal components of usual sequences cannot express"),
-    "rnn": Entry("forecastkit.classification.models.autoencoder:RecurrentAutoencoder", "plain recurrent autoencoder", {"cell": "rnn"}),
-    "gru": Entry("forecastkit.classification.models.autoencoder:RecurrentAutoencoder", "recurrent autoencoder with GRU cells", {"cell": "gru"}),
-    "lstm": Entry("forecastkit.classification.models.autoencoder:RecurrentAutoencoder", "recurrent autoencoder with LSTM cells", {"cell": "lstm"}),
-}  # fmt: skip
+    "pca": Entry(_PCA, "what the principal components of usual sequences cannot express"),
+    "rnn": Entry(_RECURRENT, "plain recurrent autoencoder", {"cell": "rnn"}),
+    "gru": Entry(_RECURRENT, "recurrent autoencoder with GRU cells", {"cell": "gru"}),
+    "lstm": Entry(_RECURRENT, "recurrent autoencoder with LSTM cells", {"cell": "lstm"}),
+}
 
 
 class FittedDetector(Protocol):
     """A detector that has learned."""
+
+    def fits(self, data: Sequences) -> np.ndarray:
+        """[N] whether it can look at a sequence: one fitted on a single length knows no other."""
+        ...
 
     def error(self, data: Sequences) -> np.ndarray:
         """[N] root mean square of what it cannot express."""
@@ -62,8 +69,16 @@ class NormalModel:
     channels: tuple[str, ...] = ()
 
     def error(self, data: Sequences) -> np.ndarray:
-        """[N] what the detector cannot express, in units of the median of the group, or of all where a group is small."""
-        return _relative(self.detector.error(data.of_channels(self.channels)), data.groups, self.usual_error)
+        """[N] what the detector cannot express, in units of the median of the group, or of all where a group is small.
+
+        Raises:
+            DataError: a sequence of another length than those of a detector that was fitted on a single one.
+        """
+        return _relative(_error(self.detector, data.of_channels(self.channels)), data.groups, self.usual_error)
+
+    def fits(self, data: Sequences) -> np.ndarray:
+        """[N] whether ``error`` takes it."""
+        return self.detector.fits(data.of_channels(self.channels))
 
     def is_anomaly(self, data: Sequences) -> np.ndarray:
         """[N] whether the error exceeds the threshold."""
@@ -109,7 +124,7 @@ def fit_normal(
     seen = usual.of_channels(channels)
     error = np.full(len(usual), np.nan)
     for split in group_folds(_units(usual), np.zeros(len(usual), np.int64), FOLDS, seed=about.seed):
-        error[split.test] = _learned(detector, seen.take(split.train), pure, about).error(seen.take(split.test))
+        error[split.test] = _error(_learned(detector, seen.take(split.train), pure, about), seen.take(split.test))
     middle = float(np.median(error))
     threshold = _threshold(_relative(error, usual.groups, middle), false_alarms, pure)
     return NormalModel(_learned(detector, seen, pure, about), threshold, middle, tuple(channels))
@@ -118,11 +133,23 @@ def fit_normal(
 def _relative(error: np.ndarray, groups: np.ndarray, usual: float) -> np.ndarray:
     """Over the median of the group: a noisy record is not a strange one. A small group has no median worth the name."""
     out = error / max(usual, 1e-12)
-    for group in dict.fromkeys(groups.tolist()):
-        own = groups == group
-        if own.sum() >= FEWEST:
-            out[own] = error[own] / max(float(np.median(error[own])), 1e-12)
+    _, code = numbered(groups)
+    for large in np.flatnonzero(np.bincount(code) >= FEWEST):
+        own = code == large
+        out[own] = error[own] / max(float(np.median(error[own])), 1e-12)
     return out
+
+
+def _error(detector: FittedDetector, data: Sequences) -> np.ndarray:
+    fits = detector.fits(data)
+    if not fits.all():
+        raise DataError(
+            place="anomaly",
+            value=f"{data.items[~fits][0]} has {data.lengths[~fits][0]} steps",
+            rule="the model was fitted on sequences of another length",
+            remedy="Bring all to one length, or fit a network with models.gru.warm_start=false.",
+        )
+    return detector.error(data)
 
 
 def _units(data: Sequences) -> np.ndarray:
@@ -236,6 +263,10 @@ class _FittedComponents:
     model: Components
     mean: np.ndarray
     components: np.ndarray
+
+    def fits(self, data: Sequences) -> np.ndarray:
+        """See ``FittedDetector.fits``."""
+        return np.asarray(data.lengths * data.values.shape[1] == len(self.mean))
 
     def error(self, data: Sequences) -> np.ndarray:
         """See ``FittedDetector.error``."""

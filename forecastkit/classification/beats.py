@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, segment, shapes_of
-from forecastkit.classification.record import AAMI, DS1, DS2, Record
+from forecastkit.classification.ecg import FEATURES, RR_FEATURES, Beats, beat_name, beat_places, segment, shapes_of
+from forecastkit.classification.record import AAMI, AAMI_CLASSES, BINARY_CLASSES, DS1, DS2, Record
 from forecastkit.classification.records import annotated, place_of, read_record, read_records
 from forecastkit.classification.rpeaks import Peaks, find_beats, peak_table
-from forecastkit.classification.schema import OTHER, Sequences, concatenate
+from forecastkit.classification.schema import Sequences, concatenate
 from forecastkit.classification.splits import Split
 from forecastkit.classification.strips import beat_strips
-from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.task import MOST_NEAREST, Labelled, Unlabelled
+from forecastkit.classification.windows import read_new_windows
 from forecastkit.classification.words import BEAT_WORDS
 from forecastkit.errors import ConfigError, DataError
 
@@ -24,16 +25,10 @@ __all__ = [
     "AAMI_CLASSES", "BINARY_CLASSES", "CHANNELS", "DS1", "DS2", "beat_sequences", "class_names", "read_beats", "read_new_beats",
 ]  # fmt: skip
 
-BINARY_CLASSES = (OTHER, "V")
-AAMI_CLASSES = ("N", "S", "V", "F", "Q")
 CHANNELS = ("beat", "difference", "difference_before", "difference_after")
 BASELINES = ("majority", "logistic_rr", "logistic", "boosting")
-MOST_NEAREST = 20_000
-"""Beats up to which the nearest neighbour is a baseline too."""
 PAUSE = 2.0
 """Seconds without a beat that the summary counts as a pause."""
-TWINS = {"202": "201"}
-"""Records of MIT-BIH that are of one patient, as its directory says."""
 
 
 def read_beats(
@@ -70,15 +65,12 @@ def read_beats(
     data = beat_sequences(kept, names)
     left_out = [r.name for r in records if r not in kept]
     leads = sorted({r.lead for r in kept if r.lead})
-    said = [
-        f"{len(kept)} records, {len(data):,} beats, {data.counts()}" + (f"; lead {', '.join(leads)}" if leads else "")
-    ]
+    lead_said = f"; lead {', '.join(leads)}" if leads else ""
     notes = [*place.notes, *(f"{r.name}: {note}" for r in kept for note in r.notes)]
     silent = [r.name for r in everything if r not in records]
     for why, which in (("left out, paced", left_out), ("left out, without annotated beats", silent)):
         if which:
-            said.append(f"{why}: {', '.join(which[:20])}")
-            notes.insert(0, said[-1])
+            notes.insert(0, f"{why}: {', '.join(which[:20])}")
     if names == AAMI_CLASSES and not unlabelled:
         notes.append("five AAMI classes: tested on records that we wrote, not yet validated on the real database")
     published = _halves(data, kept, asked=halves)
@@ -86,7 +78,7 @@ def read_beats(
         notes.append("201 and 202 are records of one patient, and DS1/DS2 has one on each side, as it was published")
     baselines = BASELINES + (("nearest",) if len(data) <= MOST_NEAREST else ())
     return Labelled(
-        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=tuple(said), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
+        "ecg", "ecg", data, "patient", plan={"classes": list(names)}, said=(f"{len(kept)} records, {len(data):,} beats, {data.counts()}{lead_said}",), notes=tuple(notes), baselines=baselines, usual=0, strange_in=("difference",),
         config={"records": str(source), "lead": lead, "fs": fs, "classes": classes, "include_paced": paced},
         facts={"records": [r.name for r in kept], "left_out": left_out, "leads": leads, "r_peaks": peak_table(kept), "feature_words": BEAT_WORDS},
         halves=published, pictures=lambda wrong, given: beat_strips(data, kept, wrong, given),
@@ -99,7 +91,7 @@ def _halves(data: Sequences, records: list[Record], *, asked: bool) -> Split | N
     names = {r.name for r in records}
     if not asked and not names >= {*DS1, *DS2}:
         return None
-    record = np.array([str(item).rsplit(":", 1)[0] for item in data.items])
+    record, _ = beat_places(data.items)
     train, test = np.flatnonzero(np.isin(record, DS1)), np.flatnonzero(np.isin(record, DS2))
     if not len(train) or not len(test):
         raise ConfigError(
@@ -157,8 +149,8 @@ def _one(record: Record, classes: tuple[str, ...], peaks: Peaks | None) -> Seque
         channels=CHANNELS,
         labels=labels,
         classes=classes,
-        groups=np.full(n, _owner(record), dtype=object),
-        items=np.array([f"{record.name}:{s}" for s in at.tolist()], dtype=object),
+        groups=np.full(n, record.owner, dtype=object),
+        items=np.array([beat_name(record.name, s) for s in at.tolist()], dtype=object),
         rare="V",
     )
 
@@ -170,8 +162,7 @@ def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n
     """
     part = data.take(rows)
     length = int(part.lengths[0])
-    names = np.array([str(i).rsplit(":", 1)[0] for i in part.items])
-    samples = np.array([int(str(i).rsplit(":", 1)[1]) for i in part.items])
+    names, samples = beat_places(part.items)
     values = [part.values.reshape(len(part), length, -1).copy() for _ in range(n_parts)]
     features = [part.features.copy() for _ in range(n_parts)]
     n_rr = len(RR_FEATURES)
@@ -190,12 +181,6 @@ def hidden_parts(data: Sequences, records: Sequence[Record], rows: np.ndarray, n
     return [replace(part, values=v.reshape(-1, v.shape[2]), features=f) for v, f in zip(values, features)]
 
 
-def _owner(record: Record) -> str:
-    """The patient; the folder may not say that two records of MIT-BIH are of one."""
-    is_mitbih = record.fs == 360 and len(record.signal) == 650_000
-    return TWINS.get(record.name, record.owner) if is_mitbih and record.owner == record.name else record.owner
-
-
 def _with_neighbours(beats: Beats) -> np.ndarray:
     difference = beats.windows[..., 1]
     before, after = np.roll(difference, 1, axis=0), np.roll(difference, -1, axis=0)
@@ -205,14 +190,14 @@ def _with_neighbours(beats: Beats) -> np.ndarray:
 
 def _label(symbol: str, classes: tuple[str, ...]) -> int:
     if classes == BINARY_CLASSES:
-        return int(symbol == "V" or AAMI.get(symbol) == "V")
+        return int(AAMI.get(symbol) == "V")
     return classes.index(AAMI.get(symbol, "Q"))
 
 
 def read_new_beats(
     path: Path, plan: dict[str, Any], *, lead: str | None = None, fs: float | None = None, given: bool = False
 ) -> Unlabelled:
-    """A record whose beats are to be told.
+    """A record whose beats are to be told, or ready windows where ``fit`` had such.
 
     Args:
         given: take the annotated positions of the beats instead of finding them.
@@ -220,12 +205,15 @@ def read_new_beats(
     Raises:
         ForecastkitError: the record cannot be used.
     """
+    if plan.get("kind") == "wide":
+        return read_new_windows(path, plan)
     import pandas as pd
 
     record = read_record(path, lead=lead, fs=fs)
-    peaks = find_beats(record.signal, record.fs)
     if given and record.samples is not None:
         peaks = Peaks(record.samples, np.zeros(len(record.samples), bool))
+    else:
+        peaks = find_beats(record.signal, record.fs)
     data = beat_sequences([record], tuple(plan["classes"]), peaks)
     seconds = peaks.samples / record.fs
     rr = np.r_[np.nan, np.diff(seconds)]

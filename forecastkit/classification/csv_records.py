@@ -14,9 +14,11 @@ from forecastkit.classification.tables import load
 from forecastkit.classification.wfdb_files import BEATS
 from forecastkit.errors import DataError
 
-__all__ = ["CSV", "per_millivolt", "rate_in", "read_csv_record", "stem"]
+__all__ = ["CLOCKS", "CSV", "per_millivolt", "rate_in", "read_csv_record", "stem"]
 
 CSV = (".csv", ".csv.gz")
+CLOCKS = ("time", "sample", "t", "seconds")
+"""Columns that are no signal."""
 LEADS = (
     "I", "II", "III", "aVR", "aVL", "aVF", "MLII", "MLIII",
     *(f"V{k}" for k in range(1, 7)), *(f"MV{k}" for k in range(1, 7)),
@@ -38,7 +40,7 @@ def read_csv_record(path: Path, lead: str | None, fs: float | None) -> Record:
     rate = fs or rate_in(path, table)
     if rate is None:
         raise DataError(place=str(path), rule="no sampling rate", remedy="Give it: --fs 360.")
-    signals = table.drop(columns=[c for c in table if str(c).lower() in ("time", "sample", "t", "seconds")])
+    signals = table.drop(columns=[c for c in table if str(c).lower() in CLOCKS])
     if not len(signals.columns) or not len(signals):
         raise DataError(place=str(path), rule="no signal column")
     column, name = choose_lead(tuple(map(str, signals.columns)), _csv_lead(signals, lead), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
+from forecastkit.training.loaders import Batches, Drawn
 
 __all__ = ["BlockDataModule", "SequenceBatch", "SequenceDataModule", "sequence_batch"]
 
@@ -33,7 +35,7 @@ Vary = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarr
 
 def sequence_batch(
     data: Sequences,
-    scaler: Any,
+    scaler: Scaler,
     rows: np.ndarray,
     weights: np.ndarray,
     *,
@@ -43,7 +45,6 @@ def sequence_batch(
     """The sequences at ``rows``, scaled and padded with zeros.
 
     Args:
-        scaler: has ``values`` and ``features``.
         weights: [B].
         vary: applied after scaling.
     """
@@ -65,7 +66,6 @@ class SequenceDataModule(pl.LightningDataModule):
     """Training and validation sequences.
 
     Args:
-        scaler: has ``values`` and ``features``.
         weights: [N] of the training sequences.
         steps_per_epoch: optimiser steps between validations.
         chunk: optimiser steps a Lightning batch.
@@ -76,7 +76,7 @@ class SequenceDataModule(pl.LightningDataModule):
         self,
         data: Sequences,
         valid: Sequences | None,
-        scaler: Any,
+        scaler: Scaler,
         weights: np.ndarray,
         batch_size: int,
         steps_per_epoch: int,
@@ -89,12 +89,8 @@ class SequenceDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.data, self.scaler, self.weights, self.batch_size = data, scaler, weights, batch_size
-        self.steps_per_epoch, self.chunk, self.augment, self.use_features = (
-            steps_per_epoch,
-            chunk,
-            augment,
-            use_features,
-        )
+        self.steps_per_epoch, self.chunk = steps_per_epoch, chunk
+        self.augment, self.use_features = augment, use_features
         self._rng = np.random.default_rng(seed)
         self._upto = np.cumsum(np.asarray(weights, np.float64))
         self._valid: list[SequenceBatch] = []
@@ -123,11 +119,11 @@ class SequenceDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """See Lightning."""
-        return _Sampled(self)
+        return Drawn(self.sample, self.steps_per_epoch, self.chunk)
 
     def val_dataloader(self) -> Any:
-        """See Lightning; a bare list would count as several loaders."""
-        return _Fixed(self._valid) if self._valid else []
+        """See Lightning."""
+        return Batches(self._valid) if self._valid else []
 
     def sample(self) -> SequenceBatch:
         """A batch in which each sequence comes as often as its weight says."""
@@ -139,19 +135,6 @@ class SequenceDataModule(pl.LightningDataModule):
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> np.ndarray:
     return rng.standard_normal(shape, dtype=np.float32) * np.float32(size)
-
-
-class _Fixed:
-    """Validation batches in order."""
-
-    def __init__(self, batches: list[SequenceBatch]) -> None:
-        self.batches = batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[SequenceBatch]:
-        return iter(self.batches)
 
 
 class BlockDataModule(pl.LightningDataModule):
@@ -181,7 +164,7 @@ class BlockDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """See Lightning."""
-        return _Sampled(self)
+        return Drawn(self.sample, self.steps_per_epoch, self.chunk)
 
     def val_dataloader(self) -> Any:
         """See Lightning."""
@@ -192,19 +175,3 @@ class BlockDataModule(pl.LightningDataModule):
         own = self._same[self._rng.choice(len(self._same), p=self._share)]
         rows = self._rng.choice(own, size=min(self.batch_size, len(own)))
         return torch.from_numpy(self.prepare(self.data.padded(rows)[0]))
-
-
-class _Sampled:
-    """One epoch: lists of batches, ``chunk`` optimiser steps each."""
-
-    def __init__(self, source: SequenceDataModule | BlockDataModule) -> None:
-        self.source = source
-        full, rest = divmod(source.steps_per_epoch, source.chunk)
-        self.sizes = [source.chunk] * full + ([rest] if rest else [])
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        for n in self.sizes:
-            yield [self.source.sample() for _ in range(n)]

@@ -8,6 +8,7 @@ Shapes: R samples, B beats, L samples a window.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = [
     "RR_FEATURES",
     "Beats",
     "Shapes",
+    "beat_name",
+    "beat_places",
     "clean",
     "correlation",
     "moving_mean",
@@ -87,6 +90,17 @@ def _resampled(signal: np.ndarray, fs: float) -> np.ndarray:
     ratio = Fraction(RATE / fs).limit_denominator(2000)
     out: np.ndarray = resample_poly(x - np.median(x), ratio.numerator, ratio.denominator, padtype="line")
     return out
+
+
+def beat_name(record: str, sample: int) -> str:
+    """What a beat is called in results."""
+    return f"{record}:{sample}"
+
+
+def beat_places(names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(record [B] text, sample [B] int64) of beats by their names."""
+    pairs = [str(name).rsplit(":", 1) for name in names]
+    return np.array([record for record, _ in pairs], dtype=object), np.array([int(at) for _, at in pairs], np.int64)
 
 
 def moving_mean(x: np.ndarray, n: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,14 +21,12 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from forecastkit.classification.beats import read_beats, read_new_beats
 from forecastkit.classification.datamodule import SequenceBatch, sequence_batch
 from forecastkit.classification.records import place_of
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.splits import group_folds
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.windows import is_windows, read_windows
 from forecastkit.errors import ConfigError, DataError, near
-
-if TYPE_CHECKING:
-    from forecastkit.classification.models.recurrent import Scaler
 
 __all__ = ["ECGData"]
 
@@ -48,7 +46,8 @@ class ECGData(pl.LightningDataModule):
         test, valid: patients of these parts; None = chosen so that classes are spread evenly.
         batch_size: beats a batch.
         balanced: training batches hold each class as often as any other.
-        predict: a record whose beats ``predict_dataloader`` gives; None = the test part.
+        predict: a record whose beats ``predict_dataloader`` gives, or ready windows where ``records`` are such; None = the
+            test part.
         seed: of the split and of the order.
 
     Raises (in ``setup``):
@@ -80,13 +79,11 @@ class ECGData(pl.LightningDataModule):
         """Read, split and fit the scale; the second time nothing happens."""
         if self._is_ready:
             return
-        from forecastkit.classification.models.recurrent import Scaler
-
         self.task = self._read()
         self.task.data.require_classes(str(self.records))
         self.parts = self._parts(self.task.data)
         self.data = {name: self.task.data.take(rows) for name, rows in self.parts.items()}
-        self.scaler: Scaler = Scaler.of(self.data["train"])
+        self.scaler = Scaler.of(self.data["train"])
         self._is_ready = True
 
     def _read(self) -> Labelled:

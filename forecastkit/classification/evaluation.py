@@ -187,9 +187,9 @@ def decide(p: np.ndarray, rare: int, threshold: float) -> np.ndarray:
     return np.where(p[:, rare] >= threshold, rare, others.argmax(axis=1))
 
 
-def _n_inner(data: Sequences, intra: bool) -> int:
+def _n_inner(groups: np.ndarray, intra: bool) -> int:
     """Folds inside a training part."""
-    n = len(set(data.groups.tolist()))
+    n = len(set(groups.tolist()))
     return n if not intra and INNER_FOLDS < n <= FEW_GROUPS else INNER_FOLDS
 
 
@@ -207,7 +207,7 @@ def _tune(
     none = Tuned(None, 1.0, np.zeros(n_classes), float("nan"), False)
     if len(np.unique(data.labels)) < 2:
         return none
-    n_inner = _n_inner(data, intra)
+    n_inner = _n_inner(data.groups, intra)
     inner = (
         intra_folds(data.labels, n_inner, seed=seed)
         if intra
@@ -262,6 +262,7 @@ def evaluate(
 
     Ctrl-C ends the classifier at work and skips the rest; what was finished is returned.
     """
+    data = data.settled()
     out = Evaluation(data, splits, {}, sensitivity)
     nothing = np.full((len(data), len(data.classes)), np.nan)
     interrupted = False
@@ -272,7 +273,7 @@ def evaluate(
         if interrupted:
             t.status, t.reason = "skipped", INTERRUPTED
             continue
-        count = _Count(t, sum(_n_inner(data.take(s.train), intra) + 1 for s in splits), tell)
+        count = _Count(t, sum(_n_inner(data.groups[s.train], intra) + 1 for s in splits), tell)
         try:
             for split in splits:
                 _test_one(t, options, data, split, seed, sensitivity, intra, count)

@@ -16,6 +16,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_f1",
     "group_confusions",
+    "numbered",
     "precision_recall_curve",
     "threshold_for",
 ]
@@ -25,11 +26,17 @@ def group_confusions(
     labels: np.ndarray, predicted: np.ndarray, groups: np.ndarray, n_classes: int
 ) -> tuple[list[str], np.ndarray]:
     """(groups in their order, confusion matrix of each [G, K, K])."""
+    names, code = numbered(groups)
+    flat = (code * n_classes + labels) * n_classes + predicted
+    counts = np.bincount(flat, minlength=len(names) * n_classes**2)
+    return names, counts.reshape(-1, n_classes, n_classes)
+
+
+def numbered(groups: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """(groups in the order in which they come, [N] the number of each sequence's)."""
     where: dict[str, int] = {}
     code = np.array([where.setdefault(str(g), len(where)) for g in groups], np.int64)
-    flat = (code * n_classes + labels) * n_classes + predicted
-    counts = np.bincount(flat, minlength=len(where) * n_classes**2)
-    return list(where), counts.reshape(-1, n_classes, n_classes)
+    return list(where), code
 
 
 def bootstrap_difference(a: np.ndarray, b: np.ndarray, k: int, *, n: int = 2000, seed: int = 1) -> dict[str, float]:
@@ -62,7 +69,8 @@ def bootstrap_area(
     """Like ``bootstrap_difference``, of the area under the ROC curve of two scores [N]; NaN scores are left out."""
     known = np.isfinite(a) & np.isfinite(b)
     positive, a, b, groups = positive[known], a[known], b[known], groups[known]
-    parts = [np.flatnonzero(groups == g) for g in dict.fromkeys(groups.tolist())]
+    names, code = numbered(groups)
+    parts = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code, minlength=len(names)))[:-1])
 
     def gap(rows: np.ndarray) -> float:
         at = np.concatenate([parts[r] for r in rows.tolist()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -36,9 +37,12 @@ def occlude_steps(fitted: FittedClassifier, data: Sequences, class_index: int, *
     lengths = data.lengths
     steps = np.arange(len(data.values)) - np.repeat(data.offsets[:-1], lengths)
     part = (steps * n_parts) // np.repeat(np.maximum(lengths, 1), lengths)
-    usual = np.broadcast_to(np.nanmean(data.values, axis=0), data.values.shape)
-    if len(data) and (lengths == lengths[0]).all():
-        usual = np.nanmean(data.values.reshape(len(data), int(lengths[0]), -1), axis=0)[steps]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what nobody observed has no mean, and stays unknown
+        if len(data) and (lengths == lengths[0]).all():
+            usual = np.nanmean(data.values.reshape(len(data), int(lengths[0]), -1), axis=0)[steps]
+        else:
+            usual = np.broadcast_to(np.nanmean(data.values, axis=0), data.values.shape)
     out = np.zeros(n_parts)
     for k in range(n_parts):
         hidden = np.where((part == k)[:, None], usual, data.values).astype(np.float32)

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from forecastkit.classification.schema import OTHER
 from forecastkit.errors import DataError, near
 
-__all__ = ["AAMI", "DS1", "DS2", "PACED_MITBIH", "Record", "choose_lead", "known_paced"]
+__all__ = [
+    "AAMI", "AAMI_CLASSES", "BINARY_CLASSES", "DS1", "DS2", "PACED_MITBIH", "TWINS", "Record", "choose_lead", "is_mitbih", "known_paced",
+]  # fmt: skip
 
 AAMI = {
     **dict.fromkeys("NLRBej", "N"), **dict.fromkeys("AaJSn", "S"), **dict.fromkeys("VEr", "V"), "F": "F",
     **dict.fromkeys("/fQ?", "Q"),
 }  # fmt: skip
 """Annotation symbol -> class of ANSI/AAMI EC57."""
+AAMI_CLASSES = ("N", "S", "V", "F", "Q")
+BINARY_CLASSES = (OTHER, "V")
 
+TWINS = {"202": "201"}
+"""Records of MIT-BIH that are of one patient, as its directory says."""
 PACED_MITBIH = frozenset({"102", "104", "107", "217"})
 DS1 = (
     "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
@@ -97,6 +104,11 @@ def choose_lead(leads: tuple[str, ...], wanted: str | None, path: Path) -> tuple
     return 0, leads[0]
 
 
+def is_mitbih(record: Record) -> bool:
+    """Whether it has the rate and length of the records of MIT-BIH."""
+    return record.fs == 360 and len(record.signal) == 650_000
+
+
 def known_paced(record: Record) -> bool:
     """CSV copies of MIT-BIH lose the mark of paced beats; the database's own list has four such records."""
-    return record.name in PACED_MITBIH and record.fs == 360 and len(record.signal) == 650_000
+    return record.name in PACED_MITBIH and is_mitbih(record)

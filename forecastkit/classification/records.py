@@ -10,14 +10,23 @@ from pathlib import Path
 import numpy as np
 
 from forecastkit.classification.csv_records import CSV, read_csv_record, stem
-from forecastkit.classification.record import Record, choose_lead, known_paced
+from forecastkit.classification.record import TWINS, Record, choose_lead, is_mitbih, known_paced
 from forecastkit.classification.tables import load
 from forecastkit.classification.wfdb_files import BEATS, read_annotations, read_header, read_rhythms, read_signals
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.sources import records as sourced
 from forecastkit.sources import scheme
 
-__all__ = ["RecordPlace", "annotated", "check_signal", "find_records", "place_of", "read_record", "read_records"]
+__all__ = [
+    "RecordPlace",
+    "annotated",
+    "check_signal",
+    "find_records",
+    "of_patients",
+    "place_of",
+    "read_record",
+    "read_records",
+]
 
 ANNOTATIONS = (".atr", ".qrs", ".ecg")
 PATIENTS = "patients.csv"
@@ -98,9 +107,22 @@ def read_records(
         DataError: one cannot be used; says which and why.
         ConfigError: a name that is not there.
     """
+    return of_patients([read_record(path, lead=lead, fs=fs) for path in find_records(folder, names).values()], folder)
+
+
+def of_patients(records: Sequence[Record], folder: Path) -> list[Record]:
+    """The records with whose they are: by ``patients.csv``, else the two of MIT-BIH that are of one, else each of its own.
+
+    Raises:
+        DataError: the table lacks a column.
+    """
     owners = _patients(folder)
-    records = [read_record(path, lead=lead, fs=fs) for path in find_records(folder, names).values()]
-    return [replace(r, patient=owners.get(r.name, r.name)) for r in records]
+
+    def owner(record: Record) -> str:
+        twin = TWINS.get(record.name, record.name) if is_mitbih(record) else record.name
+        return owners.get(record.name) or owners.get(twin, twin)
+
+    return [replace(r, patient=owner(r)) for r in records]
 
 
 def _patients(folder: Path) -> dict[str, str]:

@@ -13,14 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.csv_records import CSV, per_millivolt, rate_in, stem
+from forecastkit.classification.csv_records import CLOCKS, CSV, per_millivolt, rate_in, stem
 from forecastkit.classification.ecg import RATE, clean, correlation
 from forecastkit.classification.record import Record
-from forecastkit.classification.records import RecordPlace, check_signal, find_records, place_of, read_record
+from forecastkit.classification.records import (
+    RecordPlace,
+    check_signal,
+    find_records,
+    of_patients,
+    place_of,
+    read_record,
+)
 from forecastkit.classification.rpeaks import detect_r_peaks
 from forecastkit.classification.schema import OTHER, Sequences
 from forecastkit.classification.strips import lead_strips
-from forecastkit.classification.tables import load, need, text
+from forecastkit.classification.tables import header_of, load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.windows import SHORT
 from forecastkit.classification.words import RHYTHM_WORDS
@@ -38,7 +45,8 @@ SHORTEST = 8.0
 FEWEST_OF_CLASS = 5
 """Patients with fewer of a rhythm cannot be split: it joins the others."""
 LABELS = "labels.csv"
-NAME_COLUMNS = ("record", "patient", "name", "file", "id")
+PATIENT = "patient"
+NAME_COLUMNS = ("record", PATIENT, "name", "file", "id")
 LABEL_COLUMNS = ("rhythm", "label", "class")
 FIBRILLATION = ("atrial fibrillation", "afib", "af")
 Piece = tuple[Record, float]
@@ -57,8 +65,9 @@ def read_rhythms(
 
     Args:
         source: a folder of records, one CSV file with a column a patient, or ``physionet:mitdb/100,106``.
-        labels: table with a column of records and one of rhythms; None = ``labels.csv`` beside them, else what the
-            annotations and headers of WFDB records say.
+        labels: table with a column of records and one of rhythms, and perhaps one of patients; None = ``labels.csv``
+            beside them, else what the annotations and headers of WFDB records say. ``patients.csv`` beside the records
+            says which are of one patient, as of heartbeats.
         label: column of the rhythms; found if not given.
 
     Raises:
@@ -69,9 +78,10 @@ def read_rhythms(
     if not path.exists():
         raise DataError(place=str(source), rule="no such records", remedy="Give a folder or a CSV file with --records.")
     beside = (path if path.is_dir() else path.parent) / LABELS
-    known = _labels(labels or beside, label) if labels is not None or beside.exists() else None
+    known, patients = _labels(labels or beside, label) if labels is not None or beside.exists() else (None, {})
     notes = list(place.notes)
     records, kind = _records(place, known, lead, fs, notes)
+    records = [replace(r, patient=patients.get(r.name, r.owner)) for r in records]
     pieces: list[Piece] = []
     names: list[str] = []
     for record in records:
@@ -83,9 +93,8 @@ def read_rhythms(
             place=str(source), rule="nothing says what the rhythms are", remedy=f"Put {LABELS} with columns record and rhythm beside them."
         )  # fmt: skip
     kept, usable = _measured(pieces, notes)
-    owners = [pieces[i][0].owner for i in usable]
     names = [names[i] for i in usable]
-    classes = _classes(names, owners, notes)
+    classes = _classes(names, [pieces[i][0].owner for i in usable], notes)
     if OTHER not in classes:
         stay = [k for k, name in enumerate(names) if name in classes]
         kept, usable, names = [kept[k] for k in stay], [usable[k] for k in stay], [names[k] for k in stay]
@@ -94,8 +103,8 @@ def read_rhythms(
     data = _sequences(kept, found, classes, rare)
     leads = sorted({r.lead for r, _ in pieces if r.lead})
     config = {"records": str(source), "labels": str(labels or ""), "label": label, "lead": lead, "fs": fs}
-    n = len(set(owners))
-    said = f"{len(data):,} leads of {SECONDS:g} s, {n} patients, {data.counts()}" + (
+    n_patients = len(set(data.groups.tolist()))
+    said = f"{len(data):,} leads of {SECONDS:g} s, {n_patients} patients, {data.counts()}" + (
         f"; lead {', '.join(leads)}" if leads else ""
     )
     return Labelled(
@@ -141,8 +150,8 @@ def read_new_rhythms(
     return Unlabelled(data, table, summary)
 
 
-def _labels(path: Path, label: str | None) -> dict[str, str]:
-    """Record -> rhythm."""
+def _labels(path: Path, label: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """(record -> rhythm, record -> patient where the table says that too)."""
     table = load(path)
     if label is not None:
         need(table, path, "--label", label)
@@ -157,7 +166,11 @@ def _labels(path: Path, label: str | None) -> dict[str, str]:
         )
     key = next((c for c in NAME_COLUMNS if c in rest), rest[0])
     pairs = table[[key, column]].apply(text).dropna()
-    return {str(k): str(v).strip() for k, v in zip(pairs[key], pairs[column])}
+    rhythms = {str(k): str(v).strip() for k, v in zip(pairs[key], pairs[column])}
+    if PATIENT not in rest or key == PATIENT:
+        return rhythms, {}
+    owned = table[[key, PATIENT]].apply(text).dropna()
+    return rhythms, dict(zip(owned[key], owned[PATIENT]))
 
 
 def _records(
@@ -166,27 +179,16 @@ def _records(
     """(records, ``records`` or ``columns``): columns of a CSV file are patients where the labels name them so."""
     source = place.path
     files = find_records(source, place.names) if source.is_dir() else {stem(source): source}
-    if known is None:
-        return [read_record(path, lead=lead, fs=fs) for path in files.values()], "records"
-    records = [read_record(path, lead=lead, fs=fs) for name, path in files.items() if name in known]
-    if records:
-        return records, "records"
-    wide = [path for path in files.values() if path.name.endswith(CSV) and _is_wide(path, known)]
+    records = [read_record(path, lead=lead, fs=fs) for name, path in files.items() if known is None or name in known]
+    if known is None or records:
+        return of_patients(records, source if source.is_dir() else source.parent), "records"
+    wide = [path for path in files.values() if path.name.endswith(CSV) and not known.keys().isdisjoint(header_of(path))]
     found = [r for path in wide for r in _columns(path, known, fs, notes)]
     if not found:
         raise DataError(
             place=str(source), rule="the table of labels names none of these records", remedy="It needs a column record."
         )  # fmt: skip
     return found, "columns"
-
-
-def _is_wide(path: Path, known: dict[str, str]) -> bool:
-    import pandas as pd
-
-    try:
-        return bool(set(map(str, pd.read_csv(path, nrows=1).columns)) & set(known))
-    except (OSError, ValueError, EOFError):
-        return False
 
 
 def _columns(path: Path, known: dict[str, str] | None, fs: float | None, notes: list[str]) -> list[Record]:
@@ -196,7 +198,7 @@ def _columns(path: Path, known: dict[str, str] | None, fs: float | None, notes: 
     if rate is None:
         raise DataError(place=str(path), rule="no sampling rate", remedy="Give it: --fs 500.")
     names = [str(c) for c in table]
-    wanted = [c for c in names if c.lower() not in ("time", "sample", "t", "seconds") and (known is None or c in known)]
+    wanted = [c for c in names if c.lower() not in CLOCKS and (known is None or c in known)]
     rest = len(table.columns) - len(wanted)
     if rest and known is not None:
         notes.append(f"{path.name}: {rest} columns without a label are left out")

@@ -134,19 +134,33 @@ class Sequences:
         """The same, with another class that matters most.
 
         Raises:
-            ConfigError: no such class.
+            ConfigError: no such class, or no sequence of it.
         """
         if rare not in self.classes:
             raise ConfigError(place="--rare", value=repr(rare), rule="no such class", remedy=near(rare, self.classes))
+        if not (self.labels == self.classes.index(rare)).any():
+            raise ConfigError(
+                place="--rare",
+                value=repr(rare),
+                rule="no sequence of this class",
+                remedy=f"There are: {self.counts()}.",
+            )
         return replace(self, rare=rare)
 
-    def rare_class(self) -> int:
-        """Position of the class that matters most: the declared one, else the rarest that can be tested.
+    def settled(self) -> Sequences:
+        """With the class that matters most by name: the declared one where it occurs, else the rarest that can be tested.
 
-        Under ``FEWEST_RARE`` sequences of a class say nothing; the rarest of all only where every class has so few.
+        A part of the data may hold none of it, and must not choose another.
         """
-        if self.rare in self.classes:
-            return self.classes.index(self.rare)
+        k = self.rare_class()
+        return replace(self, rare=self.classes[k if (self.labels == k).any() else self._rarest()])
+
+    def rare_class(self) -> int:
+        """Position of the class that matters most: the declared one, else the rarest that can be tested."""
+        return self.classes.index(self.rare) if self.rare in self.classes else self._rarest()
+
+    def _rarest(self) -> int:
+        """Under ``FEWEST_RARE`` sequences of a class say nothing; the rarest of all only where every class has so few."""
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes))
         enough = counts >= FEWEST_RARE if (counts >= FEWEST_RARE).any() else counts > 0
         return int(np.argmin(np.where(enough, counts, counts.max() + 1)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecastkit.classification.schema import Sequences
-from forecastkit.classification.tables import MOST_CLASSES, load, need, text
+from forecastkit.classification.tables import classes_in, load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.errors import DataError
 from forecastkit.reading.sounds import N_BANDS, STEP, log_mel, part_means, read_wav
@@ -52,9 +52,7 @@ def read_sounds(folder: Path, *, label: str | None, group: str | None = None) ->
     if not known.any():
         raise DataError(place=f"{path}, {label}", rule="no row has a label")
     words, files = words[known], files[known]
-    classes = tuple(str(c) for c in words.value_counts().sort_index().sort_values(ascending=False, kind="stable").index)
-    if len(classes) > MOST_CLASSES:
-        raise DataError(place=f"{path}, {label}", value=f"{len(classes)} different labels", rule=f"at most {MOST_CLASSES} classes")  # fmt: skip
+    classes = classes_in(words, path, label)
     owners = text(table[group])[known].fillna("?") if group is not None else files
     if group is None:
         notes.append("no --group: each file counts as made by somebody else, which flatters where it is not")

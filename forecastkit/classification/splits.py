@@ -9,7 +9,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, DataError, near
 
-__all__ = ["FOLDS", "Split", "default_splits", "fixed_split", "group_folds", "intra_folds", "leave_one_out"]
+__all__ = ["FOLDS", "Split", "fixed_split", "group_folds", "intra_folds", "leave_one_out", "splits_by_group"]
 
 MOST_LEFT_OUT = 12
 FOLDS = 5
@@ -48,12 +48,13 @@ def group_folds(groups: np.ndarray, labels: np.ndarray, n: int, *, seed: int = 1
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-share[order].max(axis=1), kind="stable")]
     load = np.zeros((n, n_classes))
+    n_groups = np.zeros(n, np.int64)
     fold = np.zeros(len(names), np.int64)
     for g in order:
         # The sum of squares grows least where the fold lacks what this group has; then where it holds fewer groups.
         cost = ((load + share[g]) ** 2).sum(axis=1) - (load**2).sum(axis=1)
-        size = np.bincount(fold[order[: int(np.flatnonzero(order == g)[0])]], minlength=n)
-        fold[g] = int(np.lexsort((size, cost))[0])
+        fold[g] = np.lexsort((n_groups, cost))[0]
+        n_groups[fold[g]] += 1
         load[fold[g]] += share[g]
     place = fold[code]
     used = [k for k in range(n) if (place == k).any()]
@@ -96,9 +97,13 @@ def fixed_split(groups: np.ndarray, train: Sequence[str], test: Sequence[str]) -
     return [Split("test", np.flatnonzero(np.isin(groups, list(train))), np.flatnonzero(np.isin(groups, list(test))))]
 
 
-def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> tuple[list[Split], str]:
-    """(splits, what they are, with a place for the word of a group): each group by all others, or folds of whole groups
-    where there are many.
+def splits_by_group(
+    groups: np.ndarray, labels: np.ndarray, *, kind: str = "auto", seed: int = 1
+) -> tuple[list[Split], str]:
+    """(splits, what they are, with a place for the word of a group): each group by all others, or folds of whole groups.
+
+    Args:
+        kind: ``leave-one-out``, ``folds``, or ``auto``: folds where there are many groups.
 
     Raises:
         DataError: only one group.
@@ -111,6 +116,6 @@ def default_splits(groups: np.ndarray, labels: np.ndarray, *, seed: int = 1) -> 
             rule="at least two are needed, so that a test is on one never seen",
             remedy="Add another, or ask for --split intra, which flatters.",
         )
-    if len(names) <= MOST_LEFT_OUT:
+    if kind == "leave-one-out" or (kind == "auto" and len(names) <= MOST_LEFT_OUT):
         return leave_one_out(groups), "leave one {what} out"
     return group_folds(groups, labels, FOLDS, seed=seed), "folds of whole {what}s"

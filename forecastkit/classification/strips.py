@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forecastkit.classification.ecg import RATE, clean
+from forecastkit.classification.ecg import RATE, beat_places, clean
 from forecastkit.classification.record import Record
 from forecastkit.classification.schema import Sequences
 
@@ -27,13 +27,14 @@ def beat_strips(
         said: [N] names of classes.
     """
     by_name = {r.name: r for r in records}
+    names, samples = beat_places(data.items)
     cleaned: dict[str, np.ndarray] = {}
     used: dict[str, list[float]] = {}
     strips: list[dict[str, Any]] = []
     for at in wrong.tolist():
-        name, sample = str(data.items[at]).rsplit(":", 1)
+        name = str(names[at])
         record = by_name[name]
-        second = int(sample) / record.fs
+        second = float(samples[at]) / record.fs
         near = used.setdefault(name, [])
         if len(near) >= MOST_OF_ONE or any(abs(second - s) < STRIP_SECONDS for s in near):
             continue
@@ -41,22 +42,18 @@ def beat_strips(
         if name not in cleaned:
             cleaned[name] = clean(record.signal, record.fs)
         start = min(max(0.0, second - STRIP_SECONDS / 2), max(record.seconds - STRIP_SECONDS, 0.0))
-        strips.append(_strip(cleaned[name], record, start, data, said, at))
+        own = np.flatnonzero(names == name)
+        times = samples[own] / record.fs - start
+        inside = (times >= 0) & (times < STRIP_SECONDS)
+        marks = [
+            {"t": float(t), "true": data.classes[data.labels[i]], "said": str(said[i]), "here": bool(i == at)}
+            for t, i in zip(times[inside], own[inside])
+        ]
+        true = data.classes[data.labels[at]]
+        strips.append(_piece(cleaned[name], record, start, STRIP_SECONDS, marks, true, str(said[at])))
         if len(strips) == N_STRIPS:
             break
     return strips
-
-
-def _strip(x: np.ndarray, record: Record, start: float, data: Sequences, said: np.ndarray, at: int) -> dict[str, Any]:
-    places = [str(i).rsplit(":", 1) for i in data.items]
-    own = np.flatnonzero([name == record.name for name, _ in places])
-    times = np.array([int(places[i][1]) for i in own]) / record.fs
-    inside = (times >= start) & (times < start + STRIP_SECONDS)
-    marks = [
-        {"t": float(s - start), "true": _name(data, data.labels[i]), "said": str(said[i]), "here": bool(i == at)}
-        for s, i in zip(times[inside], own[inside])
-    ]
-    return _piece(x, record, start, STRIP_SECONDS, marks, _name(data, data.labels[at]), str(said[at]))
 
 
 def lead_strips(
@@ -71,12 +68,8 @@ def lead_strips(
     for at in wrong[:N_STRIPS].tolist():
         record, start = pieces[at]
         x = clean(record.signal, record.fs)
-        strips.append(_piece(x, record, start, seconds, [], _name(data, data.labels[at]), str(said[at])))
+        strips.append(_piece(x, record, start, seconds, [], data.classes[data.labels[at]], str(said[at])))
     return strips
-
-
-def _name(data: Sequences, k: int) -> str:
-    return data.classes[k]
 
 
 def _piece(

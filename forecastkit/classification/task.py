@@ -18,7 +18,10 @@ from forecastkit.classification.splits import Split
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Hide", "Labelled", "Pictures", "Unlabelled"]
+__all__ = ["MOST_NEAREST", "Hide", "Labelled", "Pictures", "Unlabelled"]
+
+MOST_NEAREST = 20_000
+"""Sequences up to which the nearest neighbour is a baseline too."""
 
 Pictures = Callable[[np.ndarray, np.ndarray], list[dict[str, Any]]]
 """(positions of mistakes, the surest first; [N] name of the class that was said) -> strips that the report draws."""

@@ -6,6 +6,7 @@ is read from test groups that had no say in it, drawn anew as whole patients.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import Evaluation
 from forecastkit.classification.models import CLASSIFIERS
 from forecastkit.probabilities import f1_of
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, none_fitted
 
-__all__ = ["FEWEST_GROUPS", "choose", "judge"]
+__all__ = ["FEWEST_GROUPS", "choose", "judge", "word_of"]
 
 CLOSE = 0.01
 """F1 by which a simpler classifier may be worse."""
@@ -27,8 +28,9 @@ FEWEST_GROUPS = 10
 def judge(evaluation: Evaluation, *, intra: bool = False, what: str = "patient") -> dict[str, Any]:
     """The verdict.
 
-    ``use`` has the best F1 of the rare class on folds inside the training parts, or is the simplest that comes close. ``tested`` is the best network there; ``reference`` the baseline that did best on the test groups
-    themselves, which makes the test harder for the network, not easier. Groups are drawn anew, not sequences.
+    ``use`` has the best F1 of the rare class on folds inside the training parts, or is the simplest that comes close.
+    ``tested`` is the best network there; ``reference`` the baseline that did best on the test groups themselves, which
+    makes the test harder for the network, not easier. Groups are drawn anew, not sequences.
     """
     board = evaluation.leaderboard()
     board = board[board["status"] == "ok"]
@@ -37,7 +39,7 @@ def judge(evaluation: Evaluation, *, intra: bool = False, what: str = "patient")
     out: dict[str, Any] = {"rare": label, "intra": intra, "n_groups": 0, "n_groups_rare": 0, "shown": False}
     if not len(board):
         out |= {"use": None, "reference": None, "tested": None, "word": "failed"}
-        out["sentence"] = {"en": ["No model could be fitted."], "es": ["Ningún modelo se pudo ajustar."]}
+        out["sentence"] = none_fitted({name: t.reason for name, t in evaluation.tested.items()})
         return out
     baselines, networks = board[board["family"] == "baseline"], board[board["family"] == "network"]
     networks = networks.sort_values("f1_select", ascending=False, na_position="last", kind="stable")
@@ -50,27 +52,32 @@ def judge(evaluation: Evaluation, *, intra: bool = False, what: str = "patient")
     word = ""
     if reference and tested:
         gap = metrics.bootstrap_difference(evaluation.by_group(tested)[1], evaluation.by_group(reference)[1], rare)
-        if n_rare < FEWEST_GROUPS or intra:
-            word = "too few to tell"
-        elif gap["low"] > 0:
-            word = "better"
-        else:
-            word = "worse" if gap["high"] < 0 else "indistinguishable"
+        word = word_of(gap, few=n_rare < FEWEST_GROUPS or intra)
     out |= {"use": use, "reference": reference, "tested": tested, "word": word, "shown": word == "better"}
     out |= {"n_groups": n_groups, "n_groups_rare": n_rare, "bootstrap": gap}
     out["sentence"] = _sentences(board.set_index("model"), out, what)
     return out
 
 
+def word_of(gap: Mapping[str, float], *, few: bool) -> str:
+    """What a gap and its interval show of the first of two models; nothing where the groups are ``few``."""
+    if few:
+        return "too few to tell"
+    if gap["low"] > 0:
+        return "better"
+    return "worse" if gap["high"] < 0 else "indistinguishable"
+
+
 def choose(evaluation: Evaluation, names: list[str], rare: int) -> str:
     """The best F1 on folds inside the training parts, or the simplest that is as good but for ``CLOSE``.
 
     Not one standard error, as where series are forecast: with five patients that is so wide that the simplest always
-    wins. Where there were too few groups for such folds: the logistic regression, else the simplest.
+    wins. Where no such fold holds a sequence of the class: the logistic regression, else the simplest.
     """
     order = [n for n in CLASSIFIERS if n in names]
     parts = {n: evaluation.select_by_group(n) for n in order}
-    scores = {n: f1_of(parts[n].sum(axis=0), rare) for n in order if parts[n].sum()}
+    scores = {n: f1_of(parts[n].sum(axis=0), rare) for n in order}
+    scores = {n: f1 for n, f1 in scores.items() if np.isfinite(f1)}
     if not scores:
         return "logistic" if "logistic" in order else order[0]
     best = max(scores.values())

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit.classification.schema import OTHER, Sequences
-from forecastkit.classification.tables import MOST_CLASSES, load, natural, need, text
+from forecastkit.classification.tables import classes_in, load, need, text
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.windows import SHORT
 from forecastkit.errors import ConfigError, DataError
+from forecastkit.probabilities import roc_curve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def read_visits(
     taken = {item, label, time, group, event}
     plan |= _roles(visits.table, visits.code, [c for c in table.columns if c not in taken], notes)
     labels = text(visits.table[label]) if label is not None else None
-    plan["classes"] = _classes(labels, path, label)
+    plan["classes"] = [OTHER] if labels is None else list(classes_in(labels, path, str(label)))
     plan["per_row"] = labels is not None and _varies(labels, visits.code)
     if plan["per_row"]:
         notes.append(f"{label} changes within an item: each labelled row is told from the rows up to it")
@@ -149,21 +150,6 @@ def read_new_visits(path: Path, plan: dict[str, Any]) -> Unlabelled:
     if plan["time"]:
         which["time"] = visits.table[plan["time"]].to_numpy()[last]
     return Unlabelled(data, pd.DataFrame(which))
-
-
-def _classes(labels: pd.Series | None, path: Path, label: str | None) -> list[str]:
-    """The commonest first."""
-    if labels is None:
-        return [OTHER]
-    counts = labels.value_counts()
-    if len(counts) > MOST_CLASSES:
-        raise DataError(
-            place=f"{path}, {label}",
-            value=f"{len(counts)} different labels",
-            rule=f"at most {MOST_CLASSES} classes",
-            remedy="Is it a class?",
-        )
-    return sorted(map(str, counts.index), key=lambda c: (-int(counts[c]), natural(c)))
 
 
 def _sorted(table: pd.DataFrame, path: Path, item: str, time: str | None, event: str | None) -> _Visits:
@@ -263,8 +249,6 @@ def _say_leaks(data: Sequences, table: pd.DataFrame, plan: dict[str, Any], label
     below the others.
     """
     import pandas as pd
-
-    from forecastkit.probabilities import roc_curve
 
     told: dict[str, str] = {}
     for name in [*plan["numeric"], *plan["static"], *plan["levels"], *plan["static_levels"]]:

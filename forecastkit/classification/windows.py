@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit.classification.record import AAMI, DS1, DS2, PACED_MITBIH
+from forecastkit.classification.record import AAMI, AAMI_CLASSES, BINARY_CLASSES, DS1, DS2, PACED_MITBIH
 from forecastkit.classification.schema import OTHER, Sequences
-from forecastkit.classification.tables import MOST_CLASSES, load, need, text
-from forecastkit.classification.task import Labelled, Unlabelled
+from forecastkit.classification.tables import classes_in, header_of, load, need, text
+from forecastkit.classification.task import MOST_NEAREST, Labelled, Unlabelled
 from forecastkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = ["is_windows", "read_new_windows", "read_windows", "step_columns"]
 
 FEWEST_STEPS = 3
 MOST_THINNED = 24
-MOST_NEAREST = 20_000
 LONG = 40
 """Steps from which a sequence is a signal that convolutions shorten."""
 SIGNAL = {"noise": 0.1, "dropout": 0.3}
@@ -29,10 +29,10 @@ SHORT = {"convolutions": 0, "shift": 0, "noise": 0.1, "scale": 0.0, "dropout": 0
 """Options of networks for signals and for short sequences."""
 
 
-def step_columns(table: pd.DataFrame, without: tuple[str | None, ...] = ()) -> list[str]:
+def step_columns(columns: Iterable[str], without: tuple[str | None, ...] = ()) -> list[str]:
     """Columns such as t000, t001, ...: those of the commonest name before the number."""
     found: dict[str, list[str]] = {}
-    for name in table.columns:
+    for name in columns:
         hit = re.fullmatch(r"([A-Za-z_]*)\d+", name)
         if hit and name not in without:
             found.setdefault(hit[1], []).append(name)
@@ -41,14 +41,7 @@ def step_columns(table: pd.DataFrame, without: tuple[str | None, ...] = ()) -> l
 
 def is_windows(path: Path) -> bool:
     """Whether a file looks like one window a row, by its header alone."""
-    import pandas as pd
-
-    try:
-        head = pd.read_parquet(path).head(2) if path.suffix == ".parquet" else pd.read_csv(path, nrows=2)
-    except (OSError, ValueError, EOFError, pd.errors.ParserError):
-        return False
-    head.columns = [str(c) for c in head.columns]
-    return len(step_columns(head)) >= LONG // 2
+    return len(step_columns(header_of(path))) >= LONG // 2
 
 
 def read_windows(path: Path, *, label: str | None, group: str | None = None, beats: bool = False) -> Labelled:
@@ -73,7 +66,7 @@ def read_windows(path: Path, *, label: str | None, group: str | None = None, bea
     for option, name in (("--label", label), ("--group", group)):
         if name is not None:
             need(table, path, option, name)
-    steps = step_columns(table, (label, group))
+    steps = step_columns(table.columns, (label, group))
     if len(steps) < FEWEST_STEPS:
         raise DataError(
             place=str(path),
@@ -87,14 +80,16 @@ def read_windows(path: Path, *, label: str | None, group: str | None = None, bea
     values = text(table[label]) if label is not None else None
     if values is not None and values.isna().any():
         notes.append(f"rows without a label, left out: {int(values.isna().sum())}")
-        table, values = table[values.notna()].reset_index(drop=True), values.dropna().reset_index(drop=True)
+        table, values = table[values.notna()], values.dropna()
         if not len(table):
             raise DataError(place=f"{path}, {label}", rule="no row has a label")
     if beats and group is not None:
         paced = _paced(text(table[group]))
         if paced.any():
             notes.append(f"left out, paced: {', '.join(sorted(set(text(table[group])[paced])))}")
-            table = table[~paced].reset_index(drop=True)
+            if paced.all():
+                raise DataError(place=f"{path}, {group}", rule="every row is of a record with a pacemaker")
+            table = table[~paced]
             values = text(table[label])
     kinds, classes, rare = _classes(values, path, str(label), beats)
     plan = {"kind": "wide", "label": label, "group": group, "steps": steps, "classes": list(classes)}
@@ -126,23 +121,15 @@ def _classes(
         odd = sorted(set(known) - {"0", "1"})
         if odd:
             raise DataError(place=f"{path}, pvc", value=", ".join(odd)[:60], rule="only 0 and 1 are known")
-        return values.map({"0": OTHER, "1": "V"}), (OTHER, "V"), "V"
+        return values.map(dict(zip("01", BINARY_CLASSES))), BINARY_CLASSES, "V"
     if beats and label == "symbol":
         odd = sorted(set(known) - set(AAMI))
         if odd:
             raise DataError(
                 place=f"{path}, symbol", value=", ".join(odd)[:60], rule="not an annotation symbol of a beat"
             )
-        return values.map(AAMI), ("N", "S", "V", "F", "Q"), "V"
-    counts = known.value_counts()
-    if len(counts) > MOST_CLASSES:
-        raise DataError(
-            place=f"{path}, {label}",
-            value=f"{len(counts)} different labels",
-            rule=f"at most {MOST_CLASSES} classes",
-            remedy="Is it a class?",
-        )
-    return values, tuple(sorted(map(str, counts.index), key=lambda c: (-int(counts[c]), c))), ""
+        return values.map(AAMI), AAMI_CLASSES, "V"
+    return values, classes_in(values, path, label), ""
 
 
 def read_new_windows(path: Path, plan: dict[str, Any]) -> Unlabelled:
@@ -162,6 +149,7 @@ def read_new_windows(path: Path, plan: dict[str, Any]) -> Unlabelled:
 
 
 def _sequences(table: pd.DataFrame, path: Path, plan: dict[str, Any], kinds: pd.Series | None, rare: str) -> Sequences:
+    """The rows of ``table``, whose index counts the lines of the file."""
     block = table[plan["steps"]]
     odd = [c for c in plan["steps"] if block[c].dtype.kind not in "iufb"]
     if odd:
@@ -171,7 +159,7 @@ def _sequences(table: pd.DataFrame, path: Path, plan: dict[str, Any], kinds: pd.
     if not known.all():
         at = int(np.argmax(~known.all(axis=1)))
         raise DataError(
-            place=f"{path}, line {at + 2}",
+            place=f"{path}, line {table.index[at] + 2}",
             value=f"{int(known[at].sum())} of {len(plan['steps'])} steps",
             rule="sequences are of unequal length",
             remedy="Bring them to one length, or write one row a step and name the item with --item.",
@@ -187,7 +175,7 @@ def _sequences(table: pd.DataFrame, path: Path, plan: dict[str, Any], kinds: pd.
         owners = text(table[plan["group"]])
         if owners.isna().any():
             at = int(np.argmax(owners.isna().to_numpy()))
-            raise DataError(place=f"{path}, line {at + 2}, {plan['group']}", rule="a row without a group")
+            raise DataError(place=f"{path}, line {table.index[at] + 2}, {plan['group']}", rule="a row without a group")
         groups = owners.to_numpy(dtype=object)
     thin = np.unique(np.linspace(0, length - 1, min(length, MOST_THINNED)).astype(np.int64))
     spread = [values.mean(1), values.std(1), values.min(1), values.max(1), values.argmax(1), values.argmin(1)]

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from forecastkit.cli.progress import field
+from forecastkit.cli.lines import field, width
 
-__all__ = ["print_answer", "width", "with_color"]
+__all__ = ["INTERRUPTED", "print_answer"]
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
 _WORDS = {"en": ("Use", "Report"), "es": ("Usa", "Informe")}
-
-
-def width() -> int:
-    """Columns for running text."""
-    return min(shutil.get_terminal_size().columns, 120)
-
-
-def with_color() -> bool:
-    """Whether somebody watches who wants colour (https://no-color.org)."""
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def print_answer(

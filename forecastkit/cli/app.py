@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from forecastkit.cli.answers import INTERRUPTED
 from forecastkit.cli.classifying import classify_app, ecg_app
 from forecastkit.cli.options import (
     TYPED,
@@ -27,8 +28,6 @@ from forecastkit.cli.texting import text_app
 from forecastkit.errors import ConfigError, ForecastkitError
 
 __all__ = ["app", "main"]
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="forecastkit",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from forecastkit.cli.lines import width, with_color
 from forecastkit.errors import ConfigError
 from forecastkit.registry import names_in
 
@@ -55,8 +54,7 @@ def run_audit(
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
-        color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        for line in audit_lines(report, width=min(shutil.get_terminal_size().columns, 120), color=color):
+        for line in audit_lines(report, width=width(), color=with_color()):
             print(line)
     return report.exit_status
 

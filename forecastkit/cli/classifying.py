@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forecastkit.cli.answers import INTERRUPTED, print_answer
+from forecastkit.cli.lines import deliver, with_color
 from forecastkit.cli.options import (
     ConfigOption,
     DebugOption,
-    LangOption,
     OutOption,
     OverridesArgument,
     QuietOption,
     RunArgument,
-    SeedOption,
     TableOption,
     VerdictOption,
     command_line,
-    model_names,
 )
+from forecastkit.cli.shared_options import NOTHING, with_comparing
 from forecastkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["classify_app", "ecg_app"]
 
-INTERRUPTED = 130
-
 classify_app = typer.Typer(
     help="Sequences with a label: histories of visits, any long table.", rich_markup_mode=None, no_args_is_help=True
 )
@@ -41,29 +40,13 @@ ecg_app = typer.Typer(
     help="Heartbeats and rhythms in ECG records. Research software, no medical device.", rich_markup_mode=None, no_args_is_help=True
 )  # fmt: skip
 
-Models = Annotated[
-    str | None,
-    typer.Option("--models", help="Comma-separated; baselines are added [default: gru; anomalies: none]. See: models."),
-]
-SplitOption = Annotated[
-    str | None,
-    typer.Option("--split", help="auto, leave-one-out, folds, ds1-ds2; intra mixes groups and flatters."),
-]
-Train = Annotated[str | None, typer.Option("--train", help="Groups to learn from, comma-separated; with --test.")]
-Test = Annotated[str | None, typer.Option("--test", help="Groups to test on, comma-separated; with --train.")]
-Sensitivity = Annotated[
-    float | None, typer.Option("--sensitivity", help="Choose the threshold that finds this share of the rare class.")
-]
-Rare = Annotated[str | None, typer.Option("--rare", help="The class that matters most [default: the rarest].")]
-FalseAlarms = Annotated[
-    float | None, typer.Option("--false-alarms", help="Anomalies: share of usual ones that may be strange [default: 0.01].")
-]  # fmt: skip
 ModelOption = Annotated[str | None, typer.Option("--model", help="A model of the run [default: the one to use].")]
 Lead = Annotated[str | None, typer.Option("--lead", help="Lead by name, such as II [default: MLII or II].")]
 Rate = Annotated[float | None, typer.Option("--fs", help="Samples a second, where the file does not say.")]
 
 
 @ecg_app.command("fit")
+@with_comparing
 def ecg_fit(
     overrides: OverridesArgument = None,
     records: Annotated[
@@ -84,18 +67,10 @@ def ecg_fit(
         str | None,
         typer.Option("--classes", help="Beats: aami (N S V F Q), v (or not), auto. Rhythm: names; all others are one."),
     ] = None,
-    rare: Rare = None,
     include_paced: Annotated[bool, typer.Option("--include-paced", help="Keep records with a pacemaker.")] = False,
-    models: Models = None,
-    split: SplitOption = None,
-    train: Train = None,
-    test: Test = None,
-    sensitivity: Sensitivity = None,
-    false_alarms: FalseAlarms = None,
+    comparing: Mapping[str, Any] = NOTHING,
     config: ConfigOption = None,
-    seed: SeedOption = None,
     out: OutOption = None,
-    lang: LangOption = None,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -105,9 +80,8 @@ def ecg_fit(
     from forecastkit.run.sequences.tasks import run_ecg
 
     values = {
-        "records": records, "task": task, "labels": labels, "label": label, "lead": lead, "fs": fs, "classes": classes, "rare": rare,
-        "include_paced": include_paced or None, "models": model_names(models), "split": split, "train": train, "test": test,
-        "sensitivity": sensitivity, "false_alarms": false_alarms, "seed": seed, "lang": lang,
+        "records": records, "task": task, "labels": labels, "label": label, "lead": lead, "fs": fs, "classes": classes,
+        "include_paced": include_paced or None, **comparing,
     }  # fmt: skip
     settings = ecg_settings(config, values, overrides or [])
     return _answered(run_ecg, settings, out, quiet=quiet, as_json=as_json)
@@ -140,6 +114,7 @@ def ecg_predict(
 
 
 @classify_app.command("fit")
+@with_comparing
 def classify_fit(
     overrides: OverridesArgument = None,
     data: Annotated[
@@ -165,17 +140,9 @@ def classify_fit(
     classes: Annotated[
         str | None, typer.Option("--classes", help="Tell these apart, comma-separated; all others are one.")
     ] = None,
-    rare: Rare = None,
-    models: Models = None,
-    split: SplitOption = None,
-    train: Train = None,
-    test: Test = None,
-    sensitivity: Sensitivity = None,
-    false_alarms: FalseAlarms = None,
+    comparing: Mapping[str, Any] = NOTHING,
     config: ConfigOption = None,
-    seed: SeedOption = None,
     out: OutOption = None,
-    lang: LangOption = None,
     quiet: QuietOption = False,
     as_json: VerdictOption = False,
     debug: DebugOption = False,
@@ -186,8 +153,7 @@ def classify_fit(
 
     values = {
         "data": data, "item": item, "time": time, "label": label, "group": group, "ahead": ahead, "event": event, "task": task,
-        "classes": classes, "rare": rare, "models": model_names(models), "split": split, "train": train, "test": test,
-        "sensitivity": sensitivity, "false_alarms": false_alarms, "seed": seed, "lang": lang,
+        "classes": classes, **comparing,
     }  # fmt: skip
     settings = table_settings(config, values, overrides or [])
     return _answered(run_table, settings, out, quiet=quiet, as_json=as_json)
@@ -234,15 +200,10 @@ def classifiers(as_json: Annotated[bool, typer.Option("--json", help="With all o
 
 def _answered(work: Any, settings: dict[str, Any], out: Path | None, *, quiet: bool, as_json: bool) -> int:
     """Do it, watch it, and print the answer; returns the exit status."""
-    from forecastkit.cli.progress import FitsTerminal
-    from forecastkit.run.sequences.watch import Watch
+    from forecastkit.cli.progress import watched
 
-    watch: Watch = Watch() if quiet or as_json else FitsTerminal()
-    try:
+    with watched(quiet or as_json) as watch:
         run = work(settings, out=out, watch=watch, command=command_line())
-    finally:
-        if isinstance(watch, FitsTerminal):
-            watch.close()
     lang = str(settings.get("lang", "en"))
     verdict = run.json("verdict.json")
     if as_json:
@@ -256,7 +217,6 @@ def _answered(work: Any, settings: dict[str, Any], out: Path | None, *, quiet: b
 
 
 def _print_answer(run: RunFolder, verdict: dict[str, Any], lang: str, *, quiet: bool) -> None:
-    from forecastkit.cli.answers import print_answer, with_color
     from forecastkit.report.labels import board_lines
 
     board = board_lines(run.table("leaderboard.csv"), verdict, color=with_color(), lang=lang)
@@ -268,15 +228,8 @@ def _print_answer(run: RunFolder, verdict: dict[str, Any], lang: str, *, quiet: 
 
 def _deliver(table: pd.DataFrame, summary: dict[str, Any] | None, out: Path | None) -> None:
     """The table to a file or standard output, the summary to whichever stream is free."""
-    from forecastkit import artifacts
-    from forecastkit.errors import DataError
-
-    if out is not None and out.is_dir():
-        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a CSV file.")
-    if out is None:
-        print(artifacts.to_csv_text(table), end="")
-    else:
-        artifacts.write_csv(out, table)
+    deliver(table, out)
+    if out is not None:
         print(f"{len(table)} rows in {out}", file=sys.stderr)
     if summary is not None:
         print(json.dumps(summary, indent=2, ensure_ascii=False), file=sys.stderr if out is None else sys.stdout)

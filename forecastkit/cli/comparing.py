@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from pathlib import Path
 
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.cli.lines import check_file, check_lang, with_color
+from forecastkit.errors import ConfigError
 
 __all__ = ["run_compare", "run_leaderboard"]
 
@@ -19,11 +18,12 @@ def run_compare(runs: list[Path], *, as_json: bool, lang: str) -> None:
     """Print models, verdicts and what was different.
 
     Raises:
-        ConfigError: not two runs.
+        ConfigError: not two runs, or no such language.
         ModelFileError: a folder is no run, or not finished.
     """
     if len(runs) != BOTH_NEEDED:
         raise ConfigError(place="compare", value=f"{len(runs)} runs", rule="two are needed")
+    check_lang(lang)
     from forecastkit.report.tables import comparison_lines
     from forecastkit.run.comparison import compare
 
@@ -31,8 +31,7 @@ def run_compare(runs: list[Path], *, as_json: bool, lang: str) -> None:
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         return
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    for line in comparison_lines(found, width=shutil.get_terminal_size().columns, color=color, lang=lang):
+    for line in comparison_lines(found, width=shutil.get_terminal_size().columns, color=with_color(), lang=lang):
         print(line)
 
 
@@ -53,6 +52,5 @@ def run_leaderboard(run: Path, *, form: str, out: Path | None, lang: str) -> Non
     if out is None:
         print(table, end="")
         return
-    if out.is_dir():
-        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a file.")
+    check_file(out)
     artifacts.write_text(out, table)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.cli.lines import check_file, check_lang, deliver
+from forecastkit.errors import ConfigError
 
 __all__ = ["run_explain"]
 
@@ -14,8 +15,7 @@ def run_explain(
     run: Path, words: list[str], *, item: str | None, data: str | None, future: str | None, out: Path | None, lang: str
 ) -> None:
     """Print the importance of lags and covariates or, with ``words``, the forecast with other covariates."""
-    if lang not in ("en", "es"):
-        raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
+    check_lang(lang)
     if words:
         _what_if(run, words, item=item, data=data, future=future, out=out, lang=lang)
         return
@@ -43,12 +43,10 @@ def run_explain(
 def _what_if(
     run: Path, words: list[str], *, item: str | None, data: str | None, future: str | None, out: Path | None, lang: str
 ) -> None:
-    from forecastkit import artifacts
     from forecastkit.report.numbers import number, percent
     from forecastkit.run.what_if import changes_in, what_if
 
-    if out is not None and out.is_dir():
-        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a CSV file.")
+    check_file(out)
     table = what_if(run, changes_in(words), data=data, future=future, item=item)
     mean, change = float(table["point"].mean()), float(table["difference"].mean())
     said = {
@@ -61,10 +59,9 @@ def _what_if(
         mean=number(mean, lang, 4),
         then=number(mean + change, lang, 4),
     )
+    deliver(table, out)
     if out is None:
-        print(artifacts.to_csv_text(table), end="")
         print(said, file=sys.stderr)
         return
-    artifacts.write_csv(out, table)
     print(said)
     print(f"{len(table)} rows in {out}")

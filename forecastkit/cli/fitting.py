@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forecastkit.cli.answers import INTERRUPTED, print_answer
+from forecastkit.cli.lines import check_lang, deliver, field, width, with_color
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.errors import ConfigError
 from forecastkit.ranks import rank
 
 if TYPE_CHECKING:
     from forecastkit.run.execute import Outcome
 
 __all__ = ["check_update", "run_fit", "run_predict", "run_report", "run_update"]
-
-INTERRUPTED = 130
 
 
 def run_fit(
@@ -36,16 +36,12 @@ def run_fit(
     """Carry out ``fit`` or ``backtest`` and print the answer; returns the exit status."""
     settings, folder = _settings(config, values, overrides, resume, out)
     from forecastkit.cli.options import command_line
-    from forecastkit.cli.progress import Terminal
-    from forecastkit.run.execute import Observer, execute
+    from forecastkit.cli.progress import observed
+    from forecastkit.run.execute import execute
 
     follows = rank(settings.machines) > 0
-    watch: Observer = Observer() if quiet or as_json or follows else Terminal()
-    try:
+    with observed(quiet or as_json or follows) as watch:
         outcome = execute(settings, out=out, resume=folder, observer=watch, final=final, command=command_line())
-    finally:
-        if isinstance(watch, Terminal):
-            watch.close()
     if outcome.interrupted:
         finished = "Finished models are in the report. " if outcome.evaluation is not None else ""
         print(
@@ -85,16 +81,11 @@ def check_update(run: Path, data: str | None, values: Mapping[str, Any], overrid
 def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: bool) -> int:
     """Carry out ``fit --update`` and say what became of the verdict; returns the exit status."""
     from forecastkit.cli.options import command_line
-    from forecastkit.cli.progress import Terminal, field
-    from forecastkit.run.execute import Observer
+    from forecastkit.cli.progress import observed
     from forecastkit.run.updating import update
 
-    watch: Observer = Observer() if quiet or as_json else Terminal()
-    try:
+    with observed(quiet or as_json) as watch:
         updated = update(run, data, out=out, observer=watch, command=command_line())
-    finally:
-        if isinstance(watch, Terminal):
-            watch.close()
     outcome = updated.outcome
     if outcome.interrupted:
         print(
@@ -107,8 +98,7 @@ def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: 
         return 0
     lang = outcome.prepared.config.lang
     _print_answer(outcome, quiet=quiet, lang=lang)
-    width = min(shutil.get_terminal_size().columns, 120)
-    print(field("Update" if lang == "en" else "Cambio", updated.change["sentence"][lang], width))
+    print(field("Update" if lang == "en" else "Cambio", updated.change["sentence"][lang], width()))
     return 0
 
 
@@ -149,8 +139,6 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _print_answer(outcome: Outcome, *, quiet: bool, lang: str) -> None:
-    from forecastkit.cli.answers import print_answer, with_color
-    from forecastkit.cli.progress import field
     from forecastkit.report import tables
 
     evaluation = outcome.evaluation
@@ -184,20 +172,14 @@ def run_predict(
     new_items: str | None = None,
 ) -> None:
     """Forecast from a saved run to a file or to standard output."""
-    from forecastkit import artifacts
     from forecastkit.api import predict
 
     forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
     if new_items is not None:
         print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
-    if out is None:
-        print(artifacts.to_csv_text(forecast), end="")
-        return
-    if out.is_dir():
-        raise DataError(place=str(out), rule="a folder", remedy="Give the name of a CSV file.")
-    artifacts.write_csv(out, forecast)
-    n_items = forecast["item_id"].nunique()
-    print(f"{len(forecast)} rows ({n_items} series) in {out}")
+    deliver(forecast, out)
+    if out is not None:
+        print(f"{len(forecast)} rows ({forecast['item_id'].nunique()} series) in {out}")
 
 
 def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
@@ -205,8 +187,7 @@ def run_report(run: Path, *, out: Path | None, lang: str | None) -> None:
     from forecastkit.run.folder import RunFolder
     from forecastkit.run.page import write_page
 
-    if lang not in (None, "en", "es"):
-        raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
+    check_lang(lang)
     folder = RunFolder.open(run)
     facts = folder.facts()
     task = facts.get("task", "forecasting")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from forecastkit.cli.lines import LABEL, field, width
 from forecastkit.run.execute import Observer, Prepared
 from forecastkit.run.sequences.watch import Watch
 
@@ -18,26 +18,37 @@ if TYPE_CHECKING:
     from forecastkit.forecasting.backtest import ModelBacktest
     from forecastkit.reading import Profile
 
-__all__ = ["FitsTerminal", "Terminal", "field"]
-
-LABEL = 14
+__all__ = ["FitsTerminal", "Terminal", "observed", "watched"]
 
 
-def field(label: str, text: str, width: int | None = None) -> str:
-    """A labelled line; the label column is the same everywhere.
+@contextmanager
+def observed(silent: bool) -> Iterator[Observer]:
+    """Whom a run tells how far it is: the terminal, whose bar goes with the run, or nobody."""
+    if silent:
+        yield Observer()
+        return
+    terminal = Terminal()
+    try:
+        yield terminal
+    finally:
+        terminal.close()
 
-    Args:
-        width: of the terminal: longer text goes on under itself; None = never broken.
-    """
-    head = f"{label:<{LABEL - 1}} "
-    if width is None or len(head) + len(text) <= width:
-        return head + text
-    indent = " " * len(head)
-    return textwrap.fill(text, max(width, 40), initial_indent=head, subsequent_indent=indent, break_long_words=False)
+
+@contextmanager
+def watched(silent: bool) -> Iterator[Watch]:
+    """The same of a run that classifies."""
+    if silent:
+        yield Watch()
+        return
+    terminal = FitsTerminal()
+    try:
+        yield terminal
+    finally:
+        terminal.close()
 
 
-class Terminal(Observer):
-    """Prints what was found and how far each model is.
+class _Screen:
+    """Lasting lines, and a bar that goes.
 
     Args:
         stream: where to; bars are drawn only where it is a terminal.
@@ -46,12 +57,22 @@ class Terminal(Observer):
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
         self._bar = _Bar(self.stream)
-        self._many_seeds = False
-        self._metric = "MASE"
-        self._started = time.perf_counter()
 
     def _print(self, line: str) -> None:
         print(line.rstrip(), file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Remove the bar, after an error as well."""
+        self._bar.stop()
+
+
+class Terminal(_Screen, Observer):
+    """Prints what was found and how far each model is."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._many_seeds = False
+        self._metric = "MASE"
 
     def read(self, profile: Profile) -> None:
         """The lines of the profile."""
@@ -76,7 +97,6 @@ class Terminal(Observer):
 
     def start(self, model: str, seed: int, total: int) -> None:
         """Draw the model's bar."""
-        self._started = time.perf_counter()
         self._bar.start(f"{model} ({seed})" if self._many_seeds else model, total)
 
     def advance(self, done: int, total: int, note: str) -> None:
@@ -115,27 +135,14 @@ class Terminal(Observer):
     def phase(self, text: str) -> None:
         """Short phases leave no line."""
 
-    def close(self) -> None:
-        """Remove the bar, after an error as well."""
-        self._bar.stop()
 
-
-class FitsTerminal(Watch):
-    """The same of a run that classifies: one lasting line a model.
-
-    Args:
-        stream: where to; bars are drawn only where it is a terminal.
-    """
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stdout
-        self._bar = _Bar(self.stream)
+class FitsTerminal(_Screen, Watch):
+    """The same of a run that classifies: one lasting line a model."""
 
     def say(self, label: str, line: str) -> None:
         """See ``Watch``."""
         self.close()
-        width = min(shutil.get_terminal_size().columns, 120)
-        print(field(label, line, width).rstrip(), file=self.stream, flush=True)
+        self._print(field(label, line, width()))
 
     def step(self, tested: Tested, done: int, total: int) -> None:
         """See ``Watch``."""
@@ -147,17 +154,12 @@ class FitsTerminal(Watch):
         self.close()
         said = tested.reason if tested.status == "ok" else f"{tested.status}: {tested.reason}"
         spent = tested.seconds_fit + tested.seconds_predict
-        line = f"{tested.name:<{LABEL}}{total:>4}/{total} fits {spent:>7.1f} s   {said}"
-        print(line.rstrip(), file=self.stream, flush=True)
+        self._print(f"{tested.name:<{LABEL}}{total:>4}/{total} fits {spent:>7.1f} s   {said}")
 
     def phase(self, line: str) -> None:
         """See ``Watch``."""
         self.close()
         self._bar.start(line, 1)
-
-    def close(self) -> None:
-        """Remove the bar, after an error as well."""
-        self._bar.stop()
 
 
 class _Bar:

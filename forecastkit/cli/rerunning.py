@@ -15,16 +15,11 @@ SHORT = 12
 def run_rerun(run: Path, *, data: str | None, out: Path | None, quiet: bool, as_json: bool) -> int:
     """Run again and say what differs; returns 0 where nothing does, else 1."""
     from forecastkit.cli.options import command_line
-    from forecastkit.cli.progress import Terminal
-    from forecastkit.run.execute import Observer
+    from forecastkit.cli.progress import observed
     from forecastkit.run.rerun import rerun
 
-    watch: Observer = Observer() if quiet or as_json else Terminal()
-    try:
+    with observed(quiet or as_json) as watch:
         found = rerun(run, data=data, out=out, observer=watch, command=command_line())
-    finally:
-        if isinstance(watch, Terminal):
-            watch.close()
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecastkit.cli.progress import field
-from forecastkit.errors import ConfigError
+from forecastkit.cli.lines import check_lang, field, width, with_color
 
 __all__ = ["run_evaluate", "run_score"]
 
 
-def _check(lang: str) -> None:
-    if lang not in ("en", "es"):
-        raise ConfigError(place="--lang", value=repr(lang), rule="en or es")
-
-
 def _say(label: str, text: str) -> None:
-    print(field(label, text, min(shutil.get_terminal_size().columns, 120)))
+    print(field(label, text, width()))
 
 
 def run_evaluate(
@@ -41,7 +33,7 @@ def run_evaluate(
     from forecastkit.report import tables
     from forecastkit.run.foreign.score import evaluate_forecasts
 
-    _check(lang)
+    check_lang(lang)
     found = evaluate_forecasts(forecasts, data, ReadOptions(**reading), cost=cost, fee=fee)
     if out is not None:
         found.save(out)
@@ -50,11 +42,10 @@ def run_evaluate(
         return
     for note in found.notes:
         _say("Note" if lang == "en" else "Nota", note)
-    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     verdict = found.verdict.to_dict()
-    width = shutil.get_terminal_size().columns
+    columns = shutil.get_terminal_size().columns
     print()
-    for line in tables.leaderboard_lines(found.leaderboard, verdict, width=width, color=color, lang=lang):
+    for line in tables.leaderboard_lines(found.leaderboard, verdict, width=columns, color=with_color(), lang=lang):
         print(line)
     print()
     _say("Verdict" if lang == "en" else "Veredicto", " ".join(verdict["sentence"][lang]))
@@ -79,7 +70,7 @@ def run_score(run: Path, *, actuals: str, lang: str, as_json: bool) -> None:
     """Print how a run's forecast turned out."""
     from forecastkit.run.outcome import score_run
 
-    _check(lang)
+    check_lang(lang)
     found = score_run(run, actuals)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))

@@ -13,7 +13,7 @@ import typer
 from forecastkit.cli.options import LANG_HELP, SEED_HELP, model_names
 from forecastkit.registry import names_in
 
-__all__ = ["NOTHING", "with_computing", "with_reading", "with_running"]
+__all__ = ["NOTHING", "with_comparing", "with_computing", "with_reading", "with_running"]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What a group is before its decorator fills it."""
@@ -66,6 +66,21 @@ _RUNNING: dict[str, tuple[str, Any, str]] = {
     "non_negative": ("--non-negative", bool | None, "No forecast is below 0."),
     "whole": ("--whole", bool | None, "Forecasts are whole numbers."),
 }
+_COMPARING: dict[str, tuple[str, Any, str]] = {
+    "rare": ("--rare", Text, "The class that matters most [default: the rarest]."),
+    "models": ("--models", Text, "Comma-separated; baselines are added [default: gru; anomalies: none]. See: models."),
+    "split": ("--split", Text, "auto, leave-one-out, folds, ds1-ds2; intra mixes groups and flatters."),
+    "train": ("--train", Text, "Groups to learn from, comma-separated; with --test."),
+    "test": ("--test", Text, "Groups to test on, comma-separated; with --train."),
+    "sensitivity": ("--sensitivity", float | None, "Choose the threshold that finds this share of the rare class."),
+    "false_alarms": (
+        "--false-alarms",
+        float | None,
+        "Anomalies: share of usual ones that may be strange [default: 0.01].",
+    ),
+    "seed": ("--seed", int | None, SEED_HELP),
+    "lang": ("--lang", Text, LANG_HELP),
+}
 _COMPUTING: dict[str, tuple[str, Any, str]] = {
     "n_jobs": ("--jobs", int | None, "Processes for the baselines [default: one a core, where it pays]."),
     "engine": ("--engine", Text, "Who fits the baselines: local, dask, ray, spark [default: local]."),
@@ -87,11 +102,16 @@ def with_reading(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def with_running(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with the settings of a run; its parameter ``running`` gets those that were given, as configuration values."""
+    return _with_group(command, "running", _RUNNING, _named)
 
-    def named(given: dict[str, Any]) -> dict[str, Any]:
-        return {name: model_names(value) if name == "models" else value for name, value in given.items()}
 
-    return _with_group(command, "running", _RUNNING, named)
+def with_comparing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of a run that classifies; its parameter is ``comparing``."""
+    return _with_group(command, "comparing", _COMPARING, _named)
+
+
+def _named(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: model_names(value) if name == "models" else value for name, value in given.items()}
 
 
 def with_computing(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from forecastkit.cli.lines import field
+
 __all__ = ["run_export", "run_serve"]
 
 MOST_CONNECTIONS = 500
@@ -17,11 +19,11 @@ def run_export(run: Path, *, kind: str, out: Path | None, model: str | None, len
     done = export_run(run, kind, out=out, model=model, length=length)
     by = "onnxruntime" if kind == "onnx" else "the loaded programme"
     sizes = ", ".join(map(str, sorted(done.samples)))
-    print(f"Exported      {done.file}   {done.file.stat().st_size / 1024:.0f} KiB")
-    print(f"Compared      {by} with torch at batches of {sizes}: largest difference {done.worst:.1e}")
-    print(f"Described     {done.folder / 'export.json'}")
+    print(field("Exported", f"{done.file}   {done.file.stat().st_size / 1024:.0f} KiB"))
+    print(field("Compared", f"{by} with torch at batches of {sizes}: largest difference {done.worst:.1e}"))
+    print(field("Described", str(done.folder / "export.json")))
     for note in done.notes:
-        print(f"Note          {note}")
+        print(field("Note", note))
 
 
 def run_serve(run: Path, *, host: str, port: int, workers: int, limits: dict[str, float]) -> None:
@@ -34,9 +36,9 @@ def run_serve(run: Path, *, host: str, port: int, workers: int, limits: dict[str
     app = server.create_app(service, given)
     port = _free(host, port)
     paths = " ".join(["/openapi.json", *app.openapi()["paths"]])
-    print(f"Serving       {service.name} of {run} at http://{host}:{port}   {paths}", flush=True)
+    print(field("Serving", f"{service.name} of {run} at http://{host}:{port}   {paths}"), flush=True)
     if not names:
-        print("Note          anyone who reaches this address can ask: there is no password", flush=True)
+        print(field("Note", "anyone who reaches this address can ask: there is no password"), flush=True)
     import torch
     import uvicorn
 

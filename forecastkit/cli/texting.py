@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from forecastkit.cli.answers import print_answer
+from forecastkit.cli.lines import field, width, with_color
 from forecastkit.cli.options import (
     ConfigOption,
     DebugOption,
@@ -117,8 +119,6 @@ def board_lines(board: Any, verdict: dict[str, Any], lang: str = "en", *, color:
 
 
 def _print_answer(outcome: Any, lang: str, *, quiet: bool) -> None:
-    from forecastkit.cli.answers import print_answer, with_color
-
     board = board_lines(outcome.leaderboard, outcome.verdict, lang, color=with_color())
     hint = outcome.verdict.get("longer", {}).get(lang)
     more = [({"en": "Longer", "es": "Más"}[lang], hint)] if hint else []
@@ -127,9 +127,6 @@ def _print_answer(outcome: Any, lang: str, *, quiet: bool) -> None:
 
 
 def _fitted(settings: dict[str, Any], out: Path | None, quiet: bool) -> Any:
-    from forecastkit.cli.answers import width
-    from forecastkit.cli.progress import field
-
     def tell(name: str, done: int, total: int) -> None:
         if not quiet:
             part = f" {done + 1}/{total}" if total > 1 else ""
@@ -196,8 +193,8 @@ def predict(
     from forecastkit.run.texts.scoring import predict_file
 
     path, n, empty = predict_file(scorer, data, text, out)  # type: ignore[arg-type]
-    print(f"Predicted     {n} texts" + (f", {empty} of them empty and left without a class" if empty else ""))
-    print(f"Written       {path}")
+    print(field("Predicted", f"{n} texts" + (f", {empty} of them empty and left without a class" if empty else "")))
+    print(field("Written", str(path)))
 
 
 def _one_line(text: str, most: int = 60) -> str:
@@ -280,7 +277,7 @@ def transcribe(
     import pandas as pd
 
     artifacts.write_csv(out, pd.DataFrame({"file": [p.name for p in paths], "text": said}))
-    print(f"Written       {out}")
+    print(field("Written", str(out)))
 
 
 @text_app.command()
@@ -324,5 +321,5 @@ def score(
     )
     for note in notes:
         print(f"forecastkit: {note}", file=sys.stderr)
-    print(f"Scored        {n_texts} texts in {n_rows} rows")
-    print(f"Written       {path}")
+    print(field("Scored", f"{n_texts} texts in {n_rows} rows"))
+    print(field("Written", str(path)))

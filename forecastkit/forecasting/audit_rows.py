@@ -48,11 +48,6 @@ class AuditReport:
         return tuple(r for r in self.rows if r.status == "leak")
 
     @property
-    def suspicions(self) -> tuple[AuditRow, ...]:
-        """Rows with a suspicion."""
-        return tuple(r for r in self.rows if r.status == "suspicion")
-
-    @property
     def status(self) -> str:
         """The worst status of all rows."""
         return next((s for s in STATUSES if any(r.status == s for r in self.rows)), "ok")

@@ -194,7 +194,7 @@ def _unused(forecaster: Forecaster, frame: SeriesFrame) -> str:
     roles = {"past": frame.past, "known": frame.known, "static": frame.static}
     unused = [name for role, names in roles.items() if not getattr(can, role) for name in names]
     if not can.categorical:
-        unused += [n for n in frame.covariates if n not in unused and frame.data[n].dtype == object]
+        unused += [n for n in frame.covariates if n not in unused and frame.rows.covariates[n].dtype == object]
     if frame.country and not can.known:
         unused.append("holidays")
     if not unused:

@@ -109,7 +109,7 @@ class ColdStart:
         share = w @ there
         shape = (w @ np.where(there, z, 0.0)) / np.where(share > LEAST_SHARE, share, 1.0)
         y = level[:, None] + spread[:, None] * shape
-        if (self.frame.store.values >= 0).all():
+        if (self.frame.upto(self.cutoff).store.values >= 0).all():
             y = np.maximum(y, 0.0)
         return y, level
 

@@ -19,10 +19,13 @@ import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting import significance
+from forecastkit.forecasting.cost_words import notes, sentence
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import LEAST_SHARE
 
-__all__ = ["Cost", "cost_table", "money", "overlap_of", "quantile_at", "quantile_columns", "report_rows"]
+__all__ = [
+    "Cost", "cost_table", "money", "overlap_of", "plain_records", "quantile_at", "quantile_columns", "records", "report_rows",
+]  # fmt: skip
 
 KEYS = ("over", "under")
 
@@ -150,7 +153,7 @@ def report_rows(backtest: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DataError: columns are missing, or nothing is left.
     """
-    missing = [c for c in ("item_id", "cutoff", "step", "model", "point", "actual") if c not in backtest]
+    missing = [c for c in ("item_id", "cutoff", "timestamp", "step", "model", "point", "actual") if c not in backtest]
     if missing:
         raise DataError(
             place="backtest frame", value=", ".join(missing), rule="these columns are missing", remedy="Add them."
@@ -163,13 +166,12 @@ def report_rows(backtest: pd.DataFrame) -> pd.DataFrame:
 
 
 def overlap_of(rows: pd.DataFrame, frame: SeriesFrame) -> int:
-    """The horizon counted in folds, ``ceil(horizon / step between cutoffs)``."""
-    pairs = rows[["item_id", "cutoff"]].drop_duplicates()
-    at = frame.calendar.position(pairs["cutoff"])
-    order = np.lexsort((at, pairs["item_id"].to_numpy().astype(str)))
-    same = pairs["item_id"].to_numpy()[order][1:] == pairs["item_id"].to_numpy()[order][:-1]
-    gaps = np.diff(at[order])[same]
-    return max(1, -(-int(rows["step"].max()) // max(1, int(gaps.min())))) if len(gaps) else 1
+    """Gap and horizon counted in folds, as ``EvalPlan.overlap``; 1 for a single fold."""
+    last = rows.groupby(["item_id", "cutoff"], sort=True, observed=True)["timestamp"].max().reset_index()
+    at, end = frame.calendar.position(last["cutoff"]), frame.calendar.position(last["timestamp"])
+    item = last["item_id"].to_numpy()
+    strides = np.diff(at)[item[1:] == item[:-1]]
+    return -(-int((end - at).max()) // max(1, int(strides.min()))) if len(strides) else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +236,7 @@ def cost_table(
     Args:
         backtest: forecast frame with ``role``, ``seed`` and ``actual``; report folds are used.
         reference: the naive rule beside which the others stand.
-        overlap: ``ceil(horizon / step)``.
+        overlap: see ``EvalPlan.overlap``.
         align: ``"end"`` where cutoffs were counted from each series' own end.
         n_boot: resamples.
 
@@ -390,16 +392,16 @@ def _cost_part(
         raise ConfigError(place="cost", value=repr(model), rule="no such model was scored", remedy=near(model, names))
     rows: dict[str, dict[str, Any]] = {str(row["model"]): row for row in records(table)}
     levels = list(quantile_columns(backtest))
-    outside = bool(levels) and rows[model]["rule"] == "quantile" and not levels[0] <= cost.tau <= levels[-1]
+    by_quantile = rows[model]["rule"] == "quantile"
     return {
         "over": cost.over,
         "under": cost.under,
         "tau": cost.tau,
         "model": model,
         "reference": reference,
-        "table": [{k: plain(v) for k, v in row.items()} for row in records(table)],
-        "sentence": {lang: _sentence(rows, cost, model, reference, lang, chosen_here) for lang in ("en", "es")},
-        "notes": {lang: _notes(levels, outside, cost.tau, lang) for lang in ("en", "es")},
+        "table": plain_records(table),
+        "sentence": sentence(rows, cost, model, reference, chosen_here=chosen_here),
+        "notes": notes(levels, cost.tau) if by_quantile else {"en": [], "es": []},
     }
 
 
@@ -421,129 +423,12 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def plain(value: Any) -> Any:
-    """A value for JSON: an undefined number is None."""
+def plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The same for JSON: an undefined number is None."""
+    return [{k: _plain(v) for k, v in row.items()} for row in records(table)]
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _notes(levels: list[float], outside: bool, tau: float, lang: str) -> list[str]:
-    if not outside:
-        return []
-    held = levels[0] if tau < levels[0] else levels[-1]
-    if lang == "en":
-        return [
-            f"The quantile {tau:.4g} lies beyond the forecast ones; {held:g} was used, and the real optimum is further out."
-        ]
-    return [f"El cuantil {tau:.4g} queda fuera de los pronosticados; se usó {held:g}, y el óptimo real está más lejos."]
-
-
-def amount(x: float, lang: str = "en") -> str:
-    """A sum in three digits.
-
-    >>> amount(1234.5), amount(0.01234, "es")
-    ('1,234', '0,0123')
-    """
-    if not math.isfinite(x):
-        return "?"
-    text = f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
-    return text.translate(str.maketrans(",.", ".,")) if lang == "es" else text
-
-
-def share(x: float, lang: str = "en") -> str:
-    """A share in per cent.
-
-    >>> share(0.0912), share(-0.005, "es")
-    ('9.1 %', '-0,5 %')
-    """
-    if not math.isfinite(x):
-        return "?"
-    text = f"{100 * x:.1f}"
-    return (text.replace(".", ",") if lang == "es" else text) + " %"
-
-
-def chance(p: float, lang: str = "en") -> str:
-    """A p-value.
-
-    >>> chance(0.314), chance(0.0001, "es")
-    ('p = 0.31', 'p < 0,001')
-    """
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0095 else f"p = {p:.2f}"
-    return text.replace(".", ",") if lang == "es" else text
-
-
-def _sentence(
-    rows: dict[str, dict[str, Any]], cost: Cost, model: str, reference: str, lang: str, chosen_here: bool
-) -> str:
-    en = lang == "en"
-    row, base = rows[model], rows[reference]
-    tau = f"{100 * cost.tau:.3g} %" if en else f"{100 * cost.tau:.3g} %".replace(".", ",")
-    by_quantile = row["rule"] == "quantile"
-    if by_quantile:
-        head = (
-            f"With a cost of {cost.over:g} for each unit too much and {cost.under:g} for each unit too little, the "
-            f"cheapest decision is the {tau} quantile."
-            if en
-            else f"Con un coste de {cost.over:g} por unidad de más y {cost.under:g} por unidad de menos, la decisión más "
-            f"barata es el cuantil del {tau}."
-        )
-    else:
-        head = (
-            f"The cheapest decision would be the {tau} quantile, but {model} gives points only, and its points decide."
-            if en
-            else f"La decisión más barata sería el cuantil del {tau}, pero {model} solo da puntos, y con ellos se decide."
-        )
-    own, plain_cost = amount(row["cost"], lang), amount(row["cost_point"], lang)
-    if model == reference:
-        rest = (
-            f"So decided, {model} costs {own} a forecast value; by its point forecast {plain_cost}."
-            if en
-            else f"Así, {model} cuesta {own} por valor pronosticado; con su pronóstico puntual, {plain_cost}."
-        )
-        return f"{head} {rest}"
-    same = by_quantile and base["rule"] == "quantile"
-    other = amount(base["cost"] if same else base["cost_point"], lang)
-    rival = reference if same or not by_quantile else f"{reference} {'by its points' if en else 'con sus puntos'}"
-    saving = float(row["saving"])
-    if en:
-        side = (
-            f"{share(abs(saving))} {'less' if saving >= 0 else 'more'}" if math.isfinite(saving) else "not comparable"
-        )
-        rest = f"So decided, {model} costs {own} a forecast value, {rival} {other}: {side}"
-    else:
-        side = (
-            f"un {share(abs(saving), lang)} {'menos' if saving >= 0 else 'más'}"
-            if math.isfinite(saving)
-            else "no comparable"
-        )
-        rest = f"Así, {model} cuesta {own} por valor pronosticado y {rival} {other}: {side}"
-    return f"{head} {rest}{_evidence(row, lang, chosen_here)}"
-
-
-def word_of(row: dict[str, Any], chosen_here: bool) -> tuple[str, str]:
-    """(word, p-value column) of a row; Holm's where the model was chosen on the same forecasts."""
-    word = str(row["word"])
-    if not chosen_here or not math.isfinite(row["p_holm"]):
-        return word, "p_value"
-    return (significance.INDISTINGUISHABLE if row["p_holm"] >= significance.ALPHA else word), "p_holm"
-
-
-def _evidence(row: dict[str, Any], lang: str, chosen_here: bool) -> str:
-    en = lang == "en"
-    n, (word, column) = int(row["n_folds"]), word_of(row, chosen_here)
-    band = ""
-    if math.isfinite(row["saving_lo"]):
-        low, high = share(row["saving_lo"], lang), share(row["saving_hi"], lang)
-        band = f" (95 % interval {low} to {high})" if en else f" (intervalo del 95 %: de {low} a {high})"
-    if word == significance.TOO_FEW:
-        return (
-            f"{band}; {n} test forecasts are too few to tell." if en else f"{band}; {n} pruebas son pocas para decir."
-        )
-    p = chance(row[column], lang) if math.isfinite(row[column]) else ""
-    shown = word in (significance.BETTER, significance.WORSE)
-    if en:
-        said = "which is more than chance" if shown else "which may be chance"
-        return f"{band} in {n} test forecasts, {said}{f' ({p})' if p else ''}."
-    said = "más de lo que daría el azar" if shown else "algo que puede ser azar"
-    return f"{band} en {n} pruebas, {said}{f' ({p})' if p else ''}."

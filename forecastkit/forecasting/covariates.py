@@ -5,6 +5,7 @@ Shapes: N rows of the store, M rows with those beyond its ends, P positions of t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -116,9 +117,9 @@ class CovariateEncoder:
             numbers: list[Numeric] = []
             texts: list[Category] = []
             for name in getattr(frame, role):
-                column = frame.data[name]
-                values = column.to_numpy()[first] if role == "static" else column.to_numpy()
+                column = frame.column(name)
                 if pd.api.types.is_numeric_dtype(column):
+                    values = column[first] if role == "static" else column
                     numbers.append(_numeric(name, values.astype(np.float64), frame, role))
                 else:
                     seen = {str(v) for v in pd.unique(column) if not _missing(v)}
@@ -151,49 +152,38 @@ class CovariateEncoder:
 
     def encode(self, frame: SeriesFrame, horizon: int) -> Encoded:
         """The covariates of a frame; rows after a cutoff are read by whoever gathers them, known ones alone."""
-        store, data = frame.store, frame.data
+        store, first = frame.store, frame.store.offsets[:-1]
         instants = frame.calendar.instants
         if self.time.names:
             instants = instants.append(frame.calendar.future(horizon))
-        known, offsets = self._known_rows(frame)
-        past = np.stack([_filled(data[c.name], store.offsets) for c in self.past], axis=1) if self.past else None
+        past = _columns(frame, (*self.past, *self.past_cat))
+        filled = {c.name: _filled(past[c.name], store.offsets) for c in self.past}
+        known, known_offsets = self._known_rows(frame)
+        static = {k: v[first] for k, v in _columns(frame, (*self.static, *self.static_cat)).items()}
+        static["item_id"] = np.array(store.items, dtype=object)
         return Encoded(
             time=self.time.values(instants) if self.time.names else np.zeros((len(instants) + horizon, 0), np.float32),
-            past=_with_gaps(self.past, past, len(data), [data[c.name] for c in self.past]),
-            past_cat=_codes(self.past_cat, data),
-            known=_with_gaps(
-                self.known,
-                known[[c.name for c in self.known]].to_numpy(np.float64) if self.known else None,
-                len(known),
-                [known[c.name] for c in self.known],
-            ).astype(np.float32),
-            known_cat=_codes(self.known_cat, known),
-            known_offsets=offsets,
-            static=_with_gaps(
-                self.static,
-                data[[c.name for c in self.static]].to_numpy(np.float64)[store.offsets[:-1]] if self.static else None,
-                len(store),
-                [data[c.name].iloc[store.offsets[:-1]] for c in self.static],
-            ).astype(np.float32),
-            static_cat=_codes(self.static_cat, data.iloc[store.offsets[:-1]]),
+            past=_scaled(self.past, past, len(frame), filled),
+            past_cat=_codes(self.past_cat, past, len(frame)),
+            known=_scaled(self.known, known, int(known_offsets[-1])).astype(np.float32),
+            known_cat=_codes(self.known_cat, known, int(known_offsets[-1])),
+            known_offsets=known_offsets,
+            static=_scaled(self.static, static, len(store)).astype(np.float32),
+            static_cat=_codes(self.static_cat, static, len(store)),
             local=np.array([c.local for c in self.past] + [False] * sum(c.gaps for c in self.past), dtype=bool),
         )
 
-    def _known_rows(self, frame: SeriesFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    def _known_rows(self, frame: SeriesFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Known columns of all rows, those beyond each item's end included, and the items' bounds."""
-        names = [*(c.name for c in self.known), *(c.name for c in self.known_cat)]
-        store = frame.store
-        if not names:
-            return frame.data[[]], store.offsets
-        if frame.future is None or not len(frame.future):
-            return frame.data[names], store.offsets
-        ahead = frame.future
+        store, ahead = frame.store, frame.future
+        own = _columns(frame, (*self.known, *self.known_cat))
+        if not own or ahead is None or not len(ahead):
+            return own, store.offsets
         codes = pd.Categorical(ahead["item_id"], categories=list(store.items)).codes
-        more = np.bincount(codes[codes >= 0], minlength=len(store))
-        rows = pd.concat([frame.data[names], ahead.loc[codes >= 0, names]], ignore_index=True)
-        owner = np.r_[np.repeat(np.arange(len(store)), store.lengths), codes[codes >= 0]]
-        rows = rows.iloc[np.argsort(owner, kind="stable")]
-        return rows, np.r_[0, np.cumsum(store.lengths + more)]
+        there = codes >= 0
+        order = np.argsort(np.r_[np.repeat(np.arange(len(store)), store.lengths), codes[there]], kind="stable")
+        rows = {name: np.concatenate([x, ahead[name].to_numpy()[there]])[order] for name, x in own.items()}
+        return rows, np.r_[0, np.cumsum(store.lengths + np.bincount(codes[there], minlength=len(store)))]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; floats keep every digit."""
@@ -248,9 +238,14 @@ def _moving_share(values: np.ndarray, frame: SeriesFrame) -> float:
     return between / all_of_it if all_of_it > 0 else 0.0
 
 
-def _filled(column: pd.Series, offsets: np.ndarray) -> np.ndarray:
+def _columns(frame: SeriesFrame, columns: Iterable[Numeric | Category]) -> dict[str, np.ndarray]:
+    """Name -> [N] of the frame's covariates; which series it is has no column."""
+    return {c.name: frame.column(c.name) for c in columns if c.name != "item_id"}
+
+
+def _filled(column: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Each missing value is the last one before it in its item; NaN before the first."""
-    values = column.to_numpy(np.float64)
+    values = column.astype(np.float64)
     seen = np.isfinite(values)
     if seen.all():
         return values
@@ -260,24 +255,33 @@ def _filled(column: pd.Series, offsets: np.ndarray) -> np.ndarray:
     return np.where(last >= start, values[np.maximum(last, 0)], np.nan)
 
 
-def _with_gaps(columns: tuple[Numeric, ...], values: np.ndarray | None, n: int, raw: list[pd.Series]) -> np.ndarray:
-    """[n, F] scaled values, missing ones at their mean, then one column of 0 and 1 for each that had gaps."""
-    if not columns or values is None:
+def _scaled(
+    columns: tuple[Numeric, ...], rows: dict[str, np.ndarray], n: int, filled: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """[n, F] scaled values, missing ones at their mean, then one column of 0 and 1 for each that had gaps.
+
+    Args:
+        rows: column -> [n].
+        filled: the same without the gaps that were filled; None = none was.
+    """
+    if not columns:
         return np.zeros((n, 0))
-    out = [(values[:, k] - c.centre) / c.spread for k, c in enumerate(columns)]
+    raw = {c.name: rows[c.name].astype(np.float64) for c in columns}
+    values = raw if filled is None else filled
+    out = [(values[c.name] - c.centre) / c.spread for c in columns]
     out = [np.where(np.isfinite(x), x, 0.0) for x in out]
-    out += [(~np.isfinite(raw[k].to_numpy(np.float64))).astype(float) for k, c in enumerate(columns) if c.gaps]
+    out += [(~np.isfinite(raw[c.name])).astype(float) for c in columns if c.gaps]
     return np.stack(out, axis=1)
 
 
-def _codes(columns: tuple[Category, ...], table: pd.DataFrame) -> np.ndarray:
+def _codes(columns: tuple[Category, ...], rows: dict[str, np.ndarray], n: int) -> np.ndarray:
     """[n, C] int64; 0 = unknown or missing."""
     if not columns:
-        return np.zeros((len(table), 0), np.int64)
+        return np.zeros((n, 0), np.int64)
     out = []
     for c in columns:
         code_of = {value: k for k, value in enumerate(c.values, start=1)}
-        codes, distinct = pd.factorize(table[c.name])
+        codes, distinct = pd.factorize(rows[c.name])
         own = [0 if _missing(v) else code_of.get(str(v), 0) for v in distinct]
         out.append(np.array([*own, 0], dtype=np.int64)[codes])
     return np.stack(out, axis=1)
@@ -289,19 +293,20 @@ def missing_future(frame: SeriesFrame, horizon: int) -> pd.DataFrame:
     Returns:
         item_id, timestamp, column; one row a cell, ascending.
     """
-    if not frame.known:
-        return pd.DataFrame({"item_id": [], "timestamp": [], "column": []})
-    parts = []
-    ahead = frame.future
-    for i, end in enumerate(frame.store.ends):
-        item = frame.items[i]
-        due = frame.calendar.future(horizon, after=int(end))
-        own = None if ahead is None else ahead[ahead["item_id"] == item].set_index("timestamp")
-        for name in frame.known:
-            there = pd.Series(dtype=object) if own is None or not len(own) else own[name].reindex(due)
-            gone = due if not len(there) else due[[_missing(v) for v in there]]
-            parts.append(pd.DataFrame({"item_id": item, "timestamp": gone, "column": name}))
-    return pd.concat(parts, ignore_index=True)
+    ends = frame.store.ends
+    gone = np.ones((len(ends), len(frame.known), horizon), dtype=bool)
+    instants = frame.calendar.instants.append(frame.calendar.future(horizon))
+    if frame.future is not None and len(frame.future):
+        item = pd.Categorical(frame.future["item_id"], categories=list(frame.items)).codes.astype(np.int64)
+        step = instants.get_indexer(pd.Index(frame.future["timestamp"])) - ends[item] - 1
+        due = np.flatnonzero((item >= 0) & (step >= 0) & (step < horizon))
+        for k, name in enumerate(frame.known):
+            codes, distinct = pd.factorize(frame.future[name])
+            empty = np.array([*(_missing(v) for v in distinct), True])[codes]
+            gone[item[due], k, step[due]] = empty[due]
+    who, which, ahead = np.nonzero(gone)
+    items, names = (np.array(values, dtype=object) for values in (frame.items, frame.known))
+    return pd.DataFrame({"item_id": items[who], "timestamp": instants[ends[who] + 1 + ahead], "column": names[which]})
 
 
 def require_future(frame: SeriesFrame, horizon: int, remedy: str) -> None:

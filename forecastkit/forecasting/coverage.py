@@ -1,7 +1,7 @@
 """Do intervals hold as many answers as they say? A share with an interval of its own that counts origins, not points.
 
 Forty-eight hours of one forecast are right or wrong together. So answers are counted in clusters, one an origin (or, where
-answers of neighbouring folds overlap, one a block of them), and the exact binomial interval is taken for the number of
+neighbouring folds overlap, one a block of them), and the exact binomial interval is taken for the number of
 independent answers that would vary as much.
 
 Source: Korn and Graubard (1998), Survey Methodology 24, 193-201; Clopper and Pearson (1934), doi:10.1093/biomet/26.4.404.
@@ -67,7 +67,7 @@ def coverage(inside: np.ndarray, level: float, *, overlap: int = 1) -> Coverage:
         inside: [F, I, H], 1 where the interval held the answer, 0 where not, NaN where there is none; shares in between
             (means over seeds) are allowed.
         level: such as 0.8.
-        overlap: the horizon counted in folds: so many neighbouring folds share answers.
+        overlap: see ``EvalPlan.overlap``: so many neighbouring folds are one cluster.
     """
     seen = np.isfinite(inside)
     hits, counts = np.where(seen, inside, 0.0).sum(axis=2), seen.sum(axis=2)

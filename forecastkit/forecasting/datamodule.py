@@ -110,12 +110,12 @@ class _Sampled:
         return len(self.sizes)
 
     def _next(self) -> np.ndarray:
-        if len(self.windows) > MOST_SHUFFLED:
-            return self.generator.integers(0, len(self.windows), self.batch_size)
         take = min(self.batch_size, len(self.windows))
         if self._upto is not None:
             drawn = self.generator.random(take) * self._upto[-1]
             return np.searchsorted(self._upto, drawn, side="right").clip(0, len(self.windows) - 1)
+        if len(self.windows) > MOST_SHUFFLED:
+            return self.generator.integers(0, len(self.windows), self.batch_size)
         if len(self._queue) < take:
             self._before = self.generator.bit_generator.state
             self._queue = self.generator.permutation(len(self.windows))

@@ -12,6 +12,7 @@ import numpy as np
 
 from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.wording import decimal_comma
 
 __all__ = ["lag_check", "one_step_forecasts"]
 
@@ -78,16 +79,17 @@ def lag_check(model: str, frame: SeriesFrame, forecasts: np.ndarray, when: np.nd
 
 def _sentence(model: str, copies: bool, share: float, direction: float) -> dict[str, str]:
     percent = f"{100 * share:.0f} %"
+    spanish = decimal_comma(f"{direction:.2f}")
     if copies:
         return {
             "en": f"{model} mostly repeats the last value: its predicted changes are {percent} of the size of the real "
             f"ones and agree with them by a correlation of {direction:.2f}.",
             "es": f"{model} casi solo repite el último valor: los cambios que predice miden el {percent} de los reales "
-            f"y concuerdan con ellos con una correlación de {direction:.2f}.",
+            f"y concuerdan con ellos con una correlación de {spanish}.",
         }
     return {
         "en": f"{model} does more than repeat the last value: its predicted changes are {percent} of the size of the "
         f"real ones and agree with them by a correlation of {direction:.2f}.",
         "es": f"{model} hace más que repetir el último valor: los cambios que predice miden el {percent} de los reales "
-        f"y concuerdan con ellos con una correlación de {direction:.2f}.",
+        f"y concuerdan con ellos con una correlación de {spanish}.",
     }

@@ -19,6 +19,8 @@ from forecastkit import registry
 from forecastkit.errors import FitError
 from forecastkit.forecasting.protocol import Capabilities, FitContext, Fitted, Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.scores import over_origins
+from forecastkit.forecasting.selection import NAIVES
 
 __all__ = ["NAME", "EnsembleForecaster", "Member", "Mix", "combine", "learn"]
 
@@ -124,7 +126,7 @@ def learn(
             for part in parts:
                 outside = np.where(part, learner(cells & ~part).apply(points), outside)
         error = np.where(cells, np.abs((outside - answers) / scale[:, :, None]) ** power, np.nan)
-        tried[name] = (_by_origin(error), outside)
+        tried[name] = (over_origins(error), outside)
     best = min(tried, key=lambda name: (tried[name][0], METHODS.index(name)))
     return learners[best](cells), tried[best][1], {name: found[0] for name, found in tried.items()}
 
@@ -137,13 +139,6 @@ def _parts(cells: np.ndarray) -> list[np.ndarray]:
     if n_items >= FEWEST_ITEMS:
         return [np.arange(n_items)[None, :, None] % 5 == k for k in range(5)]
     return []
-
-
-def _by_origin(error: np.ndarray) -> float:
-    """Mean over origins of each origin's mean."""
-    from forecastkit.forecasting.scores import nan_mean
-
-    return float(nan_mean(nan_mean(error, (1, 2))))
 
 
 def _learner(
@@ -362,7 +357,7 @@ def _mean(runs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _by_step(weights: Sequence[float], horizon: int) -> np.ndarray:
-    """[H]; a fit for further steps (a gap) goes on with the first and last weight."""
+    """[H]; the further steps of a fit with a gap come first, and have the first weight."""
     given = np.asarray(weights, dtype=np.float64)
     if len(given) == horizon:
         return given
@@ -394,8 +389,6 @@ def of_run(
         mix, names of the members, forecasts [F, I, H] (on select folds by weights that others chose) and the losses of
         ``learn``.
     """
-    from forecastkit.forecasting.selection import NAIVES
-
     every = {name: _mean(runs) for name, runs in points.items()}
     y, size = answers[select], np.where(scale[select] > 0, scale[select], np.nan)
     if not len(y):
@@ -404,7 +397,7 @@ def of_run(
     whole = {name: x for name, x in every.items() if np.isfinite(x[select])[seen].all()} if seen.any() else {}
     if len(whole) < 2:
         return None
-    losses = {name: _by_origin(np.abs((x[select] - y) / size[:, :, None]) ** power) for name, x in whole.items()}
+    losses = {name: over_origins(np.abs((x[select] - y) / size[:, :, None]) ** power) for name, x in whole.items()}
     ranked = sorted(losses, key=lambda name: losses[name])
     limit = min([losses[name] for name in ranked if name in NAIVES], default=np.inf)
     names = [name for k, name in enumerate(ranked) if k < BEST or losses[name] <= limit]

@@ -14,21 +14,22 @@ import pandas as pd
 
 from forecastkit.forecasting.backtest import ModelBacktest, forecast_frame
 from forecastkit.forecasting.intervals import ConformalIntervals, Method, recent_scale, replay, rows_known
+from forecastkit.forecasting.leaderboard import leaderboard
 from forecastkit.forecasting.protocol import Forecaster
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import (
     Losses,
     Scales,
     answers,
-    leaderboard,
     mean_losses,
     measure,
     positions,
     scales,
     score_frame,
 )
-from forecastkit.forecasting.selection import Choice, Verdict, choose, naive_reference, verdict
+from forecastkit.forecasting.selection import Choice, choose, naive_reference
 from forecastkit.forecasting.splits import ROLES, Folds
+from forecastkit.forecasting.verdict import Verdict, verdict
 
 __all__ = ["Evaluation", "ScoredSeed", "evaluate"]
 

@@ -121,7 +121,7 @@ def importance(
 
     Args:
         fitted: a model that forecasts any series from what it reads (a global one); it was fitted before the first fold.
-        overlap: the horizon counted in folds, for the interval.
+        overlap: see ``EvalPlan.overlap``, for the interval.
 
     Returns:
         None where fewer than two forecasts can be scored.
@@ -280,7 +280,7 @@ def _panel(frame: SeriesFrame, parts: Sequence[dict[str, np.ndarray]], names: Se
 
 
 def _interval(growth: np.ndarray, overlap: int) -> tuple[float, float]:
-    """95 % of the mean over origins; neighbours that share answers are one."""
+    """95 % of the mean over origins; neighbours that overlap are one."""
     from scipy.special import stdtrit
 
     starts = np.arange(0, len(growth), max(1, overlap))

@@ -10,16 +10,12 @@ result NaN, so that no model gains by staying silent; nothing to average is NaN;
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from forecastkit.errors import UnknownNameError, near
-
 __all__ = [
     "COLUMNS",
-    "METRICS",
     "bias",
     "coverage",
     "crps_from_quantiles",
@@ -28,7 +24,6 @@ __all__ = [
     "mae",
     "mape",
     "mase",
-    "metric",
     "msis",
     "owa",
     "pinball",
@@ -335,39 +330,6 @@ def direction_accuracy(y: Any, yhat: Any, last: Any, *, weights: Any = None, axi
     return _mean(hit, ~np.isnan(y) & ~np.isnan(last) & (went != 0), weights, axis)
 
 
-METRICS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        mae,
-        rmse,
-        bias,
-        mape,
-        smape,
-        wape,
-        mase,
-        rmsse,
-        owa,
-        pinball,
-        wql,
-        coverage,
-        interval_width,
-        winkler,
-        msis,
-    )
-} | {"crps": crps_from_quantiles, "direction_accuracy": direction_accuracy}
-"""Every metric by name."""
-
 COLUMNS: tuple[str, ...] = ("mae", "rmse", "mase", "rmsse", "smape", "wape", "bias", "mape", "owa")
 COLUMNS += ("wql", "coverage_80", "coverage_95", "width_80", "width_95", "msis")
 """What a leaderboard can show, and so what a plan can ask for."""
-
-
-def metric(name: str) -> Callable[..., Any]:
-    """The metric called ``name``.
-
-    Raises:
-        UnknownNameError: there is none; suggests the near one.
-    """
-    if name not in METRICS:
-        raise UnknownNameError(place="metric", value=repr(name), rule="no such metric", remedy=near(name, METRICS))
-    return METRICS[name]

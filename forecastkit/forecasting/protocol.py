@@ -29,8 +29,6 @@ class Capabilities:
     known: bool = False
     static: bool = False
     categorical: bool = False
-    multi_target: bool = False
-    missing: bool = True
 
 
 def _silent(done: int, total: int, note: str) -> None:

@@ -117,5 +117,8 @@ def units_of(scale: InstanceScale) -> Units:
 
     from forecastkit.nn.heads import Units
 
-    parts = (torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor))
+    with np.errstate(
+        over="ignore"
+    ):  # levels beyond 3e38 are infinite; they are no counts, and counts alone ask for units
+        parts = [torch.from_numpy(v.astype(np.float32))[:, None] for v in (scale.centre, scale.divisor)]
     return Units(*parts)

@@ -19,16 +19,10 @@ import pandas as pd
 
 from forecastkit.forecasting.calendar import Calendar
 
-__all__ = ["FORECAST_KEYS", "LEVELS", "QUANTILES", "Rows", "SeriesFrame", "Store", "quantile_name"]
+__all__ = ["QUANTILES", "Rows", "SeriesFrame", "Store", "quantile_name"]
 
 QUANTILES: tuple[float, ...] = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 """The quantiles of every forecast frame."""
-
-LEVELS: tuple[int, ...] = (80, 95)
-"""Central intervals that reports show, in per cent."""
-
-FORECAST_KEYS: tuple[str, ...] = ("item_id", "target_name", "cutoff", "timestamp", "step", "model", "point")
-"""Columns of a forecast frame before its quantiles."""
 
 
 def quantile_name(q: float) -> str:

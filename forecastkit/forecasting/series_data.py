@@ -114,7 +114,7 @@ class SeriesData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.source, self.split, self.batch_size, self.seed = source, split, batch_size, seed
-        self.horizon, self.context_length = horizon or self.usual_horizon, context_length
+        self.horizon, self.context_length = self.usual_horizon if horizon is None else horizon, context_length
         self.transform_name = self.usual_transform if transform is None else transform
         self.scale_windows = self.usual_scale_windows if scale_windows is None else scale_windows
         self._past, self._known, self._static, self._holidays = past, known, static, holidays
@@ -127,14 +127,12 @@ class SeriesData(pl.LightningDataModule):
         """Read, split and fit; the second time nothing happens."""
         if self._is_ready:
             return
-        if self.transform_name not in KINDS:
-            raise ConfigError(
-                place="transform", value=repr(self.transform_name), rule="no such transform of windows", remedy=near(self.transform_name, KINDS)
-            )  # fmt: skip
+        self._check()
         self.reading = self._read()
         self.frame: SeriesFrame = self.reading.frame
         frame = self.frame
-        self.horizon = self.horizon or (frame.season_length if 1 < frame.season_length <= LONGEST_SEASON else 10)
+        if self.horizon is None:
+            self.horizon = frame.season_length if 1 < frame.season_length <= LONGEST_SEASON else 10
         self.ends = self._ends()
         train = frame.upto(self.ends[0])
         self.context_length = self.context_length or default_context(train, self.horizon)
@@ -150,19 +148,38 @@ class SeriesData(pl.LightningDataModule):
         self.windows = {name: self._windows(name) for name in ("train", "valid", "test")}
         self._is_ready = True
 
+    def _check(self) -> None:
+        """Refuse numbers and names that no data make sense of."""
+        counts = {"horizon": self.horizon, "context_length": self.context_length, "batch_size": self.batch_size}
+        for name, value in counts.items():
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if value is not None and not (whole and value >= 1):
+                raise ConfigError(place=name, value=repr(value), rule="a whole number of at least 1 is needed")
+        if self.transform_name not in KINDS:
+            raise ConfigError(
+                place="transform",
+                value=repr(self.transform_name),
+                rule="no such transform of windows",
+                remedy=near(self.transform_name, KINDS),
+            )
+
     def _read(self) -> Reading:
-        lists = {"known": self._known, "static": self._static, "holidays": self._holidays}
-        given = {k: v for k, v in lists.items() if v}
-        if isinstance(self.source, SeriesFrame):
-            return read(self.source, options_of(self._reading, type(self).__name__))
-        if self._past is not None:
-            given["past"] = self._past
-            return read(self.source, options_of({**self._reading, **given}, type(self).__name__))
-        found = read(self.source, options_of({**self._reading, **given}, type(self).__name__))
-        usual = self.usual_past(found)
-        if not usual:
+        lists = {"past": self._past, "known": self._known, "static": self._static, "holidays": self._holidays}
+        given = {k: v for k, v in lists.items() if v or (k == "past" and v is not None)}
+        if isinstance(self.source, SeriesFrame) and given:
+            raise ConfigError(
+                place=", ".join(given),
+                rule="a checked frame has its covariates already",
+                remedy="Give them to as_frame, or give the table itself.",
+            )
+        found = self._read_with(given)
+        if self._past is not None or isinstance(self.source, SeriesFrame):
             return found
-        return read(self.source, options_of({**self._reading, **given, "past": usual}, type(self).__name__))
+        usual = self.usual_past(found)
+        return self._read_with({**given, "past": usual}) if usual else found
+
+    def _read_with(self, given: Mapping[str, Any]) -> Reading:
+        return read(self.source, options_of({**self._reading, **given}, type(self).__name__))
 
     def usual_past(self, reading: Reading) -> tuple[str, ...]:
         """Columns that are read as past covariates where none is named; none for series of any kind."""
@@ -172,6 +189,10 @@ class SeriesData(pl.LightningDataModule):
         """Calendar positions of the last row of each part."""
         calendar = self.frame.calendar
         last = len(calendar) - 1
+        if not isinstance(self.split, (tuple, list)) or len(self.split) != 2:
+            raise ConfigError(
+                place="split", value=repr(self.split), rule="two shares of the time or two last days are needed"
+            )
         first, second = self.split
         if isinstance(first, str) or isinstance(second, str):
             ends = [self._position(str(first)), self._position(str(second))]

@@ -16,7 +16,6 @@ __all__ = [
     "ALPHA",
     "BETTER",
     "FEWEST_ORIGINS",
-    "IDENTICAL",
     "INDISTINGUISHABLE",
     "TOO_FEW",
     "WORSE",
@@ -38,9 +37,6 @@ ALPHA = 0.05
 FEWEST_ORIGINS = 10
 
 BETTER, WORSE, INDISTINGUISHABLE, TOO_FEW = "better", "worse", "indistinguishable", "too few to tell"
-IDENTICAL = INDISTINGUISHABLE
-"""The word for forecasts that are the same; ``DMResult.identical`` tells it apart."""
-
 BY_ORIGIN, BY_SERIES = "across origins", "across series"
 
 RATIO_BOUNDS = (0.01, 100.0)
@@ -72,7 +68,7 @@ class DMResult:
 
     @property
     def identical(self) -> bool:
-        """Whether every difference was exactly zero."""
+        """Whether every difference was exactly zero; the word for it is ``indistinguishable``."""
         return self.method == "identical"
 
 
@@ -101,7 +97,7 @@ def _scaled(difference: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
 
 
 def fewest_origins(h: int = 1) -> int:
-    """Origins below which nothing is told apart: 10, or four times ``h`` where answers of ``h`` folds overlap."""
+    """Origins below which nothing is told apart: 10, or four times ``h`` where ``h`` folds overlap."""
     return max(FEWEST_ORIGINS, 4 * h if h > 1 else 0)
 
 
@@ -121,7 +117,7 @@ def diebold_mariano(d: np.ndarray, h: int = 1, *, alpha: float = ALPHA) -> DMRes
 
     Args:
         d: [n_origins] loss differences in time order, one mean per origin; NaN is left out.
-        h: the horizon in folds, ``ceil(horizon / step)``; 1 where answers of neighbouring folds do not overlap.
+        h: gap and horizon in folds, ``EvalPlan.overlap``; 1 where what one fold forecasts is known at the next.
 
     Returns:
         DMResult; ``too few to tell`` below ``fewest_origins(h)``.
@@ -138,7 +134,7 @@ def diebold_mariano(d: np.ndarray, h: int = 1, *, alpha: float = ALPHA) -> DMRes
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n and not d.any():
-        return DMResult(None, None, n, 0.0, IDENTICAL, "identical")
+        return DMResult(None, None, n, 0.0, INDISTINGUISHABLE, "identical")
     if n < fewest_origins(h):
         return DMResult(None, None, n, mean, TOO_FEW)
     unit = _in_units(d)
@@ -214,7 +210,7 @@ def across_series(d: np.ndarray, *, alpha: float = ALPHA) -> DMResult:
     n = len(d)
     mean = float(d.mean()) if n else math.nan
     if n and not d.any():
-        return DMResult(None, None, n, 0.0, IDENTICAL, "identical", BY_SERIES)
+        return DMResult(None, None, n, 0.0, INDISTINGUISHABLE, "identical", BY_SERIES)
     if n < FEWEST_ORIGINS:
         return DMResult(None, None, n, mean, TOO_FEW, label=BY_SERIES)
     unit = _in_units(d)
@@ -237,7 +233,7 @@ def compare(
 
     Args:
         scales: [F, I].
-        overlap: ``ceil(horizon / step)``.
+        overlap: see ``EvalPlan.overlap``.
     """
     if scales is not None and not (np.isfinite(scales) & (scales > 0)).any():
         scales = None
@@ -286,7 +282,7 @@ def block_bootstrap(
 
     Args:
         sums_a, sums_b: [F, I] sums of absolute errors over steps; NaN where an item was not scored.
-        block: ``ceil(horizon / step)``; above 1, blocks are up to twice as long, where F allows five of them.
+        block: see ``EvalPlan.overlap``; above 1, blocks are up to twice as long, where F allows five of them.
         n_boot: resamples; 0 = no interval.
         seed: of its own generator; the same input gives the same interval.
 

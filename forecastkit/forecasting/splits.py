@@ -133,17 +133,19 @@ class EvalPlan:
 
     @property
     def overlap(self) -> int:
-        """The horizon counted in folds, ``ceil(horizon / step)``: the h of the Diebold-Mariano test.
+        """Gap and horizon counted in folds, ``ceil((gap + horizon) / step)``: the h of the Diebold-Mariano test.
 
-        >>> EvalPlan(horizon=10).overlap, EvalPlan(horizon=10, step=3).overlap
-        (1, 4)
+        Errors of two folds that lie closer share what came after both cutoffs, also where they share no answer.
+
+        >>> EvalPlan(horizon=10).overlap, EvalPlan(horizon=10, step=3).overlap, EvalPlan(horizon=10, gap=5).overlap
+        (1, 4, 2)
         """
-        return -(-self.horizon // self.stride)
+        return -(-(self.gap + self.horizon) // self.stride)
 
     @property
     def purge(self) -> int:
         """Cutoffs skipped between two roles, so that the answers of one are known before the next begins."""
-        return -(-(self.horizon + self.gap) // self.stride) - 1
+        return self.overlap - 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON; ``from_dict`` reads them back."""
@@ -292,11 +294,6 @@ class Folds:
         """Every fold in time order."""
         return (*self.select, *self.calibrate, *self.report)
 
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Roles without a fold."""
-        return tuple(role for role in ROLES if not getattr(self, role))
-
 
 def fold_counts(plan: EvalPlan, n_rows: int, season_length: int) -> tuple[int, int, int] | None:
     """Folds (select, calibrate, report) that ``n_rows`` rows allow; None where the plan does not fit.
@@ -313,8 +310,12 @@ def fold_counts(plan: EvalPlan, n_rows: int, season_length: int) -> tuple[int, i
 
 
 def rows_for_report(plan: EvalPlan, n_rows: int, season_length: int, n_report: int = 10) -> int:
-    """Fewest rows, at least ``n_rows``, that give ``n_report`` report folds with the roles left automatic."""
-    auto = replace(plan, n_select=None, n_calibrate=None, n_report=None)
+    """Fewest rows, at least ``n_rows``, that give ``n_report`` report folds with the roles left automatic.
+
+    No history gives more than 30 by itself; more are asked for.
+    """
+    asked = n_report if n_report > TARGETS["report"] else None
+    auto = replace(plan, n_select=None, n_calibrate=None, n_report=asked)
 
     def enough(rows: int) -> bool:
         counts = fold_counts(auto, rows, season_length)

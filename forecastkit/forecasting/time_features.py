@@ -16,6 +16,7 @@ import pandas as pd
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting.calendar import Calendar
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.reading.aliases import split_alias
 
 __all__ = ["LENGTHS", "TimeFeatures", "check_country", "holiday_days", "with_closed_days"]
 
@@ -61,7 +62,7 @@ class TimeFeatures:
                 )  # fmt: skip
             return cls()
         check_country(country)
-        unit = re.sub(r"^\d+", "", calendar.freq.split("-")[0])
+        unit = split_alias(calendar.freq)[1]
         unit = {"MS": "M", "ME": "M", "QS": "Q", "QE": "Q"}.get(unit, unit)
         span = calendar.instants[-1] - calendar.instants[0]
         cycles = CYCLES.get(unit, ()) if clock else ()

@@ -16,8 +16,11 @@ import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.forecasting import significance
-from forecastkit.forecasting.cost import amount, chance, plain, records, report_rows, share, word_of
+from forecastkit.forecasting.cost import plain_records, records, report_rows
+from forecastkit.forecasting.cost_words import word_of
 from forecastkit.forecasting.schema import SeriesFrame
+from forecastkit.forecasting.selection import NAIVES
+from forecastkit.wording import amount, decimal_comma, p_value, share
 
 __all__ = ["HOLD", "WARNING", "Trading", "max_drawdown", "positive_prices", "trade"]
 
@@ -72,7 +75,7 @@ class Trading:
         return {
             "fee": self.fee,
             "model": self.model,
-            "table": [{k: plain(v) for k, v in row.items()} for row in records(self.table)],
+            "table": plain_records(self.table),
             "equity": {
                 "timestamp": [str(t) for t in curves["timestamp"]],
                 "curves": {name: curves[name].round(6).tolist() for name in curves.columns[1:]},
@@ -134,7 +137,7 @@ def trade(
     table["p_holm"] = significance.holm(table["p_value"].to_numpy(np.float64))
     order = np.lexsort((np.arange(len(table)), -table["total_return"]))
     table = table.iloc[order].reset_index(drop=True)
-    others = [n for n in names if n not in ("naive", "drift", "seasonal_naive", "window_average")]
+    others = [n for n in names if n not in NAIVES]
     model = use or (others[0] if others else "drift" if "drift" in names else names[0])
     times = frame.calendar.instants[plan.start : plan.end + 1]
     equity = pd.DataFrame({"timestamp": times} | {n: curves[n] for n in [HOLD, *curves] if n in curves})
@@ -325,7 +328,7 @@ def _sentences(table: pd.DataFrame, model: str, fee: float, chosen_here: bool) -
             )
         else:
             text = (
-                f"Comprado o fuera según {model}, {fee:g} puntos básicos por operación: {gain(model)}, con una caída "
+                f"Comprado o fuera según {model}, {decimal_comma(f'{fee:g}')} puntos básicos por operación: {gain(model)}, con una caída "
                 f"máxima del {share(own['max_drawdown'], lang)} y {n} operaciones; comprar y mantener {gain(HOLD)}, caída "
                 f"máxima del {share(hold['max_drawdown'], lang)}; {'; '.join(beside)}."
             )
@@ -343,7 +346,7 @@ def _evidence(row: dict[str, Any], lang: str, chosen_here: bool) -> str:
         )
     if not math.isfinite(row[column]):
         return "It did what holding did." if en else "Hizo lo mismo que mantener."
-    p = f" ({chance(row[column], lang)})"
+    p = f" ({p_value(row[column], lang)})"
     if word == significance.BETTER:
         return f"That is shown to be more than holding{p}." if en else f"Demuestra ganar más que mantener{p}."
     if word == significance.WORSE:

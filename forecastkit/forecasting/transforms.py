@@ -122,7 +122,13 @@ class Transform:
         own = []
         for i, item in enumerate(store.items):
             y = store.series(i)
-            own.append((item, learn(y[np.isfinite(y)])))
+            seen = y[np.isfinite(y)]
+            if len(seen):  # of a series with nothing within a sliding window the others tell
+                own.append((item, learn(seen)))
+        if not own:
+            raise FitError(
+                place=f"transform {kind}", rule="no row of any series is observed", remedy="Use transform=none."
+            )
         pooled = tuple(float(v) for v in np.median([v for _, v in own], axis=0))
         return cls(kind, frame.season_length, tuple(own), pooled)
 
@@ -153,7 +159,8 @@ class Transform:
             row = np.arange(len(values)) - np.repeat(store.offsets[:-1], store.lengths)
             before = np.maximum(np.arange(len(values)) - self.lag, 0)
             seen &= (row >= self.lag) & store.observed[before]
-            z = z - z[before]
+            with np.errstate(invalid="ignore"):  # of unobserved rows, whose logarithm is infinite
+                z = z - z[before]
         z = np.where(seen, z, 0.0)
         shared = Store(z, seen, store.offsets[:-1].copy(), store.lengths, store.starts, store.items)
         rows = Rows(shared, {name: frame.column(name) for name in frame.rows.covariates})

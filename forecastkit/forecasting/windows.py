@@ -27,7 +27,6 @@ class Batch(NamedTuple):
         observed: [B, T, 1] float32, 1 where the target was observed.
         target: [B, H, K] float32, scaled like the context; 0 where unobserved.
         target_observed: [B, H, K] float32.
-        item_index: [B] int64.
         scale: level and spread of each window.
         past_cat: [B, T, Cp] int64.
         known_num: [B, T + H, F] float32: time features, then known covariates.
@@ -40,7 +39,6 @@ class Batch(NamedTuple):
     observed: np.ndarray
     target: np.ndarray
     target_observed: np.ndarray
-    item_index: np.ndarray
     scale: InstanceScale
     past_cat: np.ndarray | None = None
     known_num: np.ndarray | None = None
@@ -184,7 +182,6 @@ def gather(
         target=target.astype(np.float32)[:, :, None],
         # A constant context has no scale to learn in.
         target_observed=(future & (scale.spread > 0)[:, None]).astype(np.float32)[:, :, None],
-        item_index=windows.item,
         scale=scale,
         **more,
     )

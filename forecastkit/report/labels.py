@@ -15,7 +15,7 @@ from markupsafe import Markup
 from forecastkit.report import charts
 from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.ecg_paper import ecg_strip, wave_chart
-from forecastkit.report.labels_words import WHAT, label_words
+from forecastkit.report.labels_words import WHAT, label_words, remark
 from forecastkit.report.numbers import number, percent, seconds
 from forecastkit.report.svg import Plot
 
@@ -114,7 +114,9 @@ def render_labels(data: LabelReport) -> str:
         anomaly=w["anomaly"] if "roc_auc" in found else "",
         peaks=_peaks(data),
         facts=data.facts,
-        notes=[str(n) for n in data.facts.get("notes", [])],
+        split=remark(str(data.facts["split"]), data.lang),
+        notes=[remark(str(n), data.lang) for n in data.facts.get("notes", [])],
+        middle=number(0.5, data.lang, 1),
     )  # fmt: skip
 
 
@@ -163,7 +165,7 @@ def _board(data: LabelReport) -> list[dict[str, Any]]:
             "name": name,
             "css": "chosen" if name == data.verdict["use"] else "plain",
             "status": str(r["status"]),
-            "reason": str(r.get("reason") or ""),
+            "reason": remark(str(r.get("reason") or ""), data.lang),
         }
         if row["status"] == "ok":
             row |= {key: percent(_float(r[key]), data.lang) for key in ("sensitivity", "ppv")}
@@ -393,5 +395,5 @@ def board_lines(board: pd.DataFrame, verdict: dict[str, Any], *, color: bool = F
         chosen = name == verdict["use"]
         lines.append(f"\x1b[36m{line}\x1b[0m" if chosen and color else f"{line}  <-" if chosen else line)
         if r["reason"]:
-            lines.append(f"{'':<14}{r['reason']}")
+            lines.append(f"{'':<14}{remark(str(r['reason']), lang)}")
     return lines

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["label_words"]
+import re
+from functools import lru_cache
+from string import Formatter
+
+__all__ = ["WHAT", "label_words", "remark"]
 
 _WORDS = {
     "leaderboard": ("All models, on groups never seen", "Todos los modelos, en grupos nunca vistos"),
@@ -107,3 +111,65 @@ def label_words(lang: str, fill: dict[str, str]) -> dict[str, str]:
     """All words of a language, with ``fill`` in their places: rare, use, what, found, alarms, roc, n."""
     k = ("en", "es").index(lang)
     return {key: pair[k].format(**fill) for key, pair in _WORDS.items()}
+
+
+_REMARKS = {
+    "left out, paced: {names}": "excluidos por marcapasos: {names}",
+    "left out, without annotated beats: {names}": "excluidos, sin latidos anotados: {names}",
+    "five AAMI classes: tested on records that we wrote, not yet validated on the real database": "cinco clases de la AAMI: probadas con registros nuestros, aún sin validar con la base de datos real",
+    "201 and 202 are records of one patient, and DS1/DS2 has one on each side, as it was published": "201 y 202 son registros de un mismo paciente, y DS1/DS2 tiene uno en cada lado, tal como se publicó",
+    "{record}: {n} missing samples filled": "{record}: {n} muestras que faltaban, rellenadas",
+    "{record}: lead off for {n} s": "{record}: derivación suelta durante {n} s",
+    "{file}: {n} columns without a label are left out": "{file}: {n} columnas sin etiqueta, excluidas",
+    "rhythms of fewer than {n} patients are left out: {few}": "ritmos de menos de {n} pacientes, excluidos: {few}",
+    "rhythms of fewer than {n} patients count as {other}: {few}": "ritmos de menos de {n} pacientes, contados como {other}: {few}",
+    "too few beats to tell a rhythm, left out: {names}": "muy pocos latidos para conocer un ritmo, excluidos: {names}",
+    "{label} changes within an item: each labelled row is told from the rows up to it": "{label} cambia dentro de un mismo caso: cada fila etiquetada se dice a partir de las filas hasta ella",
+    "column {name} is empty and left out": "la columna {name} está vacía y se excluye",
+    "column {name} is text with {n} values and left out": "la columna {name} es texto con {n} valores y se excluye",
+    "column {name} tells {label} without fail: was it known before the outcome?": "la columna {name} dice {label} sin fallo: ¿se conocía antes del resultado?",
+    "items without a label, left out: {n}": "casos sin etiqueta, excluidos: {n}",
+    "sequences without a row as early as {ahead} before their end, left out: {n}": "secuencias sin una fila de al menos {ahead} antes de su final, excluidas: {n}",
+    "sequences of which only the last {n} rows are read: {k}": "secuencias de las que solo se leen las últimas {n} filas: {k}",
+    "rows without a label, left out: {n}": "filas sin etiqueta, excluidas: {n}",
+    "rows without a file or a label, left out: {n}": "filas sin archivo o sin etiqueta, excluidas: {n}",
+    "no --group: each row counts as a patient of its own, which flatters where it is not": "sin --group: cada fila cuenta como un paciente distinto, lo que halaga si no lo es",
+    "no --group: each file counts as made by somebody else, which flatters where it is not": "sin --group: cada archivo cuenta como hecho por otra persona, lo que halaga si no es así",
+    "the same {what}s are on both sides, by request: the figures flatter": "los mismos {many} están en ambos lados, porque se pidió: las cifras halagan",
+    "nothing is labelled: most are taken for usual, the strangest tenth is not learned from": "nada está etiquetado: casi todo se toma por usual, y de la décima parte más extraña no se aprende",
+    "training did not improve on the logistic regression that it begins with, which is kept": "el entrenamiento no mejoró la regresión logística con la que empieza, y esta se conserva",
+    "leave one {what} out": "se deja fuera un {one} cada vez",
+    "folds of whole {what}s": "particiones de {many} enteros",
+    "{what}s named by the user": "{many} que nombró el usuario",
+    "single sequences at random: the same {what}s on both sides": "secuencias sueltas al azar: los mismos {many} en ambos lados",
+    "DS1/DS2 of {source}": "DS1/DS2 de {source}",
+}
+"""What the readers and the run remark, as they say it, and in Spanish; a test holds both sides together."""
+
+
+def remark(said: str, lang: str) -> str:
+    """A remark in the language of the page; one that is not known, such as a citation, stays as it was said.
+
+    >>> remark("p0: 3 missing samples filled", "es")
+    'p0: 3 muestras que faltaban, rellenadas'
+    """
+    if lang == "en":
+        return said
+    for pattern, spanish in _patterns():
+        found = pattern.fullmatch(said)
+        if found:
+            parts = found.groupdict()
+            is_patient = parts.get("what") == "patient"
+            return spanish.format(
+                **parts, one="paciente" if is_patient else "grupo", many="pacientes" if is_patient else "grupos"
+            )
+    return said
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    def pattern(english: str) -> str:
+        pieces = Formatter().parse(english)
+        return "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name, _, _ in pieces)
+
+    return [(re.compile(pattern(english), re.DOTALL), spanish) for english, spanish in _REMARKS.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,6 @@ class TextPage:
     sections: Sequence[Section]
     lang: str = "en"
     footer: str = ""
-    notes: Sequence[str] = field(default_factory=tuple)
 
 
 @lru_cache(maxsize=1)

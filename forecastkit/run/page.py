@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecastkit.errors import ModelFileError
 from forecastkit.forecasting.evaluation import Evaluation
-from forecastkit.forecasting.scores import coverages, nan_mean
+from forecastkit.forecasting.leaderboard import coverages, nan_mean
 from forecastkit.forecasting.significance import friedman_nemenyi
 from forecastkit.report import ReportData, write_report
 from forecastkit.run.explaining import FILE as EXPLAINED

@@ -9,8 +9,9 @@ import numpy as np
 import pytorch_lightning as pl
 
 from forecastkit.text.batches import StreamBatch, buckets, streams
+from forecastkit.training.loaders import Batches, Drawn
 
-__all__ = ["Batches", "StreamDataModule", "TextDataModule"]
+__all__ = ["StreamDataModule", "TextDataModule"]
 
 
 class TextDataModule(pl.LightningDataModule):
@@ -49,19 +50,6 @@ class TextDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> Any:
         """See Lightning."""
         return Batches(self.valid_batches)
-
-
-class Batches:
-    """Batches as one loader: Lightning takes a list for several loaders."""
-
-    def __init__(self, batches: Sequence[Any]) -> None:
-        self.batches = list(batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.batches)
 
 
 class _Epoch:
@@ -105,23 +93,8 @@ class StreamDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """See Lightning."""
-        return _Passing(self)
+        return Drawn(self.take, self.steps_per_epoch, self.chunk)
 
     def val_dataloader(self) -> Any:
         """See Lightning."""
         return Batches(self.valid_batches)
-
-
-class _Passing:
-    """One epoch of a stream: lists of ``chunk`` batches."""
-
-    def __init__(self, source: StreamDataModule) -> None:
-        full, rest = divmod(source.steps_per_epoch, source.chunk)
-        self.source, self.sizes = source, [source.chunk] * full + ([rest] if rest else [])
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def __iter__(self) -> Iterator[list[StreamBatch]]:
-        for n in self.sizes:
-            yield [self.source.take() for _ in range(n)]

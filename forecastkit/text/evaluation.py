@@ -111,7 +111,6 @@ def evaluate(
     select: float = 0.1,
     seed: int = 1,
     unlabelled: Sequence[str] = (),
-    with_blend: bool = True,
     progress: Progress = lambda name, done, total: None,
 ) -> Evaluation:
     """Fit and score the baselines and ``models`` (name -> options).
@@ -125,10 +124,9 @@ def evaluate(
     found: dict[str, ModelScores] = {}
     for name, model in made.items():
         found[name] = _one(name, model, table, folds, seed, tuple(unlabelled), progress)
-    if with_blend:
-        for name in [n for n, m in found.items() if m.family == "network" and not m.reason]:
-            for base in [b for b in BLENDED if b in found and not found[b].reason]:
-                found[f"{name}+{base}"] = _blended(name, base, found)
+    for name in [n for n, m in found.items() if m.family == "network" and not m.reason]:
+        for base in [b for b in BLENDED if b in found and not found[b].reason]:
+            found[f"{name}+{base}"] = _blended(name, base, found)
     report = np.concatenate([f.report for f in folds])
     chosen = np.concatenate([f.select for f in folds])
     return Evaluation(table, folds, found, report, chosen)

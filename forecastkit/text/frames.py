@@ -13,7 +13,7 @@ from forecastkit.errors import DataError, UnknownNameError, near
 from forecastkit.text.clean import is_empty
 from forecastkit.text.schema import TEXT_NAMES, bounded, column_of, read_columns
 
-__all__ = ["LABELS", "FramePairs", "frames_of", "kind_of", "pad_frames", "read_frames"]
+__all__ = ["KINDS", "LABELS", "FramePairs", "frames_of", "kind_of", "pad_frames", "read_frames"]
 
 LABELS = "labels.csv"
 KINDS = {".wav": "sounds", ".png": "pictures"}

@@ -15,7 +15,7 @@ import numpy as np
 
 from forecastkit.errors import ConfigError, DataError
 
-__all__ = ["Fold", "book_parts", "folds_of", "key_of", "parts_by_key"]
+__all__ = ["Fold", "folds_of", "key_of", "parts_by_key"]
 
 _DIGIT = re.compile(r"\d")
 _REST = re.compile(r"[\W_]+")
@@ -103,13 +103,3 @@ def parts_by_key(keys: Sequence[str], shares: Sequence[float], seed: int = 1) ->
     place = {key: k for k, key in enumerate(order)}
     at = np.array([place[key] for key in keys])
     return [np.flatnonzero((at >= a) & (at < b)) for a, b in zip(edges[:-1], edges[1:])]
-
-
-def book_parts(n: int, *, report: float = 0.1, valid: float = 0.05) -> tuple[int, int]:
-    """(end of the training part, end of the validation part) of n characters or lines: the last ones report.
-
-    >>> book_parts(1000)
-    (850, 900)
-    """
-    end = n - round(n * report)
-    return end - round(n * valid), end

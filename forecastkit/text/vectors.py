@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PACKAGE = "package:"
 TEXT_ENDS = (".vec", ".txt", ".vec.gz", ".txt.gz")
 FEWEST_NUMBERS = 10
 """Numbers after a word that make a file one of vectors."""
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)
 
 
 def word_vectors(source: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -73,14 +75,13 @@ def _pieces_in(root: Path) -> tuple[Path, Path] | None:
 
 def _from_pieces(weights: Path, tokenizer: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """A word is the mean of its pieces."""
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
     try:
         tables = [t for t in load_file(weights).values() if t.ndim == 2]
         backend: Any = Tokenizer.from_file(str(tokenizer))
-    except (SafetensorError, Exception) as error:  # tokenizers raises bare Exception
+    except Exception as error:  # tokenizers raises it bare
         raise DataError(
             place=str(weights.parent), value=str(error)[:100], rule="vectors or tokenizer are damaged"
         ) from None
@@ -108,7 +109,7 @@ def _looks_like_vectors(path: Path) -> bool:
     try:
         first = [line for _, line in zip(range(2), _lines(path))]
         return bool(first) and len(_numbers(first[-1])) >= FEWEST_NUMBERS
-    except (OSError, ValueError, EOFError):
+    except _UNREADABLE:
         return False
 
 
@@ -129,7 +130,7 @@ def _from_text(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray
             size = size or len(rows[at])
             if len(rows[at]) != size or not np.isfinite(rows[at]).all():
                 raise ValueError
-    except (ValueError, OSError, EOFError):
+    except _UNREADABLE:
         raise DataError(place=f"{path}, line {number}", rule=f"a word and {size or 'its'} numbers are needed") from None
     if not rows:
         raise DataError(place=str(path), rule="none of the words of the training texts is in it", remedy="Take vectors of the same language.")  # fmt: skip

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import forecastkit as fk
-from forecastkit.classification.models.recurrent import Scaler
+from forecastkit.classification.scaling import Scaler
 from forecastkit.errors import ConfigError, DataError
 
 
@@ -115,6 +115,10 @@ def test_ready_windows_are_read_too(tmp_path: Path):
     found.setup()
     assert found.sizes == {"steps": 40, "n_inputs": 1, "n_features": 30, "n_classes": 2}
     assert next(iter(found.val_dataloader())).values.shape[1:] == (40, 1)
+    new = fk.ECGData(tmp_path / "beats.csv", predict=tmp_path / "beats.csv")
+    new.setup()
+    assert len(new.unlabelled().table) == 120
+    assert next(iter(new.predict_dataloader())).values.shape[1:] == (40, 1)
 
 
 @pytest.mark.parametrize(

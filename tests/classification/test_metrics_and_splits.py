@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from forecastkit import probabilities
 from forecastkit.classification import metrics
-from forecastkit.classification.evaluation import decide
-from forecastkit.classification.splits import default_splits, fixed_split, group_folds, leave_one_out
-from forecastkit.errors import ConfigError, DataError
+from forecastkit.classification.evaluation import decide, evaluate
+from forecastkit.classification.schema import Sequences
+from forecastkit.classification.splits import fixed_split, group_folds, leave_one_out, splits_by_group
+from forecastkit.classification.verdict import judge
+from forecastkit.errors import ConfigError, DataError, FitError
 
 
 @given(st.integers(0, 10_000))
@@ -121,9 +123,9 @@ def test_the_rare_class_is_dealt_to_every_fold():
 
 def test_each_alone_where_there_are_few_and_folds_where_there_are_many():
     groups = np.array([str(k) for k in range(43)], dtype=object)
-    splits, said = default_splits(groups[:10], np.zeros(10, int))
+    splits, said = splits_by_group(groups[:10], np.zeros(10, int))
     assert (len(splits), said.format(what="patient")) == (10, "leave one patient out")
-    splits, said = default_splits(groups, np.zeros(43, int))
+    splits, said = splits_by_group(groups, np.zeros(43, int))
     assert (len(splits), said.format(what="patient")) == (5, "folds of whole patients")
 
 
@@ -134,4 +136,48 @@ def test_sides_by_request():
     with pytest.raises(ConfigError, match="not in the data"):
         fixed_split(groups, ["a"], ["x"])
     with pytest.raises(DataError, match="at least two"):
-        default_splits(groups[:2], np.zeros(2, int))
+        splits_by_group(groups[:2], np.zeros(2, int))
+
+
+def of_classes(labels: list[int], groups: str, classes: tuple[str, ...] = ("a", "b", "c"), rare: str = "") -> Sequences:
+    """Sequences of one step that look alike."""
+    n = len(labels)
+    names = np.array(list(groups), dtype=object)
+    return Sequences(
+        np.ones((n, 1), np.float32), np.arange(n + 1, dtype=np.int64), np.ones((n, 1), np.float32), ("f",), ("x",),
+        np.array(labels, np.int64), classes, names, names, rare,
+    )  # fmt: skip
+
+
+class TestTheClassThatMattersMost:
+    def test_a_part_of_the_data_has_the_same(self):
+        """In the training part of the last split b is the rarest, in all of them c: the threshold is one of c."""
+        labels = [0] * 30 + [1] * 12 + [2] * 11 + [0] * 30 + [1] * 12 + [2] * 14 + [0] * 20 + [1] * 13 + [2] * 10
+        data = of_classes(labels, "p" * 53 + "q" * 56 + "r" * 43)
+        assert data.take(data.groups != "r").settled().rare == "b"
+        out = evaluate(data, {"majority": {}}, leave_one_out(data.groups), sensitivity=0.99)
+        assert out.data.rare == "c"
+        # Of the shares of c, which are all that majority says, the lowest finds every c: all are called so.
+        assert set(out.tested["majority"].said) == {2}
+
+    def test_a_declared_one_that_is_not_there(self):
+        assert of_classes([0, 0, 1], "pqr", rare="c").settled().rare == "b"
+        assert of_classes([0, 0, 2], "pqr", rare="c").settled().rare == "c"
+        with pytest.raises(ConfigError, match="no sequence of this class"):
+            of_classes([0, 0, 1], "pqr").about("c")
+
+    def test_only_test_groups_have_it(self):
+        """Folds inside the training part then say nothing about it."""
+        data = of_classes([0, 1] * 12 + [2] * 12, "p" * 12 + "q" * 12 + "r" * 12, rare="c")
+        out = evaluate(data, {"majority": {}, "logistic": {}}, fixed_split(data.groups, ["p", "q"], ["r"]))
+        assert judge(out)["use"] == "logistic"
+
+
+def test_where_every_model_fails_the_verdict_says_why(monkeypatch):
+    def fails(*args, **kwargs):
+        raise FitError(place="model", rule="no memory")
+
+    monkeypatch.setattr("forecastkit.classification.evaluation.create_classifier", fails)
+    data = of_classes([0, 1] * 12, "p" * 12 + "q" * 12)
+    out = evaluate(data, {"majority": {}, "logistic": {}}, leave_one_out(data.groups))
+    assert judge(out)["sentence"]["en"] == ["No model could be fitted.", "majority, logistic: model: no memory."]

@@ -137,7 +137,7 @@ def test_five_classes_from_the_command_line(tmp_path):
     assert board.loc["logistic", "sensitivity"] > 0.85
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "no un producto sanitario" in page
-    assert "not yet validated on the real database" in page
+    assert "aún sin validar con la base de datos real" in page
     main(["ecg", "predict", str(out), "--record", str(tmp_path / "r" / "r0.hea"), "--out", str(tmp_path / "b.csv")])
     assert set(pd.read_csv(tmp_path / "b.csv")["class"]) <= set("NSVFQ")
 

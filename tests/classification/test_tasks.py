@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from forecastkit.classification.beats import read_beats
-from forecastkit.classification.record import DS1, DS2
+from forecastkit.classification.record import DS1, DS2, Record
+from forecastkit.classification.records import of_patients
+from forecastkit.classification.rhythm import read_rhythms as read_rhythms_of
 from forecastkit.classification.rpeaks import find_beats, match_peaks
 from forecastkit.classification.wfdb_files import read_annotations, read_rhythms, write_record
 from forecastkit.cli import main
@@ -87,6 +89,48 @@ def test_records_of_one_patient_stay_together(records, tmp_path):
         read_beats(tmp_path)
 
 
+def test_rhythms_of_one_patient_stay_together(tmp_path):
+    for k in range(6):
+        write_record(tmp_path, f"p{k}", lead(k, fibrillates=k % 2 == 0).signal[:, None], 500, ["II"])
+    labels = pd.DataFrame({"record": [f"p{k}" for k in range(6)], "rhythm": ["AF", "SR"] * 3})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "patients.csv").write_text("record,patient\np0,anna\np1,anna\n")
+    task = read_rhythms_of(tmp_path)
+    assert list(task.data.groups) == ["anna", "anna", "p2", "p3", "p4", "p5"]
+    assert "5 patients" in task.said[0]
+    labels.assign(patient=["x", "x", "y", "y", None, "z"]).to_csv(tmp_path / "labels.csv", index=False)
+    assert list(read_rhythms_of(tmp_path).data.groups) == ["x", "x", "y", "y", "p4", "z"]
+
+
+def test_rhythms_that_are_left_out_count_no_patient(tmp_path):
+    for k in range(12):
+        write_record(tmp_path, f"p{k}", lead(k, fibrillates=k % 2 == 0).signal[:, None], 500, ["II"])
+    rhythms = ["AF", "SR"] * 5 + ["Flutter", "Block"]
+    pd.DataFrame({"record": [f"p{k}" for k in range(12)], "rhythm": rhythms}).to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    assert "10 leads of 10 s, 10 patients" in read_rhythms_of(tmp_path).said[0]
+
+
+def test_the_two_records_of_one_patient_of_mitbih(tmp_path):
+    records = [Record(name, 360.0, np.zeros(650_000)) for name in ("201", "202", "203")]
+    assert [r.owner for r in of_patients(records, tmp_path)] == ["201", "201", "203"]
+    (tmp_path / "patients.csv").write_text("record,patient\n201,anna\n")
+    assert [r.owner for r in of_patients(records, tmp_path)] == ["anna", "anna", "203"]
+    short = [Record("202", 360.0, np.zeros(3600))]
+    assert [r.owner for r in of_patients(short, tmp_path)] == ["202"]
+
+
+def test_records_without_a_ventricular_beat(tmp_path):
+    """The class that matters most by the task is not there: the rarest that can be tested is in its place."""
+    for k in range(3):
+        x, samples, symbols = make_ecg(k, kinds="NA", seconds=60, share=0.2)
+        write_record(tmp_path / "r", f"p{k}", x[:, None], 250, ["II"], samples=samples, symbols=symbols)
+    assert main(["ecg", "fit", "--records", str(tmp_path / "r"), "--out", str(tmp_path / "run"), *FEW]) == 0
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    assert (verdict["rare"], verdict["n_groups_rare"]) == ("S", 3)
+
+
 class TestAssumedBeats:
     def test_beats_are_assumed_where_the_electrode_was_off(self):
         x, samples, _ = make_ecg(3, share=0)
@@ -104,6 +148,13 @@ class TestAssumedBeats:
             0, 0.02, hi - lo
         )
         assert not find_beats(x, 250).assumed.any()
+
+
+def _holes(table: pd.DataFrame, *, label: int, step: int) -> pd.DataFrame:
+    """Row ``label`` without a label, row ``step`` without its first step."""
+    table["pvc"] = table["pvc"].astype(object)
+    table.loc[label, "pvc"], table.loc[step, "t000"] = None, None
+    return table
 
 
 class TestWindows:
@@ -146,6 +197,8 @@ class TestWindows:
             (lambda t: t.assign(pvc=0), [], "only class 'other'"),
             (lambda t: t.assign(record="r"), [], "at least two are needed"),
             (lambda t: t.assign(t003=None), [], "sequences are of unequal length"),
+            (lambda t: t.assign(record="102"), [], "every row is of a record with a pacemaker"),
+            (lambda t: _holes(t, label=3, step=7), [], "line 9: 59 of 60 steps"),
         ],
     )
     def test_windows_that_cannot_be_used(self, windows, tmp_path, capsys, change, words, part):
@@ -287,6 +340,13 @@ class TestRhythm:
         )
 
 
+def even_visits(n: int, *, n_visits: int = 6) -> pd.DataFrame:
+    """Histories of one length; every other patient has higher values."""
+    values = np.random.default_rng(0).normal(size=(n, n_visits)) + np.arange(n)[:, None] % 2
+    names = np.repeat([f"p{k}" for k in range(n)], n_visits)
+    return pd.DataFrame({"patient": names, "value": values.ravel(), "outcome": np.repeat(np.arange(n) % 2, n_visits)})
+
+
 class TestAnomalies:
     QUICK = ("models.gru.max_steps=15", "models.gru.hidden=6", "--split", "folds", "--quiet")
     PCA = ("--models", "pca", "--quiet")
@@ -350,11 +410,39 @@ class TestAnomalies:
         main(["classify", "predict", str(out), "--data", str(path), "--out", str(tmp_path / "p.csv")])
         assert len(pd.read_csv(tmp_path / "p.csv")) == 40
 
+    def test_one_history_of_another_length(self, tmp_path):
+        """A fold without it has one length only: the network must not begin as the components of that length."""
+        path, out = tmp_path / "visits.csv", tmp_path / "run"
+        even_visits(40).iloc[:-1].to_csv(path, index=False)
+        words = ["classify", "fit", "--data", str(path), "--item", "patient", "--task", "anomaly"]
+        assert main([*words, "--out", str(out), *self.QUICK]) == 0
+        board = pd.read_csv(out / "leaderboard.csv").set_index("model")
+        assert board["status"].to_dict() == {"pca": "failed", "gru": "ok"}
+
+    @pytest.mark.parametrize("model", ["pca", "gru"])
+    def test_a_new_length_is_said(self, tmp_path, capsys, model):
+        even_visits(40).to_csv(tmp_path / "visits.csv", index=False)
+        out = tmp_path / "run"
+        words = ["classify", "fit", "--data", str(tmp_path / "visits.csv"), "--item", "patient", "--task", "anomaly"]
+        assert main([*words, "--out", str(out), *self.QUICK]) == 0
+        capsys.readouterr()
+        even_visits(4, n_visits=5).to_csv(tmp_path / "new.csv", index=False)
+        words = ["classify", "predict", str(out), "--data", str(tmp_path / "new.csv"), "--model", model]
+        assert "p0 has 5 steps; the model was fitted on sequences of another length" in said(capsys, words)
+
+    def test_of_too_few_the_answer_says_why(self, tmp_path, capsys):
+        even_visits(6).to_csv(tmp_path / "visits.csv", index=False)
+        words = ["classify", "fit", "--data", str(tmp_path / "visits.csv"), "--item", "patient", "--task", "anomaly"]
+        assert main([*words, "--out", str(tmp_path / "run"), *self.PCA]) == 1
+        answer = " ".join(capsys.readouterr().out.split())
+        assert "No model could be fitted. pca: anomaly: 5 sequences; at least 20 usual ones are needed." in answer
+
     @pytest.mark.parametrize(
         ("words", "part"),
         [
             (["--task", "anomaly", "--models", "boosting"], "no such model"),
             (["--task", "anomaly", "--sensitivity", "0.9"], "needs labels"),
+            (["--task", "anomaly", "--rare", "V"], "--rare: means nothing with --task anomaly"),
             (["--task", "anomaly", "--false-alarms", "0.7"], "below 0.5"),
             (["--false-alarms", "0.1"], "with --task anomaly only"),
             (["--task", "beat"], "Did you mean 'beats'?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from forecastkit.classification.visits import read_new_visits, read_visits
+from forecastkit.classification.windows import is_windows
 from forecastkit.cli import main
 from forecastkit.errors import ConfigError, DataError
 from tests.classification.conftest import make_visits
@@ -227,3 +229,78 @@ def test_a_new_table_is_read_as_the_one_before(tmp_path):
     table.drop(columns="creatinine").to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(ConfigError, match="no such column"):
         read_new_visits(tmp_path / "x.csv", task.plan)
+
+
+@pytest.fixture(scope="module")
+def even(tmp_path_factory) -> Path:
+    """Three classes of histories of one length: of c the values are higher; and a run on them."""
+    folder = tmp_path_factory.mktemp("even")
+    label = np.array(["a", "b", "c"])[np.minimum(np.arange(90) % 9 // 4, 2)]
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(90, 4)) + 6.0 * (label == "c")[:, None]
+    table = pd.DataFrame(
+        {"patient": np.repeat([f"p{k}" for k in range(90)], 4), "value": values.ravel(), "outcome": np.repeat(label, 4)}
+    )
+    table.to_csv(folder / "even.csv", index=False)
+    words = [
+        "classify",
+        "fit",
+        "--data",
+        str(folder / "even.csv"),
+        "--item",
+        "patient",
+        "--label",
+        "outcome",
+        "--quiet",
+    ]
+    assert (
+        main([*words, "--models", "majority", "models.boosting.n_trees=5", "--rare", "b", "--out", str(folder / "run")])
+        == 0
+    )
+    return folder
+
+
+def test_what_stands_out_is_of_the_class_that_was_asked_for(even):
+    """c stands out and b does not: the page must not say of b what is true of c."""
+    found = json.loads((even / "run" / "diagnostics.json").read_text())["anomaly"]
+    assert found["usual"] == "a"
+    assert found["found"] < 0.3
+    assert 0.3 < found["roc_auc"] < 0.7
+
+
+def test_the_usual_class_does_not_stand_out_from_itself(even, tmp_path):
+    words = ["classify", "fit", "--data", str(even / "even.csv"), "--item", "patient", "--label", "outcome", "--quiet"]
+    assert (
+        main([*words, "--models", "majority", "models.boosting.n_trees=5", "--rare", "a", "--out", str(tmp_path / "r")])
+        == 0
+    )
+    assert set(json.loads((tmp_path / "r" / "diagnostics.json").read_text())["anomaly"]) == {"usual", "false_alarms"}
+    assert "stand out" not in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_histories_of_another_length_are_told(even, tmp_path):
+    """Whether they are strange nobody knows, but their class is told."""
+    table = pd.read_csv(even / "even.csv").head(8)
+    table.iloc[:7].drop(columns="outcome").to_csv(tmp_path / "new.csv", index=False)
+    words = [
+        "classify",
+        "predict",
+        str(even / "run"),
+        "--data",
+        str(tmp_path / "new.csv"),
+        "--out",
+        str(tmp_path / "p.csv"),
+    ]
+    assert not main(words)
+    told = pd.read_csv(tmp_path / "p.csv")
+    assert list(told["strangeness"].notna()) == [True, False]
+    assert told["class"].notna().all()
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "csv.zip", "csv.xz", "csv.bz2", "csv.zst", "parquet"])
+def test_a_damaged_archive_is_one_line(tmp_path, ending):
+    path = tmp_path / f"v.{ending}"
+    path.write_bytes(b"no archive at all")
+    with pytest.raises(DataError, match="not a readable table"):
+        read_visits(path, item="patient", time=None, label="outcome")
+    assert not is_windows(path)

@@ -192,7 +192,10 @@ def test_overlap_comes_from_cutoffs():
     frame = series(np.arange(40.0))
     rows = forecasts([1.0] * 5, [1.0] * 5)
     assert overlap_of(rows, frame) == 1
-    assert overlap_of(pd.concat([rows, rows.assign(step=3)]), frame) == 3
+    third = rows.assign(step=3, timestamp=rows["cutoff"] + pd.Timedelta(days=3))
+    assert overlap_of(pd.concat([rows, third]), frame) == 3
+    assert overlap_of(third.assign(step=1), frame) == 3  # a gap of two rows
+    assert overlap_of(rows[:1], frame) == 1
 
 
 def test_unknown_reference_and_empty_backtest():
@@ -252,3 +255,6 @@ def test_a_quantile_beyond_those_forecast_is_said():
     rows = pd.concat([forecasts([9.0], [10.0], model=m, **{"0.1": [8.0], "0.9": [11.0]}) for m in ("m", "naive")])
     found = money(rows, "over=1,under=99", None, series(np.arange(80.0)), use="m")
     assert "0.9 was used" in found["cost"]["notes"]["en"][0]
+    assert "El cuantil 0,99 queda fuera de los pronosticados; se usó 0,9" in found["cost"]["notes"]["es"][0]
+    said = money(rows, "over=1.5,under=2.5", None, series(np.arange(80.0)), use="m")["cost"]["sentence"]["es"]
+    assert "Con un coste de 1,5 por unidad de más y 2,5 por unidad de menos" in said

@@ -140,6 +140,10 @@ class TestEncoder:
         frame = replace(frame, future=ahead)
         assert not len(missing_future(frame, 3))
         assert len(missing_future(frame, 4)) == 2
+        hole = replace(frame, future=ahead.assign(heat=ahead["heat"].where(ahead["heat"] != 104)).iloc[:-1])
+        gone = missing_future(hole, 3)
+        assert gone.to_numpy().tolist() == [["item1", due[1], "heat"], ["item1", due[2], "heat"]]
+        assert len(missing_future(replace(frame, future=None), 3)) == 6
         encoder = CovariateEncoder.fit(frame, clock=False)
         batch = gather(
             frame.store,

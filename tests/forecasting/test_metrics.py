@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from forecastkit.errors import UnknownNameError
 from forecastkit.forecasting import metrics as m
 from forecastkit.forecasting.schema import QUANTILES
 
@@ -214,13 +213,6 @@ def test_undefined_is_never_infinite_and_raises_no_warning():
         got = [m.mape([1e-310], [1.0]), m.mase([1.0], [2.0], 1e-310), m.wape([1e-308], [1e10]), m.mae([1.0], [np.inf])]
         got += [m.smape([1.0], [np.inf]), m.msis([3.0], [0.0], [2.0], 1e-310)]
     assert np.isnan(got).all()
-
-
-def test_lookup_suggests_the_near_name():
-    assert m.metric("mase") is m.mase
-    assert set(m.METRICS) >= {"mae", "owa", "crps", "msis", "winkler", "direction_accuracy"}
-    with pytest.raises(UnknownNameError, match="Did you mean 'smape'"):
-        m.metric("smap")
 
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)

@@ -10,6 +10,7 @@ from forecastkit.errors import UnknownNameError
 from forecastkit.forecasting import metrics as m
 from forecastkit.forecasting import scores as s
 from forecastkit.forecasting.calendar import STEP, Calendar
+from forecastkit.forecasting.leaderboard import _overlap, leaderboard, summary
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame
 from forecastkit.forecasting.splits import EvalPlan, make_folds
 
@@ -123,7 +124,7 @@ def test_short_lag_is_named():
 
 def test_summary_equals_the_pure_metrics():
     losses = scored(walks(season_length=7), quantiles=True)
-    got = s.summary(losses)
+    got = summary(losses)
     y, f = losses.answers, losses.answers + losses.error
     scale, root = losses.scales.mase, losses.scales.rmsse
     for name in ("mae", "rmse", "bias", "smape", "mape", "wape"):
@@ -141,7 +142,7 @@ def test_summary_equals_the_pure_metrics():
 
 def test_sums_by_origin_item_and_step_agree():
     losses = scored(walks())
-    whole = s.summary(losses)["mase"]
+    whole = summary(losses)["mase"]
     for part in (losses.by_origin(), losses.by_item(), losses.by_step()):
         assert part.mean() == pytest.approx(whole)
     assert losses.item_sums().sum() == pytest.approx(losses.ae.sum())
@@ -154,14 +155,14 @@ def test_item_without_scale_is_left_out_of_mase_alone():
     plan = EvalPlan(horizon=4, n_report=2)
     both, alone = scored(frame, plan), scored(frame.select(("s0",)), plan)
     first = both.only(np.broadcast_to(np.array([True, False])[None, :, None], both.ae.shape))
-    assert s.summary(both)["mase"] == pytest.approx(s.summary(first)["mase"])
-    assert s.summary(both)["mae"] != pytest.approx(s.summary(first)["mae"])
+    assert summary(both)["mase"] == pytest.approx(summary(first)["mase"])
+    assert summary(both)["mae"] != pytest.approx(summary(first)["mae"])
     assert alone.scales.mase[:, 0] == pytest.approx(both.scales.mase[:, 0])
 
 
 def test_all_constant_is_undefined_not_zero():
     losses = scored(frame_of([np.zeros(100)]), noise=0.0)
-    got = s.summary(losses)
+    got = summary(losses)
     assert got["mae"] == 0.0
     for name in ("mase", "rmsse", "wape"):
         assert math.isnan(got[name])
@@ -187,7 +188,7 @@ def test_mean_losses_is_the_mean_score_of_the_seeds():
     a, b = scored(frame, seed=1, quantiles=True), scored(frame, seed=2, noise=3.0, quantiles=True)
     both = s.mean_losses([a, b])
     for name in ("mae", "mase", "wql", "coverage_80"):
-        assert s.summary(both)[name] == pytest.approx((s.summary(a)[name] + s.summary(b)[name]) / 2)
+        assert summary(both)[name] == pytest.approx((summary(a)[name] + summary(b)[name]) / 2)
     assert s.mean_losses([a]) is a
 
 
@@ -209,7 +210,7 @@ def test_score_frame_gives_the_summary_back():
     got = s.score_frame("report", "theta", 3, folds, points, y, frame)
     assert list(got.columns) == ["role", "model", "seed", "item_id", "cutoff", "step", "metric", "value"]
     assert str(got["cutoff"].dt.tz) == "Europe/Madrid"
-    whole = s.summary(s.measure(points, y, s.scales(frame, at), folds))
+    whole = summary(s.measure(points, y, s.scales(frame, at), folds))
     by = got[got["step"] > 0].pivot(index=["item_id", "cutoff", "step"], columns="metric", values="value")
     assert by["ae"].mean() == pytest.approx(whole["mae"])
     assert np.sqrt(by["se"].mean()) == pytest.approx(whole["rmse"])
@@ -248,7 +249,7 @@ def board_inputs():
 
 def test_leaderboard_ranks_tests_and_keeps_failures():
     losses = board_inputs()
-    got = s.leaderboard(
+    got = leaderboard(
         losses,
         reference="naive",
         families={"good": "network"},
@@ -280,7 +281,7 @@ def test_leaderboard_of_a_partial_model_is_pairwise():
     losses = board_inputs()
     some = np.zeros(losses["good"].ae.shape, dtype=bool)
     some[-12:] = True
-    got = s.leaderboard({**losses, "late": losses["good"].only(some)}, reference="naive").set_index("model")
+    got = leaderboard({**losses, "late": losses["good"].only(some)}, reference="naive").set_index("model")
     assert got.loc["late", "status"] == "partial"
     assert got.index[-1] == "late"
     assert got.loc["good", "n_folds"] == 30
@@ -290,20 +291,20 @@ def test_leaderboard_of_a_partial_model_is_pairwise():
 
 def test_leaderboard_is_the_same_in_any_order_of_models():
     losses = board_inputs()
-    a = s.leaderboard(losses, reference="naive")
-    b = s.leaderboard(dict(reversed(losses.items())), reference="naive")
+    a = leaderboard(losses, reference="naive")
+    b = leaderboard(dict(reversed(losses.items())), reference="naive")
     pd.testing.assert_frame_equal(a, b)
 
 
 def test_leaderboard_of_failures_alone_has_their_reasons():
-    got = s.leaderboard({}, failed={"lstm": "out of memory"}, metrics=("owa",))
+    got = leaderboard({}, failed={"lstm": "out of memory"}, metrics=("owa",))
     assert got[["model", "status", "reason"]].to_numpy().tolist() == [["lstm", "failed", "out of memory"]]
 
 
 def test_owa_of_a_perfect_reference_is_undefined():
     losses = board_inputs()
     perfect = scored(walks(n_items=5, n=1000), noise=0.0)
-    got = s.leaderboard({"naive": perfect, "good": losses["good"]}, reference="naive", metrics=("owa",))
+    got = leaderboard({"naive": perfect, "good": losses["good"]}, reference="naive", metrics=("owa",))
     assert got["owa"].isna().all()
 
 
@@ -314,21 +315,21 @@ def test_infinite_forecasts_are_no_forecasts():
     got = s.measure(points, x.answers, x.scales, x.folds)
     assert (x.cells & ~got.cells).sum() == 2
     assert np.isfinite(points).sum() == points.size - 2  # the caller's own array stays as it was
-    assert np.isfinite(list(s.summary(got).values())).all()
+    assert np.isfinite(list(summary(got).values())).all()
 
 
 def test_overlap_of_end_aligned_folds_is_the_plans():
     series = [np.random.default_rng(k).normal(size=n).cumsum() for k, n in enumerate((300, 300, 4))]
     frame = frame_of(series, [0, 0, 310], integer=True)
-    for step, overlap in ((5, 1), (2, 3)):
-        plan = EvalPlan(horizon=5, step=step, n_report=20, n_select=2, n_calibrate=0)
+    for step, gap, overlap in ((5, 0, 1), (2, 0, 3), (5, 5, 2), (5, 1, 2)):
+        plan = EvalPlan(horizon=5, step=step, gap=gap, n_report=20, n_select=2, n_calibrate=0)
         x = scored(frame, plan)
-        assert s._overlap(x) == overlap == plan.overlap
+        assert _overlap(x) == overlap == plan.overlap
 
 
 def test_unknown_names_suggest_the_near_one():
     losses = board_inputs()
     with pytest.raises(UnknownNameError, match="Did you mean 'naive'"):
-        s.leaderboard(losses, reference="naiv")
+        leaderboard(losses, reference="naiv")
     with pytest.raises(UnknownNameError, match="Did you mean 'rmsse'"):
-        s.leaderboard(losses, metrics=("rmssse",))
+        leaderboard(losses, metrics=("rmssse",))

@@ -232,6 +232,13 @@ def test_parts_by_date():
         ({"split": (0.9, 0.2)}, ConfigError, "leave some for the test"),
         ({"split": ("2022-09-01", "2022-06-01")}, ConfigError, "two days in this order"),
         ({"split": ("spring", "summer")}, ConfigError, "'spring'; not a date"),
+        ({"split": (0.7,)}, ConfigError, "two shares of the time or two last days"),
+        ({"split": 0.7}, ConfigError, "two shares of the time or two last days"),
+        ({"horizon": 0}, ConfigError, "horizon: 0; a whole number of at least 1"),
+        ({"horizon": 2.5}, ConfigError, "horizon: 2.5; a whole number"),
+        ({"horizon": "7"}, ConfigError, "horizon: '7'; a whole number"),
+        ({"context_length": -5}, ConfigError, "context_length: -5; a whole number"),
+        ({"batch_size": 0}, ConfigError, "batch_size: 0; a whole number"),
         ({"split": (0.97, 0.01)}, DataError, "valid part: 3 steps; no window with 7 observed steps"),
         ({"reading": {"targit": "sales"}}, ConfigError, "DemandData, targit: no such argument. Did you mean 'target'"),
         ({"past": "humidity"}, ConfigError, "humidity"),
@@ -240,6 +247,13 @@ def test_parts_by_date():
 def test_what_cannot_be(options, error, message):
     with pytest.raises(error, match=message):
         module(**options)
+
+
+def test_a_checked_frame_has_its_covariates_already():
+    frame = fk.as_frame(table(), target="sales", item="shop", past="heat")
+    assert module(source=frame, reading=None).sizes["n_past"] == 2
+    with pytest.raises(ConfigError, match="past, known: a checked frame has its covariates already"):
+        module(source=frame, reading=None, past="heat", known="kind")
 
 
 def test_nothing_happens_before_setup():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from forecastkit.forecasting import significance as sig
+from forecastkit.forecasting.splits import EvalPlan
 
 VALUES = st.floats(-100, 100, allow_subnormal=False).map(lambda x: round(x, 3))
 
@@ -138,6 +139,23 @@ def test_true_nulls_are_rejected_at_the_nominal_rate_although_items_correlate(n,
     # 7 % and three standard errors of a rate of 5 % in 800 trials, less than half a point more.
     assert 0.005 < rejected / reps <= 0.074
     assert pooled / reps > 0.2
+
+
+def test_true_nulls_are_rejected_at_the_nominal_rate_with_a_gap():
+    plan = EvalPlan(horizon=5, gap=5)
+    rng = np.random.default_rng(0)
+    at = np.arange(30) * plan.stride
+    steps = at[:, None] + plan.gap + 1 + np.arange(plan.horizon)
+    reps = 600
+    rejected = {plan.overlap: 0, 1: 0}
+    for _ in range(reps):
+        walk = np.cumsum(rng.standard_normal(steps.max() + 1))
+        error = walk[steps] - walk[at][:, None]
+        d = (np.abs(error - 1) - np.abs(error + 1)).mean(axis=1)  # one is as much too high as the other too low
+        for h in rejected:
+            rejected[h] += sig.diebold_mariano(d, h).verdict in (sig.BETTER, sig.WORSE)
+    assert rejected[plan.overlap] / reps <= 0.074
+    assert rejected[1] / reps > 0.1  # neighbouring folds share no answer, and are not independent
 
 
 # --- differences by origin

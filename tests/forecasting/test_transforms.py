@@ -75,6 +75,26 @@ def test_differences_by_hand():
     assert back[0, 0].tolist() == [14, 28, 46, 54]  # 4 + 10, 8 + 20, 16 + 30, and 14 + 40
 
 
+@pytest.mark.parametrize("kind", ["standard", "robust", "min_max", "box_cox"])
+def test_a_series_without_a_row_in_a_sliding_window_is_scaled_as_the_others(kind):
+    seen = [1.0, 2.0, 4.0, 3.0] * 5
+    frame = frame_of([seen, [*seen[:8], *[np.nan] * 11, 5.0], seen])
+    window = frame.between(np.full(3, 17), np.full(3, 10))
+    found = Transform.fit(kind, window)
+    assert [item for item, _ in found.items] == [frame.items[0], frame.items[2]]
+    z = found.apply(frame).store
+    np.testing.assert_array_equal(z.series(1)[:8], z.series(0)[:8])
+    with pytest.raises(FitError, match="no row of any series is observed"):
+        Transform.fit(kind, window.take(np.array([1])))
+
+
+def test_log_returns_over_a_gap_are_silent():
+    frame = frame_of([[1.0, 2.0, np.nan, np.nan, np.nan, 4.0, 8.0]])
+    with np.errstate(all="raise"):
+        z = Transform.fit("log_return", frame).apply(frame).store
+    assert z.observed.tolist() == [False, True, False, False, False, False, True]
+
+
 def test_the_power_is_that_of_scipy():
     from scipy.stats import boxcox_normmax
 

@@ -126,6 +126,9 @@ def test_more_windows_than_can_be_shuffled_are_drawn_one_by_one(monkeypatch):
     assert every.min() >= 0
     assert len(windows) > every.max() > 0.9 * len(windows)
     assert next(iter(_Sampled(source, windows, 50, [4], np.random.default_rng(1))))[0].target.shape == (50, 2)
+    chances = (np.arange(len(windows)) % 7 == 0).astype(float)
+    by_chance = _Sampled(source, windows, 50, [4], np.random.default_rng(1), chances)
+    assert (by_chance._next() % 7 == 0).all()
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])

@@ -15,6 +15,7 @@ from forecastkit.forecasting import metrics as m
 from forecastkit.forecasting import scores as s
 from forecastkit.forecasting.calendar import STEP, Calendar
 from forecastkit.forecasting.ensemble import learn
+from forecastkit.forecasting.leaderboard import leaderboard, summary
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import choose
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold, error_kind, make_folds
@@ -95,12 +96,12 @@ def test_scores_by_hand():
     y = rare(60, seed=1).reshape(2, 3, 10)
     points = np.full(y.shape, 0.25)
     report = losses_of(points, y, ReportFold, error="squared", scale=1.5)
-    got = s.summary(report)
+    got = summary(report)
     assert got["msse"] == pytest.approx(np.mean((y - points) ** 2) / 1.5**2)
     assert got["mase"] == pytest.approx(m.mase(y, points, np.full(y.shape[:2], 1.5)))
-    assert "msse" not in s.summary(losses_of(points, y, ReportFold, error="absolute"))
+    assert "msse" not in summary(losses_of(points, y, ReportFold, error="absolute"))
     naive = losses_of(0.0, y, ReportFold, error="squared", scale=1.5)
-    board = s.leaderboard({"naive": naive, "mean": report}, reference="naive", select={"naive": naive, "mean": report})
+    board = leaderboard({"naive": naive, "mean": report}, reference="naive", select={"naive": naive, "mean": report})
     assert list(board["model"]) == ["mean", "naive"]
     assert board.set_index("model").loc["mean", "select_msse"] == pytest.approx(got["msse"])
     # Skill and test see squares: 1 - the ratio of the series' squared errors, as a geometric mean.

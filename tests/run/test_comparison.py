@@ -40,6 +40,11 @@ def test_command(finished_run, other_run, capsys):
     assert main(["compare", str(finished_run), "nowhere"]) == 2
 
 
+def test_a_language_that_nothing_speaks(finished_run, other_run, capsys):
+    assert main(["compare", str(finished_run), str(other_run), "--lang", "fr"]) == 2
+    assert capsys.readouterr().err == "forecastkit: --lang: 'fr'; en or es.\n"
+
+
 def test_other_data_are_said(finished_run, other_run, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(other_run, run)

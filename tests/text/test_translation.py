@@ -7,6 +7,7 @@ import torch
 
 from forecastkit.cli import main
 from forecastkit.nn.attention import Seq2SeqNet
+from forecastkit.run.texts.translate import TranslationRun
 from forecastkit.text.examples import example
 from forecastkit.text.models import create, restore
 from forecastkit.text.models.translation import beam_search
@@ -101,6 +102,17 @@ def test_half_empty_pairs_are_counted(tmp_path):
     found = read_pairs(path)
     assert len(found) == 30
     assert found.skipped == {"one side empty": 2}
+
+
+def test_questions_are_read_as_those_of_the_fit(tmp_path):
+    """A soft hyphen inside a word makes no other word of it: the answer and how sure it is are the same."""
+    out = tmp_path / "run"
+    words = ["text", "fit", "--task", "translate", "--data", "dataset:phrases", "--quiet", "--out", str(out)]
+    assert main([*words, *(f"models.seq2seq.{k}={v}" for k, v in {**SMALL, "steps": 10}.items())]) == 0
+    run = TranslationRun(out, "seq2seq")
+    plain, hyphened = (run.answer([q], least=0.0) for q in ("The dog.", "The\u200b do\u00adg."))
+    assert plain == hyphened
+    assert list(run.attention("The do\u00adg.").columns) == ["The", "dog", ".", "</s>"]
 
 
 def test_sureness_is_the_mean_probability_of_what_was_said(pairs):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -115,3 +116,14 @@ def test_fit_and_predict_with_vectors(tmp_path, capsys):
         == 2
     )
     assert "only with level=word" in capsys.readouterr().err
+
+
+def test_a_damaged_archive_is_one_line(tmp_path):
+    """A block that is none, far inside: gzip begins to read, and then zlib raises an error of its own."""
+    rng = np.random.default_rng(0)
+    lines = [f"w{k} {' '.join(f'{v:.6f}' for v in rng.normal(size=12))}" for k in range(2000)]
+    packer = zlib.compressobj(wbits=31)
+    whole = packer.compress("\n".join(lines).encode()) + packer.flush(zlib.Z_FULL_FLUSH)
+    (tmp_path / "w.vec.gz").write_bytes(whole + b"\xff" * 100)
+    with pytest.raises(ForecastkitError, match=r"w\.vec\.gz, line \d+: a word and 12 numbers are needed"):
+        word_vectors(str(tmp_path / "w.vec.gz"), ["w0", "w1999"])

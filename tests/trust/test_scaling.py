@@ -91,6 +91,9 @@ def test_units_are_columns_of_single_precision():
     assert (str(level.dtype), str(spread.dtype)) == ("torch.float32", "torch.float32")
     assert level.tolist() == [[10.0], [-3.0]]
     assert spread.tolist() == [[0.25], [1.0]]
+    with np.errstate(all="raise"):
+        level, _ = units_of(InstanceScale(np.array([1e200]), np.array([1.0])))
+    assert level.tolist() == [[np.inf]]
 
 
 LOGS = np.array([[1.0, 2.0, 3.0], [0.0, 2.0, 3.0], [5.0, 7.0, 9.0]])

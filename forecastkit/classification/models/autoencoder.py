@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from forecastkit.classification.models.recurrent import Scaler
 from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
 from forecastkit.errors import ConfigError
 
@@ -88,7 +88,7 @@ class RecurrentAutoencoder:
             return net
 
         def lesson(seed: int) -> Lesson:
-            return Lesson(build(), blocks(seed), objective, options, STEPS_PER_EPOCH, 0)
+            return Lesson(build(), blocks(seed), objective, options, 0)
 
         networks = train_networks(lesson, place=f"model {self.cell}", seed=about.seed, progress=about.progress)
         return _FittedAutoencoder(self, networks, scaler, segment, linear)
@@ -137,6 +137,13 @@ class _FittedAutoencoder:
     scaler: Scaler
     segment: int
     linear: tuple[int, int] | None
+
+    def fits(self, data: Sequences) -> np.ndarray:
+        """See ``FittedDetector.fits``."""
+        if self.linear is None:
+            return np.ones(len(data), bool)
+        whole = -(-data.lengths // self.segment) * self.segment
+        return np.asarray(whole * self.scaler.n_inputs == self.linear[0])
 
     def error(self, data: Sequences) -> np.ndarray:
         """See ``FittedDetector.error``."""

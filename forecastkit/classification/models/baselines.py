@@ -5,13 +5,13 @@ Learned with scikit-learn, kept and applied as plain arrays: a saved model holds
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.scaling import moments
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.weights import balance_weights
 from forecastkit.errors import FitError
@@ -26,8 +26,9 @@ MOST_BINS = 250
 class _Fitted:
     """Arrays, and how they become probabilities."""
 
-    def __init__(self, model: Any, name: str, arrays: dict[str, np.ndarray], info: dict[str, Any]) -> None:
-        self.model, self.name, self.arrays, self.info = model, name, arrays, info
+    def __init__(self, model: Any, name: str, arrays: dict[str, np.ndarray]) -> None:
+        self.model, self.name, self.arrays = model, name, arrays
+        self.info: dict[str, Any] = {}
         self.curves: list[dict[str, float]] = []
 
     def predict(self, data: Sequences) -> np.ndarray:
@@ -40,10 +41,21 @@ class _Fitted:
         return self.arrays, {"model": self.name, "options": asdict(self.model)}
 
 
-def _columns(data: Sequences, only: str) -> np.ndarray:
+class _Baseline:
+    """Options of a model that is kept as arrays."""
+
+    family: ClassVar[str] = "baseline"
+
+    @classmethod
+    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Fitted:
+        """See ``restore_classifier``."""
+        return _Fitted(cls(**meta["options"]), str(meta["model"]), arrays)
+
+
+def _columns(data: Sequences, only: str, model: str) -> np.ndarray:
     keep = [k for k, name in enumerate(data.feature_names) if name.startswith(only)]
     if not keep:
-        raise FitError(place="model logistic", rule=f"the data have no feature that begins with {only!r}")
+        raise FitError(place=f"model {model}", rule=f"the data have no feature that begins with {only!r}")
     return np.array(keep, np.int64)
 
 
@@ -61,28 +73,21 @@ def _spread(present: np.ndarray, p: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Majority:
+class Majority(_Baseline):
     """The shares of the classes in training, for every sequence."""
-
-    family: ClassVar[str] = "baseline"
 
     def fit(self, data: Sequences, about: FitAbout | None = None) -> _Fitted:
         """See ``Classifier.fit``."""
         counts = np.bincount(data.labels, minlength=len(data.classes)).astype(np.float64)
-        return _Fitted(self, "majority", {"shares": counts / counts.sum()}, {"seconds": 0.0})
+        return _Fitted(self, "majority", {"shares": counts / counts.sum()})
 
     def apply(self, arrays: dict[str, np.ndarray], data: Sequences) -> np.ndarray:
         """Probabilities [N, K]."""
         return np.tile(arrays["shares"], (len(data), 1))
 
-    @classmethod
-    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Fitted:
-        """See ``restore_classifier``."""
-        return _Fitted(cls(), str(meta["model"]), arrays, {})
-
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(_Baseline):
     """Multinomial logistic regression on standardised features; a missing one is its mean.
 
     Args:
@@ -97,8 +102,6 @@ class Logistic:
     balance: float = 1.0
     group_balance: float = 0.0
 
-    family: ClassVar[str] = "baseline"
-
     def fit(self, data: Sequences, about: FitAbout | None = None) -> _Fitted:
         """See ``Classifier.fit``.
 
@@ -107,14 +110,8 @@ class Logistic:
         """
         from sklearn.linear_model import LogisticRegression
 
-        started = time.perf_counter()
-        columns = _columns(data, self.only)
-        x = data.features[:, columns].astype(np.float64)
-        known = np.isfinite(x)
-        n = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, x, 0).sum(axis=0) / n
-        scale = np.sqrt(np.where(known, (x - mean) ** 2, 0).sum(axis=0) / n)
-        scale = np.where(scale > 1e-8, scale, 1.0)
+        columns = _columns(data, self.only, self._name)
+        mean, scale = moments(data.features[:, columns])
         arrays = {"columns": columns, "mean": mean, "scale": scale}
         present = np.unique(data.labels)
         if len(present) > 1:
@@ -127,12 +124,11 @@ class Logistic:
         else:
             coef, intercept = np.zeros((1, len(columns))), np.zeros(1)
         arrays |= {"coef": coef, "intercept": intercept, "present": present, "n_classes": np.array([len(data.classes)])}
-        return _Fitted(
-            self,
-            "logistic_rr" if self.only == "rr_" else "logistic",
-            arrays,
-            {"seconds": time.perf_counter() - started},
-        )
+        return _Fitted(self, self._name, arrays)
+
+    @property
+    def _name(self) -> str:
+        return "logistic_rr" if self.only == "rr_" else "logistic"
 
     def _scaled(self, arrays: dict[str, np.ndarray], data: Sequences) -> np.ndarray:
         x = (data.features[:, arrays["columns"]] - arrays["mean"]) / arrays["scale"]
@@ -143,14 +139,9 @@ class Logistic:
         z = self._scaled(arrays, data) @ arrays["coef"].T + arrays["intercept"]
         return _spread(arrays["present"], _softmax(z), int(arrays["n_classes"][0]))
 
-    @classmethod
-    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Fitted:
-        """See ``restore_classifier``."""
-        return _Fitted(cls(**meta["options"]), str(meta["model"]), arrays, {})
-
 
 @dataclass(frozen=True)
-class Boosting:
+class Boosting(_Baseline):
     """Gradient boosting of small trees; missing values have a side of their own in every split.
 
     Args:
@@ -166,8 +157,6 @@ class Boosting:
     balance: float = 1.0
     group_balance: float = 0.0
 
-    family: ClassVar[str] = "baseline"
-
     def fit(self, data: Sequences, about: FitAbout | None = None) -> _Fitted:
         """See ``Classifier.fit``.
 
@@ -176,8 +165,7 @@ class Boosting:
         """
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        started = time.perf_counter()
-        columns = _columns(data, "")
+        columns = _columns(data, "", "boosting")
         present = np.unique(data.labels)
         arrays = {"columns": columns, "present": present, "n_classes": np.array([len(data.classes)])}
         if len(present) > 1:
@@ -191,7 +179,7 @@ class Boosting:
             weights = balance_weights(data, self.balance, self.group_balance)
             learner.fit(_coarse(data.features[:, columns]), data.labels, sample_weight=weights)
             arrays |= _trees(learner)
-        return _Fitted(self, "boosting", arrays, {"seconds": time.perf_counter() - started})
+        return _Fitted(self, "boosting", arrays)
 
     def apply(self, arrays: dict[str, np.ndarray], data: Sequences) -> np.ndarray:
         """Probabilities [N, K]."""
@@ -229,7 +217,7 @@ class Boosting:
                 arrays["feature"] >= len(arrays["columns"])
             ).any():
                 raise ValueError("a tree with a broken node")
-        return _Fitted(cls(**meta["options"]), str(meta["model"]), arrays, {})
+        return super().restore(arrays, meta)
 
 
 def _coarse(x: np.ndarray) -> np.ndarray:
@@ -283,7 +271,7 @@ def _trees(learner: Any) -> dict[str, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class Nearest(_Baseline):
     """The label of the nearest training sequence, step by step, each sequence brought to mean 0 and deviation 1.
 
     For sequences of one length; the probability is a vote of ``k`` neighbours.
@@ -291,15 +279,12 @@ class Nearest:
 
     k: int = 1
 
-    family: ClassVar[str] = "baseline"
-
     def fit(self, data: Sequences, about: FitAbout | None = None) -> _Fitted:
         """See ``Classifier.fit``.
 
         Raises:
             FitError: sequences of different lengths, or too long or many.
         """
-        started = time.perf_counter()
         lengths = np.unique(data.lengths)
         if len(lengths) != 1 or lengths[0] > MOST_STEPS:
             raise FitError(
@@ -317,7 +302,7 @@ class Nearest:
             "labels": data.labels[rows],
             "n_classes": np.array([len(data.classes)]),
         }
-        return _Fitted(self, "nearest", arrays, {"seconds": time.perf_counter() - started})
+        return _Fitted(self, "nearest", arrays)
 
     @staticmethod
     def _rows(data: Sequences) -> np.ndarray:
@@ -349,8 +334,3 @@ class Nearest:
             for column in near.T:
                 out[np.arange(start, start + len(part)), arrays["labels"][column]] += 1 / near.shape[1]
         return out
-
-    @classmethod
-    def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Fitted:
-        """See ``restore_classifier``."""
-        return _Fitted(cls(**meta["options"]), str(meta["model"]), arrays, {})

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from forecastkit.classification.protocol import FitAbout
+from forecastkit.classification.scaling import Scaler
 from forecastkit.classification.schema import Sequences
 from forecastkit.classification.weights import balance_weights
 from forecastkit.errors import ConfigError
 
-__all__ = ["RecurrentClassifier", "Scaler"]
+__all__ = ["RecurrentClassifier"]
 
 STEPS_PER_EPOCH = 25
 CHUNK = 25
@@ -136,7 +137,7 @@ class RecurrentClassifier:
         options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=0.98)
 
         def lesson(seed: int) -> Lesson:
-            return Lesson(build(), batches(seed), objective, options, STEPS_PER_EPOCH, self.patience)
+            return Lesson(build(), batches(seed), objective, options, self.patience)
 
         networks = train_networks(
             lesson, place=f"model {self.cell}", seed=about.seed, seeds=self.seeds, progress=about.progress
@@ -175,68 +176,6 @@ def _start_as_logistic(net: Any, data: Sequences, scaler: Scaler, balance: float
         net.head.bias.copy_(torch.from_numpy(bias))
     # The network adds to the baseline; it does not relearn it.
     net.linear.weight.requires_grad_(False)
-
-
-@dataclass(frozen=True, eq=False)
-class Scaler:
-    """Mean and deviation of channels and features on training sequences; a missing value becomes the mean.
-
-    Channels with holes get a second channel that says what was observed.
-    """
-
-    channel_mean: np.ndarray
-    channel_scale: np.ndarray
-    feature_mean: np.ndarray
-    feature_scale: np.ndarray
-    holes: np.ndarray
-
-    @classmethod
-    def of(cls, data: Sequences) -> Scaler:
-        """From training sequences."""
-        holes = np.isnan(data.values).any(axis=0)
-        mean, scale = _moments(data.values)
-        f_mean, f_scale = _moments(data.features)
-        return cls(mean, scale, f_mean, f_scale, holes)
-
-    @classmethod
-    def restore(cls, arrays: dict[str, np.ndarray]) -> Scaler:
-        """From what ``arrays`` gave."""
-        return cls(*(arrays[f"scaler.{f.name}"] for f in dataclasses.fields(cls)))
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything by name."""
-        return {f"scaler.{f.name}": np.asarray(getattr(self, f.name)) for f in dataclasses.fields(self)}
-
-    @property
-    def n_inputs(self) -> int:
-        """Channels after scaling."""
-        return len(self.channel_mean) + int(self.holes.sum())
-
-    def values(self, x: np.ndarray) -> np.ndarray:
-        """[B, T, C] -> [B, T, n_inputs]."""
-        out = (x - self.channel_mean) / self.channel_scale
-        lost = np.isnan(out)
-        if lost.any():
-            out = np.where(lost, np.float32(0), out)
-        if self.holes.any():
-            out = np.concatenate([out, ~lost[..., self.holes]], axis=-1)
-        return out.astype(np.float32)
-
-    def features(self, f: np.ndarray) -> np.ndarray:
-        """[B, F], at most six deviations."""
-        out = (f - self.feature_mean) / self.feature_scale
-        return np.clip(np.nan_to_num(out, nan=0.0), -6, 6).astype(np.float32)
-
-
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if not x.shape[1]:
-        return np.zeros(0, np.float32), np.ones(0, np.float32)
-    known = np.isfinite(x)
-    n = np.maximum(known.sum(axis=0), 1)
-    wide = np.where(known, x, 0).astype(np.float64)
-    mean = wide.sum(axis=0) / n
-    deviation = np.sqrt(np.where(known, (x - mean) ** 2, 0).sum(axis=0) / n)
-    return mean.astype(np.float32), np.where(deviation > 1e-8, deviation, 1.0).astype(np.float32)
 
 
 @dataclass(eq=False)

@@ -16,25 +16,27 @@ from forecastkit import artifacts, registry
 from forecastkit.errors import DataError
 from forecastkit.forecasting import significance
 from forecastkit.forecasting.backtest import forecast_frame
-from forecastkit.forecasting.cost import Cost, chance, money, share
+from forecastkit.forecasting.cost import Cost, money
 from forecastkit.forecasting.intervals import ConformalIntervals, recent_scale
+from forecastkit.forecasting.leaderboard import leaderboard
 from forecastkit.forecasting.schema import QUANTILES, SeriesFrame, quantile_name
 from forecastkit.forecasting.scores import (
     Losses,
     QuantileLosses,
     answers,
     comparable,
-    leaderboard,
     measure,
     nan_mean,
     scales,
     score_frame,
 )
-from forecastkit.forecasting.selection import NAIVES, Choice, Verdict, naive_reference, verdict
+from forecastkit.forecasting.selection import NAIVES, Choice, naive_reference
 from forecastkit.forecasting.significance import ALPHA, BETTER, INDISTINGUISHABLE, TOO_FEW, WORSE
 from forecastkit.forecasting.splits import EvalPlan, ReportFold, SelectFold, error_kind
+from forecastkit.forecasting.verdict import Verdict, verdict
 from forecastkit.reading import ReadOptions, read
 from forecastkit.run.foreign.table import ForeignForecasts, read_forecasts
+from forecastkit.wording import p_value, share
 
 __all__ = ["ForeignEvaluation", "evaluate_forecasts"]
 
@@ -285,7 +287,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
     empty = pd.DataFrame({"model": [best]})
 
     def said(model: str) -> Verdict:
-        return verdict(Choice(model, "", empty, by_test=False), reference, pair, frame=trial.frame, plan=trial.plan)
+        return verdict(Choice(model, "", empty), reference, pair, frame=trial.frame, plan=trial.plan)
 
     v = said(best)
     adjusted = significance.holm(own["p_value"].to_numpy(np.float64))[list(own["model"]).index(best)]
@@ -308,7 +310,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
         elif v.word == WORSE:
             sentence[lang] = list(said(reference).sentence[lang])
         elif len(given) > 1:
-            p = chance(float(adjusted), lang)
+            p = p_value(float(adjusted), lang)
             sentence[lang][1] += (
                 f" Counted for {len(given)} models, {p} (Holm)."
                 if en
@@ -326,7 +328,7 @@ def _verdict(trial: _Trial, board: pd.DataFrame, given: list[str]) -> Verdict:
 
 def _not_beyond(v: Verdict, best: str, reference: str, n: int, adjusted: float, lang: str) -> str:
     gain = abs(1 - (v.loss_tested or 0.0) / v.loss_reference) if v.loss_reference else math.nan
-    p, holm = chance(v.p_value or 0.0, lang), chance(adjusted, lang)
+    p, holm = p_value(v.p_value or 0.0, lang), p_value(adjusted, lang)
     better = v.word == BETTER
     if lang == "en":
         return (

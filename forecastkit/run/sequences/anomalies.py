@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts, probabilities
-from forecastkit.classification.anomaly import DETECTORS, fit_normal, restore_normal
-from forecastkit.classification.metrics import bootstrap_area
+from forecastkit.classification.anomaly import DETECTORS, NormalModel, fit_normal, restore_normal
+from forecastkit.classification.metrics import bootstrap_area, numbered
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.schema import Sequences
+from forecastkit.classification.splits import Split
 from forecastkit.classification.task import Labelled, Unlabelled
-from forecastkit.classification.verdict import FEWEST_GROUPS
+from forecastkit.classification.verdict import FEWEST_GROUPS, word_of
 from forecastkit.errors import DataError, FitError, ModelFileError, near
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.sequences import details
 from forecastkit.run.sequences.execute import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
 from forecastkit.run.sequences.watch import Watch
-from forecastkit.wording import decimal_comma
+from forecastkit.wording import decimal_comma, none_fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,8 +51,8 @@ def fit_anomalies(
     """
     watch = watch or Watch()
     started = time.perf_counter()
-    wanted = {name: dict(o) for name, o in {"pca": {}, **options.models}.items()}
     data = task.data
+    wanted = {name: _for_lengths(name, own, data) for name, own in {"pca": {}, **options.models}.items()}
     usual = np.where(data.labels >= 0, data.labels == (task.usual or 0), True)
     splits, said = splits_of(task, replace(data, labels=(~usual).astype(np.int64)), options)
     run = RunFolder.create(task.name, out)
@@ -67,17 +68,16 @@ def fit_anomalies(
         watch.phase(name)
         begun = time.perf_counter()
         row: dict[str, Any] = {"model": name, "status": "ok", "reason": ""}
-        try:
-            scores[name] = _tested(name, own, data, usual, splits, options, pure, task.strange_in)
-            model = fit_normal(
-                name,
-                data.take(usual),
-                options=own,
-                false_alarms=options.false_alarms,
-                pure=pure,
-                channels=task.strange_in,
+
+        def learn(rows: np.ndarray, name: str = name, own: dict[str, Any] = own) -> NormalModel:
+            return fit_normal(
+                name, data.take(rows), options=own, false_alarms=options.false_alarms, pure=pure, channels=task.strange_in,
                 about=FitAbout(seed=options.seed),
-            )
+            )  # fmt: skip
+
+        try:
+            scores[name] = _tested(learn, data, usual, splits)
+            model = learn(np.flatnonzero(usual))
         except (DataError, FitError) as error:
             scores.pop(name, None)
             rows.append({**row, "status": "failed", "reason": str(error)})
@@ -102,29 +102,19 @@ def fit_anomalies(
     return run
 
 
+def _for_lengths(name: str, options: Mapping[str, Any], data: Sequences) -> dict[str, Any]:
+    """The options; of sequences of several lengths a network must not begin as components of the one that a part has."""
+    several = len(np.unique(data.lengths)) > 1
+    return {"warm_start": False, **options} if several and DETECTORS[name].load().family == "network" else dict(options)
+
+
 def _tested(
-    name: str,
-    options: dict[str, Any],
-    data: Sequences,
-    usual: np.ndarray,
-    splits: list[Any],
-    asked: ClassifyOptions,
-    pure: bool,
-    channels: tuple[str, ...],
+    learn: Callable[[np.ndarray], NormalModel], data: Sequences, usual: np.ndarray, splits: list[Split]
 ) -> np.ndarray:
     """[N] error over the threshold, each by a model that never saw its group; NaN where not tested."""
     out = np.full(len(data), np.nan)
     for split in splits:
-        own = split.train[usual[split.train]]
-        model = fit_normal(
-            name,
-            data.take(own),
-            options=options,
-            false_alarms=asked.false_alarms,
-            pure=pure,
-            channels=channels,
-            about=FitAbout(seed=asked.seed),
-        )
+        model = learn(split.train[usual[split.train]])
         out[split.test] = model.error(data.take(split.test)) / model.threshold
     return out
 
@@ -136,7 +126,7 @@ def _measured(score: np.ndarray, data: Sequences, usual: np.ndarray) -> dict[str
     out = {
         "n": int(known.sum()),
         "strange": int(strange[known].sum()),
-        "false_alarms": float(strange[known & usual].mean()),
+        "false_alarms": float(strange[known & usual].mean()) if (known & usual).any() else float("nan"),
     }
     if other.any():
         out |= {
@@ -162,8 +152,7 @@ def _verdict(
     }
     out["no_device"] = NO_DEVICE if task.medical else {}
     if not board:
-        out["sentence"] = {"en": ["No model could be fitted."], "es": ["Ningún modelo se pudo ajustar."]}
-        return out
+        return out | {"sentence": none_fitted({str(r["model"]): str(r["reason"]) for r in rows})}
     use = next(iter(board))
     networks = [n for n in board if DETECTORS[n].load().family == "network"]
     tested = networks[0] if networks and "pca" in board else None
@@ -185,15 +174,7 @@ def _verdict(
     if tested and "roc_auc" in board[tested]:
         gap = bootstrap_area(~usual, scores[tested], scores[use], data.groups)
         few = len({g for g, u in zip(data.groups.tolist(), usual) if not u}) < FEWEST_GROUPS
-        word = (
-            "too few to tell"
-            if few
-            else "better"
-            if gap["low"] > 0
-            else "worse"
-            if gap["high"] < 0
-            else "indistinguishable"
-        )
+        word = word_of(gap, few=few)
         out |= {"word": word, "bootstrap": gap}
         a, b = board[tested]["roc_auc"], r["roc_auc"]
         span = f"{gap['difference']:+.3f}, 95 %: {gap['low']:+.3f} to {gap['high']:+.3f}"
@@ -216,19 +197,21 @@ def _verdict(
 def _groups(scores: dict[str, np.ndarray], data: Sequences, usual: np.ndarray) -> pd.DataFrame:
     import pandas as pd
 
-    rows = []
+    groups, code = numbered(data.groups)
+    parts = []
     for name, score in scores.items():
-        for group in dict.fromkeys(data.groups.tolist()):
-            own = (data.groups == group) & np.isfinite(score)
-            strange = score > 1
-            other = own & ~usual
-            rows.append(
-                {
-                    "model": name, "group": group, "n": int(own.sum()), "strange": int(strange[own].sum()), "n_other": int(other.sum()),
-                    "found": int(strange[other].sum()), "false_alarms": int(strange[own & usual].sum()),
-                }
-            )  # fmt: skip
-    return pd.DataFrame(rows)
+        known = np.isfinite(score)
+        strange, other = known & (score > 1), known & ~usual
+        counted = {
+            "n": known,
+            "strange": strange,
+            "n_other": other,
+            "found": strange & other,
+            "false_alarms": strange & usual,
+        }
+        counts = {key: np.bincount(code[which], minlength=len(groups)) for key, which in counted.items()}
+        parts.append(pd.DataFrame({"model": name, "group": groups, **counts}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _table(scores: dict[str, np.ndarray], data: Sequences) -> pd.DataFrame:

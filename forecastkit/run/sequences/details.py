@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def strips(task: Labelled, evaluation: Evaluation, name: str | None) -> list[dic
 def mattered(fitted: FittedClassifier, data: Sequences, hide: Hide | None) -> dict[str, Any]:
     """What the rare class's probability rests on, by hiding features and parts of the sequence.
 
-    Sequences of one length also get their mean and that of the usual class, for the picture.
+    Sequences of one length also get their median and that of the usual class, for the picture.
     """
     from forecastkit.classification.occlusion import occlude_features, occlude_steps
 
@@ -123,20 +124,26 @@ def mattered(fitted: FittedClassifier, data: Sequences, hide: Hide | None) -> di
             out["steps"] = [float((base - fitted.predict(h)[:, k]).mean()) for h in hide(own, N_PARTS)]
         shape = data.values.reshape(len(data), int(lengths[0]), -1)[..., 0]
         usual = int(np.bincount(data.labels).argmax())
-        out |= {"rare_mean": _mean(shape[data.labels == k]), "usual_mean": _mean(shape[data.labels == usual])}
+        out |= {"rare_mean": _median(shape[data.labels == k]), "usual_mean": _median(shape[data.labels == usual])}
         out["usual"] = data.classes[usual]
     return out
 
 
-def _mean(rows: np.ndarray) -> np.ndarray:
-    return np.round(np.nanmedian(rows, axis=0).astype(np.float64), 4)
+def _median(rows: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step that nobody observed has none
+        return np.round(np.nanmedian(rows, axis=0).astype(np.float64), 4)
 
 
-def anomalies(run: RunFolder, task: Labelled, splits: list[Split]) -> dict[str, Any]:
-    """Without labels: what the sequences of the usual class cannot express, on groups never seen; the model is kept."""
+def anomalies(run: RunFolder, task: Labelled, data: Sequences, splits: list[Split]) -> dict[str, Any]:
+    """Without labels: what the sequences of the usual class cannot express, on groups never seen; the model is kept.
+
+    Args:
+        data: of the task, with the class that matters most.
+    """
     from forecastkit.classification.anomaly import fit_normal
 
-    data, usual = task.data, task.usual
+    usual = task.usual
     if usual is None or len(np.unique(data.lengths)) > 1:
         return {}
     score = np.full(len(data), np.nan)
@@ -151,12 +158,16 @@ def anomalies(run: RunFolder, task: Labelled, splits: list[Split]) -> dict[str, 
     arrays, meta = final.state()
     artifacts.save_model(run / "model" / NORMAL, arrays, {**meta, "usual": data.classes[usual]})
     rows = np.flatnonzero(np.isfinite(score))
-    rare = data.labels[rows] == data.rare_class()
+    rare, own = data.labels[rows] == data.rare_class(), data.labels[rows] == usual
     strange = score[rows] > 1
-    return {
-        "roc_auc": probabilities.roc_curve(rare, score[rows])[2], "found": float(strange[rare].mean()) if rare.any() else None,
-        "false_alarms": float(strange[data.labels[rows] == usual].mean()), "usual": data.classes[usual],
-    }  # fmt: skip
+    out: dict[str, Any] = {
+        "usual": data.classes[usual],
+        "false_alarms": float(strange[own].mean()) if own.any() else None,
+    }
+    if data.rare_class() == usual:  # the class that is learned does not stand out from itself
+        return out
+    area = probabilities.roc_curve(rare, score[rows])[2]
+    return {**out, "roc_auc": area, "found": float(strange[rare].mean()) if rare.any() else None}
 
 
 def read_as_fitted(run: RunFolder, read: Callable[[dict[str, Any]], Unlabelled]) -> Unlabelled:
@@ -193,6 +204,7 @@ def strangeness(run: RunFolder, normal: Any, data: Sequences) -> np.ndarray:
 
     Raises:
         ModelFileError: the files are damaged.
+        DataError: see ``NormalModel.error``.
     """
     try:
         found: np.ndarray = normal.error(data) / normal.threshold

@@ -16,15 +16,7 @@ from forecastkit.classification.evaluation import Evaluation, Tested, decide, ev
 from forecastkit.classification.models import CLASSIFIERS, restore_classifier
 from forecastkit.classification.protocol import FittedClassifier
 from forecastkit.classification.schema import Sequences
-from forecastkit.classification.splits import (
-    FOLDS,
-    Split,
-    default_splits,
-    fixed_split,
-    group_folds,
-    intra_folds,
-    leave_one_out,
-)
+from forecastkit.classification.splits import Split, fixed_split, intra_folds, splits_by_group
 from forecastkit.classification.task import Labelled, Unlabelled
 from forecastkit.classification.verdict import judge
 from forecastkit.errors import ConfigError, ModelFileError, near
@@ -116,6 +108,7 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     data = task.data.only(options.classes) if options.classes else task.data
     data = data.about(options.rare) if options.rare else data
     data.require_classes(str(next(iter(task.config.values()), task.name)))
+    data = data.settled()
     models = _models(task, options.models)
     splits, said = splits_of(task, data, options)
     run = RunFolder.create(task.name, out)
@@ -140,7 +133,7 @@ def fit(task: Labelled, options: ClassifyOptions, *, out: Path | None = None, wa
     found["strips"] = details.strips(task, evaluation, verdict["use"])
     try:
         _keep_all(run, task, evaluation, verdict, models, options, found, watch)
-        found["anomaly"] = {} if options.classes else details.anomalies(run, task, splits)
+        found["anomaly"] = {} if options.classes else details.anomalies(run, task, data, splits)
     except KeyboardInterrupt:
         verdict["interrupted"] = True
     details.write_tables(run, evaluation, verdict)
@@ -203,18 +196,13 @@ def splits_of(task: Labelled, data: Sequences, options: ClassifyOptions) -> tupl
     if options.train or options.test:
         return fixed_split(data.groups, options.train, options.test), f"{task.what}s named by the user"
     if options.split == "intra":
-        return intra_folds(
-            data.labels, seed=options.seed
-        ), f"single sequences at random: the same {task.what}s on both sides"
+        said = f"single sequences at random: the same {task.what}s on both sides"
+        return intra_folds(data.labels, seed=options.seed), said
     if options.split == "ds1-ds2" and task.halves is None:
         raise ConfigError(place="--split ds1-ds2", rule="means something for records of MIT-BIH only")
     if task.halves is not None and options.split in ("auto", "ds1-ds2"):
         return [task.halves], task.halves.name
-    splits, said = default_splits(data.groups, data.labels, seed=options.seed)
-    if options.split == "leave-one-out":
-        return leave_one_out(data.groups), f"leave one {task.what} out"
-    if options.split == "folds":
-        return group_folds(data.groups, data.labels, FOLDS, seed=options.seed), f"folds of whole {task.what}s"
+    splits, said = splits_by_group(data.groups, data.labels, kind=options.split, seed=options.seed)
     return splits, said.format(what=task.what)
 
 
@@ -312,7 +300,12 @@ class Teller:
         table = new.table.copy()
         table["class"] = names
         if self.normal is not None:
-            table["strangeness"] = np.round(details.strangeness(self.run, self.normal, new.data), 3)
+            # Of a length that no usual sequence had, nobody knows what is usual; its class can be told all the same.
+            fits = self.normal.fits(new.data)
+            table["strangeness"] = np.nan
+            if fits.any():
+                found = details.strangeness(self.run, self.normal, new.data.take(fits))
+                table.loc[fits, "strangeness"] = np.round(found, 3)
         for k, c in enumerate(classes):
             table[f"p_{c}"] = np.round(p[:, k], 6)
         summary = {"model": self.name, **new.summary(names)}

@@ -74,6 +74,8 @@ def _checked(settings: dict[str, Any], tasks: tuple[str, ...]) -> dict[str, Any]
         raise ConfigError(place="--false-alarms", rule="means something with --task anomaly only")
     if task == "anomaly" and "sensitivity" in settings:
         raise ConfigError(place="--sensitivity", rule="needs labels", remedy="Use --false-alarms instead.")
+    if task == "anomaly" and "rare" in settings:
+        raise ConfigError(place="--rare", rule="means nothing with --task anomaly", remedy="Leave it out.")
     return settings
 
 

@@ -148,12 +148,7 @@ class Predictor:
             return self.teller.tell(lambda plan: read_new_rhythms(path, plan, lead=lead, fs=fs))
         from forecastkit.classification.beats import read_new_beats
 
-        def read(plan: dict[str, Any]) -> Any:
-            if plan.get("kind") == "wide":
-                return read_new_windows(path, plan)
-            return read_new_beats(path, plan, lead=lead, fs=fs, given=given)
-
-        return self.teller.tell(read)
+        return self.teller.tell(lambda plan: read_new_beats(path, plan, lead=lead, fs=fs, given=given))
 
     def table(self, path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         """(one row a sequence, a summary) of a table, or of sounds."""

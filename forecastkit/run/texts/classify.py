@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, ModelFileError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts.shared import (
     Progress,
     Say,
     TextOutcome,
-    as_yaml,
+    damaged,
     facts_about,
     footer,
+    last_sections,
     noted,
-    part_name,
+    part_rows,
     resolved,
     run_of_task,
+    saved_model,
+    saved_name,
 )
 
 if TYPE_CHECKING:
@@ -146,7 +148,6 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
         Section,
         TextPage,
         confusion_block,
-        curves_section,
         reliability_block,
         shown,
         write_page,
@@ -180,15 +181,11 @@ def _page(e: Any, v: Any, board: pd.DataFrame, curves: pd.DataFrame, facts: dict
         Section(w["reliability"], [reliability_block(calibration(p.argmax(axis=1) == labels, p.max(axis=1))["bins"], lang=lang)]),
         _mistakes(e, v, w, lang),
     ]  # fmt: skip
-    learning = curves_section(curves, lang=lang)
-    sections += [learning] if learning else []
     about = [[w["rows"], len(e.table)], *([shown(k, 60), n] for k, n in e.table.counts().items())]
     about += [[w["skipped"].format(reason=k), n] for k, n in e.table.skipped.items()]
-    about += [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
+    about += part_rows(facts["parts"], w["part"], lang)
     about += [[w["final"], ", ".join(f"{n}: {s} {w['steps']}" if s else n for n, s in facts["final"].items())]]
-    sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
-    )
+    sections += last_sections(curves, about, facts, w, lang)
     page = TextPage(
         title=f"{e.table.name}: {v.use}", sentence=v.sentence[lang], lang=lang, sections=sections,
         facts=[
@@ -257,29 +254,17 @@ class TextScorer:
     """
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.models import restore
-
         self.folder, self.facts = run_of_task(run, "classify")
-        name = model or str(self.folder.json("verdict.json").get("use", ""))
-        saved = sorted(p.name for p in (self.folder / "model").glob("*") if p.is_dir())
-        parts = name.split("+")
-        missing = [p for p in parts if p not in saved]
-        if missing:
-            raise ConfigError(
-                place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
-            )
-        self.name = name
+        self.name = saved_name(self.folder, model, blends=True)
         self.parts: list[tuple[Any, float]] = []
         self.classes: tuple[str, ...] = ()
-        for part in parts:
-            arrays, meta = artifacts.load_model(self.folder / "model" / part)
+        for part in self.name.split("+"):
+            fitted, meta = saved_model(self.folder, "classify", part)
             try:
                 self.classes = tuple(str(c) for c in meta["classes"])
-                self.parts.append((restore("classify", part, arrays, meta["state"]), float(meta["temperature"])))
+                self.parts.append((fitted, float(meta["temperature"])))
             except (KeyError, TypeError, ValueError):
-                raise ModelFileError(
-                    place=str(self.folder / "model" / part), rule="damaged", remedy="Run fit again."
-                ) from None
+                raise damaged(self.folder, part) from None
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """[N, K] probabilities, columns in the order of ``classes``; NaN for a text in which nothing stands."""

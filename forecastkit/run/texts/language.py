@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit import artifacts
-from forecastkit.errors import ConfigError, DataError, ModelFileError, near
+from forecastkit.errors import ConfigError, DataError, near
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts.shared import (
     Progress,
     Say,
     TextOutcome,
-    as_yaml,
     board_of,
     facts_about,
     fit_each,
     footer,
+    last_sections,
     noted,
-    part_name,
+    part_rows,
     resolved,
     run_of_task,
+    saved_model,
     saved_name,
     word_of,
     write_run,
@@ -204,7 +204,7 @@ def _page(
     board: pd.DataFrame, verdict: dict[str, Any], curves: pd.DataFrame, facts: dict[str, Any], model: Any, report: str, folder: RunFolder, lang: str
 ) -> None:  # fmt: skip
     from forecastkit.report.numbers import number, p_text, percent, seconds
-    from forecastkit.report.texts import Block, Section, TextPage, curves_section, shown, write_page
+    from forecastkit.report.texts import Block, Section, TextPage, shown, write_page
     from forecastkit.text.generate import generate
 
     w = _WORDS[lang]
@@ -227,11 +227,9 @@ def _page(
         Section(w["models"], [Block(said=w["models_said"] + noted(board), heads=w["heads"], rows=rows, chosen=chosen)]),
         Section(w["samples"], [Block(said=w["samples_said"].format(start=shown(start, 80)), heads=w["sample_heads"], rows=samples, text_columns=(0, 1))]),
     ]  # fmt: skip
-    learning = curves_section(curves, lang=lang)
-    sections += [learning] if learning else []
-    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["tokens"].items()]
+    about = part_rows(facts["tokens"], w["part"], lang)
     about += [[w["vocabulary"], facts["vocabulary"]], [w["unknown"], percent(facts["unknown_in_report"], lang)]]
-    sections.append(Section(w["data"], [Block(rows=about), Block(code=as_yaml(facts), folded=w["settings"])]))
+    sections += last_sections(curves, about, facts, w, lang)
     key = [
         (
             number(float(best["perplexity"]), lang),
@@ -277,14 +275,8 @@ class LanguageRun:
     """
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.models import restore
-
         self.folder, self.facts = run_of_task(run, "language-model")
-        name = saved_name(self.folder, model)
-        arrays, meta = artifacts.load_model(self.folder / "model" / name)
-        if "state" not in meta:
-            raise ModelFileError(place=str(self.folder / "model" / name), rule="damaged", remedy="Run fit again.")
-        self.model = restore("language-model", name, arrays, meta["state"])
+        self.model, _ = saved_model(self.folder, "language-model", saved_name(self.folder, model))
 
     def complete(self, prompt: str, top: int = 5) -> list[tuple[str, float]]:
         """The likeliest next tokens."""

@@ -16,9 +16,11 @@ from forecastkit.run.folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forecastkit.report.texts import Section
+
 __all__ = [
-    "Progress", "Say", "TextOutcome", "as_yaml", "board_of", "facts_about", "fit_each", "footer", "noted", "part_name",
-    "resolved", "run_of_task", "saved_name", "word_of", "write_run",
+    "Progress", "Say", "TextOutcome", "board_of", "damaged", "facts_about", "fit_each", "footer", "last_sections", "noted", "part_rows",
+    "resolved", "run_of_task", "saved_model", "saved_name", "word_of", "write_run",
 ]  # fmt: skip
 
 ALPHA = 0.05
@@ -42,9 +44,13 @@ _PARTS = {
 }  # fmt: skip
 
 
-def part_name(role: str, lang: str) -> str:
-    """The role of some rows in the language of a report."""
-    return _PARTS.get(role, role) if lang == "es" else role
+def part_rows(parts: Mapping[str, int], said: str, lang: str) -> list[list[Any]]:
+    """How many rows each part has, for a table of a report.
+
+    Args:
+        said: such as ``pairs: {part}``.
+    """
+    return [[said.format(part=_PARTS.get(role, role) if lang == "es" else role), n] for role, n in parts.items()]
 
 
 def longer(name: str, fitted: Any) -> dict[str, str]:
@@ -76,29 +82,41 @@ def fit_each(
     return fitted, about
 
 
-def saved_name(folder: RunFolder, model: str | None) -> str:
+def saved_name(folder: RunFolder, model: str | None, *, blends: bool = False) -> str:
     """The model asked for, or the recommended one.
+
+    Args:
+        blends: ``a+b`` is the two of them.
 
     Raises:
         ConfigError: it is not saved in the run.
     """
     name = model or str(folder.json("verdict.json").get("use", ""))
     saved = sorted(p.name for p in (folder / "model").glob("*") if p.is_dir())
-    if name not in saved:
+    if not set(name.split("+") if blends else [name]) <= set(saved):
         raise ConfigError(
             place=f"--model {name}", rule="not saved in this run", remedy=f"Choose from: {', '.join(saved)}."
         )
     return name
 
 
-def versions() -> dict[str, str]:
-    """Of what computes."""
-    from importlib import metadata
+def saved_model(folder: RunFolder, task: str, name: str) -> tuple[Any, dict[str, Any]]:
+    """(a model of the run, what is kept beside it).
 
-    from forecastkit import __version__
+    Raises:
+        ModelFileError: damaged.
+    """
+    from forecastkit.text.models import restore
 
-    names = ("torch", "scikit-learn", "numpy")
-    return {"forecastkit": __version__, "python": platform.python_version(), **{n: metadata.version(n) for n in names}}
+    arrays, meta = artifacts.load_model(folder / "model" / name)
+    if not isinstance(meta.get("state"), dict):
+        raise damaged(folder, name)
+    return restore(task, name, arrays, meta["state"]), meta
+
+
+def damaged(folder: RunFolder, name: str) -> ModelFileError:
+    """The error of a model whose file lacks something."""
+    return ModelFileError(place=str(folder / "model" / name), rule="damaged", remedy="Run fit again.")
 
 
 def board_of(
@@ -130,7 +148,7 @@ def noted(board: pd.DataFrame) -> str:
 def facts_about(made: Mapping[str, Any], seed: int, lang: str, started: float) -> dict[str, Any]:
     """What ``run.yaml`` says of every run."""
     return {
-        "models": {n: asdict(m) for n, m in made.items()}, "seed": seed, "versions": versions(), "lang": lang,
+        "models": {n: asdict(m) for n, m in made.items()}, "seed": seed, "versions": artifacts.versions(), "lang": lang,
         "seconds": round(time.perf_counter() - started, 1),
     }  # fmt: skip
 
@@ -185,11 +203,20 @@ def resolved(source: Any) -> Any:
     return source
 
 
-def as_yaml(facts: Mapping[str, Any]) -> str:
-    """Settings for the page of a report."""
+def last_sections(
+    curves: pd.DataFrame, about: list[list[Any]], facts: Mapping[str, Any], w: Mapping[str, str], lang: str
+) -> list[Section]:
+    """How every page ends: learning curves where there are some, the data, all settings."""
     import yaml
 
-    return str(yaml.safe_dump(artifacts._plain(facts), sort_keys=False, allow_unicode=True, width=100))
+    from forecastkit.report.texts import Block, Section, curves_section
+
+    settings = yaml.safe_dump(artifacts._plain(facts), sort_keys=False, allow_unicode=True, width=100)
+    data = Section(
+        w["data"], [Block(rows=about, said=w.get("data_said", "")), Block(code=settings, folded=w["settings"])]
+    )
+    learning = curves_section(curves, lang=lang)
+    return [learning, data] if learning else [data]
 
 
 def run_of_task(path: str | Path, task: str) -> tuple[RunFolder, dict[str, Any]]:

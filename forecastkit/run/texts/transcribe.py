@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecastkit import artifacts
-from forecastkit.errors import ConfigError, DataError, ModelFileError
+from forecastkit.errors import ConfigError, DataError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts.shared import (
     Progress,
     Say,
     TextOutcome,
-    as_yaml,
     board_of,
+    damaged,
     facts_about,
     fit_each,
     footer,
+    last_sections,
     noted,
-    part_name,
+    part_rows,
     run_of_task,
+    saved_model,
     saved_name,
     word_of,
     write_run,
@@ -223,7 +225,7 @@ def _page(
     c: dict[str, Any], board: Any, verdict: dict[str, Any], curves: Any, facts: dict[str, Any], folder: RunFolder, lang: str
 ) -> None:  # fmt: skip
     from forecastkit.report.numbers import p_text, percent, seconds
-    from forecastkit.report.texts import Block, Section, TextPage, curves_section, shown, write_page
+    from forecastkit.report.texts import Block, Section, TextPage, shown, write_page
     from forecastkit.text.metrics import edits
 
     w, use, report = _WORDS[lang], verdict["use"], c["report"]
@@ -253,12 +255,7 @@ def _page(
     if facts["data"]["group"] and len(by_group) <= MOST_GROUPS_SHOWN:
         heads = [facts["data"]["group"], *dict.fromkeys((use, verdict["reference"]))]
         sections.insert(1, Section(w["groups"], [Block(said=w["groups_said"], heads=heads, rows=by_group)]))
-    learning = curves_section(curves, lang=lang)
-    sections += [learning] if learning else []
-    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
-    sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
-    )
+    sections += last_sections(curves, part_rows(facts["parts"], w["part"], lang), facts, w, lang)
     best = c["scores"][use]
     page = TextPage(
         title=f"{folder.path.name}: {use}", sentence=verdict["sentence"][lang], lang=lang, sections=sections,
@@ -314,16 +311,12 @@ class TranscriptionRun:
     """
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.models import restore
-
         self.folder, self.facts = run_of_task(run, "transcribe")
         self.name = saved_name(self.folder, model)
-        arrays, meta = artifacts.load_model(self.folder / "model" / self.name)
-        try:
-            self.kind, state = str(meta["kind"]), meta["state"]
-        except KeyError:
-            raise ModelFileError(place=str(self.folder / "model" / self.name), rule="damaged", remedy="Run fit again.") from None  # fmt: skip
-        self.model = restore("transcribe", self.name, arrays, state)
+        self.model, meta = saved_model(self.folder, "transcribe", self.name)
+        if "kind" not in meta:
+            raise damaged(self.folder, self.name)
+        self.kind = str(meta["kind"])
 
     def transcribe(self, files: Sequence[str | Path], *, beam: int = 8) -> list[str]:
         """The text of each WAV or PNG file.

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecastkit import artifacts
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.texts.shared import (
     Progress,
     Say,
     TextOutcome,
-    as_yaml,
     board_of,
     facts_about,
     fit_each,
     footer,
+    last_sections,
     noted,
-    part_name,
+    part_rows,
     resolved,
     run_of_task,
+    saved_model,
     saved_name,
     word_of,
     write_run,
@@ -207,7 +207,7 @@ def _page(
     lang: str,
 ) -> None:
     from forecastkit.report.numbers import number, p_text, seconds
-    from forecastkit.report.texts import Block, Section, TextPage, curves_section, shown, write_page
+    from forecastkit.report.texts import Block, Section, TextPage, shown, write_page
 
     w = _WORDS[lang]
     rows, chosen = [], -1
@@ -239,12 +239,7 @@ def _page(
         if triples["worst"]
         else Section(w["worst"], [Block(said=w["no_mistakes"])]),
     ]
-    learning = curves_section(curves, lang=lang)
-    sections += [learning] if learning else []
-    about = [[w["part"].format(part=part_name(k, lang)), n] for k, n in facts["parts"].items()]
-    sections.append(
-        Section(w["data"], [Block(rows=about, said=w["data_said"]), Block(code=as_yaml(facts), folded=w["settings"])])
-    )
+    sections += last_sections(curves, part_rows(facts["parts"], w["part"], lang), facts, w, lang)
     best = c["scores"][use]
     page = TextPage(
         title=f"{folder.path.name}: {use}",
@@ -282,12 +277,8 @@ class TranslationRun:
     """The saved translator of a run; loads once."""
 
     def __init__(self, run: str | Path, model: str | None = None) -> None:
-        from forecastkit.text.models import restore
-
         self.folder, self.facts = run_of_task(run, "translate")
-        name = saved_name(self.folder, model)
-        arrays, meta = artifacts.load_model(self.folder / "model" / name)
-        self.model = restore("translate", name, arrays, meta.get("state", {}))
+        self.model, meta = saved_model(self.folder, "translate", saved_name(self.folder, model))
         self.least_sure: float | None = meta.get("least_sure")
 
     def answer(self, questions: Sequence[str], *, beam: int = 5, least: float | None = None) -> list[tuple[str, float]]:
@@ -309,10 +300,10 @@ class TranslationRun:
         if least is not None and not 0 <= least <= 1:
             raise ConfigError(place="--sure", value=f"{least:g}", rule="from 0 to 1")
         bar = least if least is not None else 1.0 if self.least_sure is None else self.least_sure
-        said = self.translate(questions, beam=beam)
-        return [
-            (text if sure >= bar else "", float(sure)) for text, sure in zip(said, self.model.sureness(questions, said))
-        ]
+        cleaned = _cleaned(questions)
+        said = self.model.translate(cleaned, beam=beam)
+        sureness = self.model.sureness(cleaned, said)
+        return [(text if sure >= bar else "", float(sure)) for text, sure in zip(said, sureness)]
 
     def translate(self, sentences: Sequence[str], *, beam: int = 5) -> list[str]:
         """A translation of each sentence.
@@ -320,13 +311,7 @@ class TranslationRun:
         Raises:
             DataError: an empty sentence.
         """
-        from forecastkit.text.clean import is_empty
-        from forecastkit.text.schema import bounded
-
-        cleaned = [bounded(s)[0] for s in sentences]
-        if any(is_empty(s) for s in cleaned):
-            raise DataError(place="sentence", rule="there is nothing to translate in it")
-        done: list[str] = self.model.translate(cleaned, beam=beam)
+        done: list[str] = self.model.translate(_cleaned(sentences), beam=beam)
         return done
 
     def attention(self, sentence: str) -> pd.DataFrame:
@@ -334,10 +319,26 @@ class TranslationRun:
 
         Raises:
             ConfigError: a model without attention.
+            DataError: an empty sentence.
         """
         import pandas as pd
 
         if not hasattr(self.model, "attention"):
             raise ConfigError(place="attention", rule="only seq2seq has it", remedy='Load it: model="seq2seq".')
-        source, written, weights = self.model.attention(sentence)
+        source, written, weights = self.model.attention(*_cleaned([sentence]))
         return pd.DataFrame(weights, index=written, columns=source)
+
+
+def _cleaned(sentences: Sequence[str]) -> list[str]:
+    """Sentences as those of the fit were read.
+
+    Raises:
+        DataError: an empty one.
+    """
+    from forecastkit.text.clean import is_empty
+    from forecastkit.text.schema import bounded
+
+    cleaned = [bounded(s)[0] for s in sentences]
+    if any(is_empty(s) for s in cleaned):
+        raise DataError(place="sentence", rule="there is nothing to translate in it")
+    return cleaned

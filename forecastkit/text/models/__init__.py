@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
-from forecastkit.errors import ConfigError, ModelFileError, UnknownNameError, near
+from forecastkit import registry
+from forecastkit.errors import ModelFileError, UnknownNameError, near
 from forecastkit.registry import Entry
 
 __all__ = ["CLASSIFIERS", "LANGUAGE_MODELS", "TASKS", "TRANSCRIBERS", "TRANSLATORS", "create", "restore"]
@@ -76,23 +76,7 @@ def create(task: str, name: str, **options: Any) -> Any:
     entries = TASKS[task]
     if name not in entries:
         raise UnknownNameError(place="model", value=repr(name), rule=f"no such model of the task {task}", remedy=near(name, entries))  # fmt: skip
-    entry = entries[name]
-    kind = entry.load()
-    fields = {f.name: f for f in dataclasses.fields(kind) if f.name not in entry.fixed}
-    for key, value in options.items():
-        if key not in fields:
-            raise UnknownNameError(
-                place=f"model {name}, option {key}", rule="no such option", remedy=near(key, sorted(fields))
-            )
-        default = fields[key].default
-        fits = type(value) is type(default) or (isinstance(default, float) and type(value) is int)
-        if not fits:
-            raise ConfigError(
-                place=f"model {name}, option {key}",
-                value=repr(value)[:60],
-                rule=f"a {type(default).__name__} is needed",
-            )
-    return kind(**{**entry.fixed, **options})
+    return registry.create(entries, name, options)
 
 
 def restore(task: str, name: str, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> Any:

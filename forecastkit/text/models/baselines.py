@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -81,14 +80,13 @@ class TfIdf:
         """See ``TextClassifier.fit``."""
         from sklearn.linear_model import LogisticRegression
 
-        started = time.perf_counter()
         min_count = self.min_count if len(table) >= 200 else 1
         kinds, x = _counted(self.kinds(min_count=min_count, max_terms=self.max_terms), table.texts)
         if x is None or len(np.unique(table.labels)) < 2:
             return _only_shares(self, table)
         model = LogisticRegression(C=self.c, class_weight="balanced" if self.balance else None, max_iter=1000)
         model.fit(x, table.labels)
-        return _linear(self, table, kinds, model.coef_, model.intercept_, started)
+        return _linear(self, table, kinds, model.coef_, model.intercept_)
 
     def kinds(self, *, min_count: int = 1, max_terms: int | None = None) -> list[Any]:
         """What counts the terms, by words and by characters."""
@@ -146,7 +144,6 @@ class Svm:
         """See ``TextClassifier.fit``."""
         from sklearn.linear_model import LogisticRegression
 
-        started = time.perf_counter()
         kinds, x = _counted(self.kinds(), table.texts)
         if x is None or len(np.unique(table.labels)) < 2:
             return _only_shares(self, table)
@@ -157,7 +154,7 @@ class Svm:
         chances = LogisticRegression(C=100.0, max_iter=1000).fit(decisions, table.labels)
         # Linear after linear is linear: weights and biases of the logits.
         coef = chances.coef_ @ whole.coef_
-        fitted = _linear(self, table, kinds, coef, chances.coef_ @ whole.intercept_ + chances.intercept_, started)
+        fitted = _linear(self, table, kinds, coef, chances.coef_ @ whole.intercept_ + chances.intercept_)
         p = np.zeros((len(table), len(table.classes)))
         p[:, chances.classes_] = chances.predict_proba(decisions)
         fitted.held_out = p, table.labels
@@ -232,7 +229,7 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _linear(
-    model: TfIdf | Svm, table: TextTable, kinds: list[Any], coef: np.ndarray, bias: np.ndarray, started: float
+    model: TfIdf | Svm, table: TextTable, kinds: list[Any], coef: np.ndarray, bias: np.ndarray
 ) -> _FittedLinear:
     """Logits of all classes from the rows [K, F] that scikit-learn has of those present, or [1, F] of two."""
     present, n = np.unique(table.labels), len(table.classes)
@@ -241,7 +238,7 @@ def _linear(
         every[present[1]], of_all[present] = coef[0], (0.0, bias[0])
     else:
         every[present], of_all[present] = coef, bias
-    info = {"seconds": time.perf_counter() - started, "n_parameters": int(every.size + of_all.size)}
+    info = {"n_parameters": int(every.size + of_all.size)}
     return _FittedLinear(model, [_Terms.of(kind) for kind in kinds], every, of_all, info)
 
 
@@ -249,7 +246,7 @@ def _only_shares(model: TfIdf | Svm, table: TextTable) -> _FittedLinear:
     n = len(table.classes)
     shares = np.bincount(table.labels, minlength=n) + 0.5
     p = shares / shares.sum()
-    return _FittedLinear(model, [], np.zeros((n, 0)), np.log(p), {"seconds": 0.0}, held_out=(np.tile(p, (len(table), 1)), table.labels))  # fmt: skip
+    return _FittedLinear(model, [], np.zeros((n, 0)), np.log(p), {}, held_out=(np.tile(p, (len(table), 1)), table.labels))  # fmt: skip
 
 
 def _restored(model: TfIdf | Svm, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedLinear:
@@ -289,7 +286,6 @@ class NbSvm:
         from sklearn.feature_extraction.text import CountVectorizer
         from sklearn.linear_model import LogisticRegression
 
-        started = time.perf_counter()
         kind = CountVectorizer(
             binary=True, token_pattern=_TOKEN, ngram_range=(1, self.words), max_features=self.max_terms
         )
@@ -311,7 +307,7 @@ class NbSvm:
             model.fit(sparse.csr_matrix(x.multiply(ratio)), own)
             coef[k], bias[k] = model.coef_[0] * ratio, model.intercept_[0]
         share = (np.bincount(table.labels, minlength=n) + 0.5) / (len(table) + 0.5 * n)
-        info = {"seconds": time.perf_counter() - started, "n_parameters": int(coef.size + bias.size)}
+        info = {"n_parameters": int(coef.size + bias.size)}
         return _FittedNbSvm(self, terms, coef, bias, share, info)
 
     @classmethod

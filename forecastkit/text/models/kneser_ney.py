@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -36,7 +35,6 @@ class KneserNey:
 
     def fit(self, ids: np.ndarray, tokenizer: Tokenizer, about: FitAbout) -> _FittedKneserNey:
         """Count ids [N] of running text."""
-        started = time.perf_counter()
         order = self.order or {"word": 3, "char": 6}.get(tokenizer.level, 4)
         base = len(tokenizer)
         # An n-gram is one int64: the vocabulary limits the order.
@@ -52,11 +50,7 @@ class KneserNey:
                 longer = np.unique(_codes(ids, k + 1, base))
                 codes, counts = np.unique(longer % base**k, return_counts=True)
             levels.append(_Level.of(codes, counts, base))
-        info = {
-            "seconds": time.perf_counter() - started,
-            "order": order,
-            "n_parameters": sum(len(x.codes) for x in levels),
-        }
+        info = {"order": order, "n_parameters": sum(len(x.codes) for x in levels)}
         return _FittedKneserNey(self, tokenizer, levels, info)
 
     @classmethod

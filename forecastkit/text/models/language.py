@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
-from forecastkit.text.models.options import LARGE, check_options
+from forecastkit.text.models.options import check_options
+from forecastkit.text.models.training import train_one
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import Tokenizer
 
@@ -139,10 +139,7 @@ class RecurrentLanguageModel:
 
         from forecastkit.nn.losses import sampled_softmax
         from forecastkit.text.datamodule import StreamDataModule
-        from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
-        started = time.perf_counter()
         hidden, embedding = self.sizes(len(ids), tokenizer.level)
         # A token that never comes is drawn as well: the network must learn that it does not.
         share = torch.from_numpy(np.bincount(ids, minlength=len(tokenizer)) + 1.0)
@@ -175,20 +172,11 @@ class RecurrentLanguageModel:
                 steps_per_epoch=per_epoch, seed=about.seed,
             )  # fmt: skip
 
-        options = OptimizerOptions(
-            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
-        )
-        small = hidden * batch < LARGE
-        net, trained = fit_net(
-            lambda _: Lesson(
-                self.net(len(tokenizer), hidden, embedding, tokenizer.level), data(), objective, options, per_epoch, self.patience,
-                minutes=0.0 if fixed else self.minutes, threads=1 if small else self.threads,
-                precision="32" if small and self.precision == "auto" else self.precision,
-            ),
-            place=f"model {self.cell}_lm", seed=about.seed, progress=about.progress,
+        net, info, curves = train_one(
+            self, f"model {self.cell}_lm", lambda: self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, about,
+            n_steps=n_steps, patience=self.patience, fixed=fixed, work=hidden * batch,
         )  # fmt: skip
-        info = {**how_trained(net, trained, n_steps, started), "hidden": hidden, "embedding": embedding}
-        curves = [{**row, "seed": about.seed} for row in trained.curves]
+        info |= {"hidden": hidden, "embedding": embedding}
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)
 
     @classmethod

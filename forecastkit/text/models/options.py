@@ -7,11 +7,9 @@ from typing import Any
 
 from forecastkit.errors import ConfigError, near
 
-__all__ = ["LARGE", "check_options"]
+__all__ = ["check_options"]
 
 MOST = 1_000_000
-LARGE = 128 * 32
-"""Units times texts a step from which matrix products are worth sharing among threads, and bfloat16."""
 
 
 def check_options(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -155,7 +154,6 @@ class RecurrentTextClassifier:
         Raises:
             FitError: training diverged.
         """
-        started = time.perf_counter()
         texts = [*table.texts, *about.unlabelled] if self.pretrain != "none" else list(table.texts)
         tokenizer = Tokenizer.learn(
             texts, self.level, size=self.vocabulary, min_count=self.min_count if len(table) >= 200 else 1, lower=self.lower,
@@ -175,7 +173,7 @@ class RecurrentTextClassifier:
             curves += [{**row, "seed": about.seed + k} for row in trained.curves]
         info = {
             "best_step": 0 if self.committee else int(np.median(best)), "n_parameters": sum(p.numel() for p in nets[0].parameters()),
-            "vocabulary": len(tokenizer), "seconds": time.perf_counter() - started, "note": next(filter(None, notes), ""),
+            "vocabulary": len(tokenizer), "note": next(filter(None, notes), ""),
         }  # fmt: skip
         fitted = _FittedNetworks(sized, nets, reader, len(table.classes), info, curves)
         if self.committee:
@@ -251,7 +249,7 @@ class RecurrentTextClassifier:
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
         return fit_net(
-            lambda _: Lesson(build(), data(), objective, options, per_epoch, patience, precision=self.precision),
+            lambda _: Lesson(build(), data(), objective, options, patience, precision=self.precision),
             place=f"model {self.name}", seed=about.seed, progress=about.progress,
         )  # fmt: skip
 

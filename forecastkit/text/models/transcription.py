@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 from forecastkit.errors import ConfigError, FitError
 from forecastkit.text.frames import FramePairs, pad_frames
 from forecastkit.text.models.options import check_options
+from forecastkit.text.models.training import train_one
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad
 
@@ -36,16 +36,13 @@ class Usual:
         """Choose it among ``MOST_COMPARED`` texts by its edits to as many."""
         from forecastkit.text.metrics import edits
 
-        started = time.perf_counter()
         counts = Counter(pairs.target).most_common()
         order = [text for text, _ in counts]
         some = [order[k] for k in np.unique(np.linspace(0, len(order) - 1, MOST_COMPARED).astype(int))]
         best = order[0]
         if counts[0][1] < 2 * len(pairs) / len(order):  # no text is more usual than others
             best = min(some, key=lambda text: sum(edits(text, other) for other in some))
-        return _Known(
-            np.zeros((1, 1)), (best,), np.zeros(1), np.ones(1), info={"seconds": time.perf_counter() - started}
-        )
+        return _Known(np.zeros((1, 1)), (best,), np.zeros(1), np.ones(1))
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Known:
@@ -61,11 +58,10 @@ class Nearest:
 
     def fit(self, pairs: FramePairs, about: FitAbout, valid: FramePairs | None = None) -> _Known:
         """Keep them."""
-        started = time.perf_counter()
         rows = np.stack([_summary(x) for x in pairs.source])
         centre, spread = rows.mean(axis=0), rows.std(axis=0)
         spread = np.where(spread > 0, spread, 1.0)
-        return _Known((rows - centre) / spread, pairs.target, centre, spread, info={"seconds": time.perf_counter() - started})  # fmt: skip
+        return _Known((rows - centre) / spread, pairs.target, centre, spread)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Known:
@@ -170,10 +166,7 @@ class Ctc:
         from forecastkit.nn.ctc import ctc_loss
         from forecastkit.text.batches import buckets
         from forecastkit.text.datamodule import TextDataModule
-        from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
-        started = time.perf_counter()
         tokenizer = Tokenizer.learn(pairs.target, self.level)
         rows, too_long = _that_fit(pairs, tokenizer)
         if 2 * len(rows) < len(pairs):
@@ -201,20 +194,13 @@ class Ctc:
             return TextDataModule(make, sizes, valid_batches, batch_size=self.batch_size, seed=about.seed)
 
         per_epoch = data().steps_per_epoch
-        n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
-        options = OptimizerOptions(
-            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
-        )
         n_inputs = pairs.source[0].shape[1]
-        net, trained = fit_net(
-            lambda _: Lesson(
-                self.net(n_inputs, len(tokenizer)), data(), objective, options, per_epoch,
-                max(self.patience, -(-SMALL_PATIENCE // per_epoch)), minutes=0.0 if exact else self.minutes, threads=self.threads or 1,
-            ),
-            place=f"model {self.cell}_ctc", seed=about.seed, progress=about.progress,
+        net, info, curves = train_one(
+            self, f"model {self.cell}_ctc", lambda: self.net(n_inputs, len(tokenizer)), data, objective, about,
+            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS),
+            patience=max(self.patience, -(-SMALL_PATIENCE // per_epoch)), fixed=bool(exact),
         )  # fmt: skip
-        info = {**how_trained(net, trained, n_steps, started), "too_long": too_long}
-        return _FittedCtc(self, tokenizer, n_inputs, net, info, [{**row, "seed": about.seed} for row in trained.curves])
+        return _FittedCtc(self, tokenizer, n_inputs, net, {**info, "too_long": too_long}, curves)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedCtc:

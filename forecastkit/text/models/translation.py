@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,8 @@ import numpy as np
 from forecastkit.errors import ConfigError
 from forecastkit.runtime import PRECISIONS
 from forecastkit.text.frames import FramePairs, pad_frames
-from forecastkit.text.models.options import LARGE, check_options
+from forecastkit.text.models.options import check_options
+from forecastkit.text.models.training import train_one
 from forecastkit.text.protocol import FitAbout
 from forecastkit.text.schema import Pairs
 from forecastkit.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, pad, split_words
@@ -71,7 +71,6 @@ class Dictionary:
 
     def fit(self, pairs: Pairs, about: FitAbout, valid: Pairs | None = None) -> _Words:
         """Count which words explain which."""
-        started = time.perf_counter()
         # Signs stay what they are; with them, every article would be explained by the full stop.
         source, target = (
             [[w.lower() for w in split_words(s) if w[0].isalnum()] for s in side]
@@ -96,7 +95,7 @@ class Dictionary:
                 whole = sum(found.values())
                 chance[x] = {y: c / whole for y, c in found.items() if c > 1e-4 * whole}
         best = {x: max(found, key=lambda y: (found[y], y)) for x, found in chance.items() if found}
-        return _Words(best, {"seconds": time.perf_counter() - started, "n_parameters": len(best)})
+        return _Words(best, {"n_parameters": len(best)})
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _Words:
@@ -196,10 +195,7 @@ class Seq2Seq:
 
         from forecastkit.text.batches import buckets
         from forecastkit.text.datamodule import TextDataModule
-        from forecastkit.training.module import OptimizerOptions
-        from forecastkit.training.networks import Lesson, fit_net, how_trained
 
-        started = time.perf_counter()
         min_count = self.min_count if len(pairs) >= 2000 else 1
         b = Tokenizer.learn(pairs.target, self.level, size=self.vocabulary, min_count=min_count)
         if isinstance(pairs, Pairs):
@@ -235,21 +231,12 @@ class Seq2Seq:
             return TextDataModule(make, lengths, valid_batches, batch_size=self.batch_size, seed=about.seed)
 
         per_epoch = data().steps_per_epoch
-        n_steps = exact or max(self.epochs * per_epoch, SMALL_STEPS)
-        options = OptimizerOptions(
-            lr=self.lr, weight_decay=self.weight_decay, schedule="timed", max_steps=n_steps, average=self.average
-        )
-        small = self.hidden * self.batch_size < LARGE
-        net, trained = fit_net(
-            lambda _: Lesson(
-                self.net(n_source, len(b), frames=a is None), data(), objective, options, per_epoch, max(self.patience, -(-SMALL_PATIENCE // per_epoch)),
-                minutes=0.0 if exact else self.minutes, threads=1 if small else self.threads,
-                precision="32" if small and self.precision == "auto" else self.precision,
-            ),
-            place="model seq2seq", seed=about.seed, progress=about.progress,
+        net, info, curves = train_one(
+            self, "model seq2seq", lambda: self.net(n_source, len(b), frames=a is None), data, objective, about,
+            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS),
+            patience=max(self.patience, -(-SMALL_PATIENCE // per_epoch)), fixed=bool(exact), work=self.hidden * self.batch_size,
         )  # fmt: skip
-        info = {**how_trained(net, trained, n_steps, started), "vocabulary": [n_source, len(b)]}
-        return _FittedSeq2Seq(self, a, b, net, info, [{**row, "seed": about.seed} for row in trained.curves])
+        return _FittedSeq2Seq(self, a, b, net, {**info, "vocabulary": [n_source, len(b)]}, curves)
 
     @classmethod
     def restore(cls, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> _FittedSeq2Seq:
