@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError
+from forecastkit.errors import ConfigError, ForecastkitError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,8 @@ class Result:
             said = " ".join(self.verdict["sentence"]["en"])
         except (KeyError, TypeError):
             said = "unfinished"
+        except ForecastkitError as error:
+            said = str(error)
         return f"<forecastkit run {self.folder}: {said}>"
 
     @cached_property
@@ -166,9 +168,9 @@ def _config(
     elif data is not None:
         source = data
     if isinstance(config, RunConfig):
-        merged = {**config.to_dict(), **{k: v for k, v in tree.items() if k != "data"}}
-        merged["data"] = {**config.to_dict()["data"], **tree.get("data", {})}
-        return load_config(None, values=merged, overrides=overrides), source
+        below, config = config.to_dict(), None
+        parts = {name: {**below[name], **tree.get(name, {})} for name in ("data", "evaluation")}
+        tree = {**below, **tree, **parts}
     return load_config(config, values=tree, overrides=overrides), source
 
 
@@ -311,26 +313,20 @@ def backtest(
     }  # fmt: skip
     values = _values(models, reading, {})
     if plan is not None:
-        values |= plan_values(plan)
+        values |= _plan_values(plan)
+        if plan.season_length is not None:
+            values["data"]["season_length"] = plan.season_length
     return _execute(data, config, values, overrides, out, final=False)
 
 
-def plan_values(plan: EvalPlan) -> dict[str, Any]:
+def _plan_values(plan: EvalPlan) -> dict[str, Any]:
     """A plan as keys of the run configuration."""
     facts = plan.to_dict()
     seeds = [int(s) for s in facts.pop("seeds")]
     if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
         raise ConfigError(place="plan, seeds", value=str(seeds), rule="a run counts its seeds up from the first by one")
-    season = facts.pop("season_length")
-    values: dict[str, Any] = {
-        "horizon": facts.pop("horizon"),
-        "seed": seeds[0],
-        "seeds": len(seeds),
-        "evaluation": facts,
-    }
-    if season is not None:
-        values["data"] = {"season_length": season}
-    return values
+    del facts["season_length"]  # it is said of the data
+    return {"horizon": facts.pop("horizon"), "seed": seeds[0], "seeds": len(seeds), "evaluation": facts}
 
 
 def _execute(
@@ -374,31 +370,34 @@ def predict(
             covariates. A history is made for each from series that are like it (``forecasting.cold_start``).
 
     Returns:
-        Forecast frame.
+        Forecast frame; its ``attrs["said"]`` are sentences about it: that nothing in ``data`` is newer, or how far off
+        series without a history may be.
 
     Raises:
         ForecastkitError: a damaged run, or rows that do not fit to it.
     """
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.newer import nothing_newer, read_future, read_newer
     from forecastkit.run.saved_model import SavedModel
 
     folder = RunFolder.open(run)
-    model = SavedModel.load(folder / "model")
+    model = SavedModel.of_run(folder)
+    said = []
     if data is not None:
-        from forecastkit.run.newer import read_newer
-
-        model = model.with_newer(read_newer(folder, model, data, None if join is None else str(join)))
+        newer = read_newer(folder, model, data, None if join is None else str(join))
+        longer = model.with_newer(newer)
+        said.append(nothing_newer(model.frame, newer))
+        model = longer
     if new_items is not None:
         from forecastkit.run.newcomers import forecast_newcomers
 
         found = forecast_newcomers(folder, model, new_items, horizon, future)
-        found.forecast.attrs["said"] = found.said
-        return found.forecast
-    if future is not None:
-        from forecastkit.run.newer import read_future
-
-        model = read_future(folder, model, future)
-    return model.forecast(horizon)
+        said.append(f"No history: {found.said}.")
+        forecast = found.forecast
+    else:
+        forecast = (model if future is None else read_future(folder, model, future)).forecast(horizon)
+    forecast.attrs["said"] = [sentence for sentence in said if sentence]
+    return forecast
 
 
 def what_if(

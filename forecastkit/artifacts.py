@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODEL_FORMAT",
+    "json_rows",
     "load_meta",
     "load_model",
     "read_state",
@@ -114,6 +115,14 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON; NaN and infinity are null, since JSON has neither."""
     write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows by column name as JSON has them: undefined numbers are None, times are text."""
+    return [
+        {str(key): value.isoformat() if hasattr(value, "isoformat") else _plain(value) for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def write_yaml(path: Path, content: Mapping[str, Any]) -> None:

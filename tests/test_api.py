@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import forecastkit as fk
+from forecastkit import api
+from forecastkit.config import load_config
 from tests.conftest import SMALL, build_panel
 
 
@@ -70,3 +72,21 @@ def test_scores_agree_with_the_backtest(result):
     mae = (report["point"] - report["actual"]).abs().groupby(report["model"]).mean()
     board = result.leaderboard.set_index("model")["mae"]
     np.testing.assert_allclose(mae[board.index], board, rtol=1e-9)
+
+
+def test_a_plan_takes_nothing_else_from_a_configuration():
+    # What a plan does not say, such as how intervals are made, stays as it was given.
+    config = load_config(None, values={"evaluation": {"intervals": "split"}, "data": {"target": "sales"}})
+    values = api._plan_values(fk.EvalPlan(horizon=3, n_report=4))
+    settings, _ = api._config("a.csv", config, values, ())
+    assert (settings.evaluation.intervals, settings.evaluation.n_report) == ("split", 4)
+    assert (settings.data.target, settings.data.path) == ("sales", "a.csv")
+
+
+def test_a_season_in_the_plan_leaves_the_columns_as_they_were_named(tmp_path):
+    table = build_panel((100,), missing=0.0).data.assign(other=1.0)
+    plan = fk.EvalPlan(horizon=3, n_report=4, n_select=2, n_calibrate=0, season_length=5)
+    how = {"target": "target", "time": "timestamp", "item": "item_id"}
+    result = fk.backtest(table, [], plan, **how, overrides=["baselines=naive"], out=tmp_path / "r")
+    assert result.facts["config"]["data"]["season_length"] == 5
+    assert result.facts["config"]["data"]["target"] == "target"

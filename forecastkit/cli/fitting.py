@@ -88,10 +88,8 @@ def run_update(run: Path, data: str, *, out: Path | None, quiet: bool, as_json: 
         updated = update(run, data, out=out, observer=watch, command=command_line())
     outcome = updated.outcome
     if outcome.interrupted:
-        print(
-            f"forecastkit: interrupted. Go on with: forecastkit fit --resume {outcome.folder.path}",
-            file=sys.stderr,
-        )
+        resume = f"Go on with: forecastkit fit --resume {outcome.folder.path}"
+        print(f"forecastkit: interrupted. {'Update it again.' if updated.appended else resume}", file=sys.stderr)
         return INTERRUPTED
     if as_json:
         print(json.dumps(updated.change, indent=2, ensure_ascii=False))
@@ -175,8 +173,8 @@ def run_predict(
     from forecastkit.api import predict
 
     forecast = predict(run, data, horizon=horizon, future=future, join=join, new_items=new_items)
-    if new_items is not None:
-        print(f"No history: {forecast.attrs['said']}.", file=sys.stderr)
+    for sentence in forecast.attrs["said"]:
+        print(sentence, file=sys.stderr)
     deliver(forecast, out)
     if out is not None:
         print(f"{len(forecast)} rows ({forecast['item_id'].nunique()} series) in {out}")

@@ -124,7 +124,7 @@ def suggestion(file: str, profile: Profile, options: Mapping[str, Any]) -> str:
     """The command that fits what was found, every choice written out."""
     import shlex
 
-    from forecastkit.run.execute import default_horizon
+    from forecastkit.run.preparing import default_horizon
 
     words = ["forecastkit", "fit", "--data", file]
     found = {"target": profile.target, "time": profile.time, "item": profile.item if profile.layout == "long" else ""}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from forecastkit.cli.lines import LABEL, field, width
-from forecastkit.run.execute import Observer, Prepared
+from forecastkit.run.preparing import Observer, Prepared
 from forecastkit.run.sequences.watch import Watch
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "importance_chart",
     "lag_chart",
     "learning_chart",
+    "own_style",
     "pareto_chart",
     "ranks_chart",
     "residual_chart",
@@ -109,7 +111,8 @@ def skill_bar(row: pd.Series, span: tuple[float, float], *, css: str, lang: str 
         else:  # far outside the axis: an arrow that says so
             turn = -1 if skill < inside else 1
             marks.append(f'<path class="{css} dot" d="M{at - turn * 7:.1f} 7L{at:.1f} 12L{at - turn * 7:.1f} 17Z"/>')
-    return f'<svg viewBox="0 0 260 24" role="img" aria-label="{plot.alt}" class="skill">{"".join(marks)}</svg>'
+    alt = escape(plot.alt, quote=True)
+    return f'<svg viewBox="0 0 260 24" role="img" aria-label="{alt}" class="skill">{"".join(marks)}</svg>'
 
 
 def skill_span(board: pd.DataFrame) -> tuple[float, float]:
@@ -360,7 +363,7 @@ def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, l
     plot.text(plot.left, plot.height - 4, w["seconds_spent"], "tick")
     placed: list[tuple[float, float]] = []
     for k in np.argsort(y):
-        css = _own_style(names[k], use, reference)
+        css = own_style(names[k], use, reference)
         plot.dot(float(x[k]), float(y[k]), css, 4.5)
         a, b = float(plot.px(x[k])), float(plot.py(y[k]))
         while any(abs(b - q) < 13 and abs(a - p) < 110 for p, q in placed):
@@ -370,7 +373,8 @@ def pareto_chart(board: pd.DataFrame, use: str, reference: str, *, width: int, l
     return str(plot)
 
 
-def _own_style(name: str, use: str, reference: str) -> str:
+def own_style(name: str, use: str, reference: str) -> str:
+    """CSS class of one model among all: the accent for what is recommended, grey for the reference."""
     return "chosen" if name == use else "reference" if name == reference else "plain"
 
 
@@ -388,7 +392,7 @@ def ranks_chart(ranks: dict[str, Any], use: str, *, width: int, lang: str = "en"
     span = (1.0, float(len(names)))
     plot = Plot(width, 22 * len(names) + 44, span, (0, 1), said, lang=lang, left=118, right=24, top=8, y_ticks=False)
     for k, (name, rank) in enumerate(zip(names, mean)):
-        y, css = 20 + 22 * k, _own_style(name, use, "")
+        y, css = 20 + 22 * k, own_style(name, use, "")
         plot.text(plot.left - 8, y + 4, name, css, "end")
         left, right = (float(plot.px(np.clip(rank + s * half, *span))) for s in (-1, 1))
         plot.parts.append(f'<path class="{css} whisker" d="M{left:.1f} {y}H{right:.1f}"/>')

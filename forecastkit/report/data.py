@@ -20,7 +20,7 @@ class ReportData:
         leaderboard: as ``leaderboard.csv``.
         history: item_id, timestamp, target; the last rows of each series.
         forecast: forecast frame of the final model; empty after a backtest alone.
-        backtest: forecast frame of a few models on report folds, with actual.
+        backtest: forecast frame of the recommended model on report folds, with actual.
         folds: role, index, cutoff, start, end.
         error_by_step: model, step, mase (msse, where squared errors count), mae.
         error_by_fold: model, cutoff, mase or msse, mae.
@@ -39,7 +39,6 @@ class ReportData:
     """
 
     title: str
-    name: str
     lang: str
     verdict: dict[str, Any]
     profile: dict[str, Any]
@@ -61,4 +60,3 @@ class ReportData:
     ranks: dict[str, Any] = field(default_factory=dict)
     explained: dict[str, Any] = field(default_factory=dict)
     tuning: list[dict[str, Any]] = field(default_factory=list)
-    notes: tuple[str, ...] = field(default=())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from forecastkit.report import charts
-from forecastkit.report.charts import NARROW, WIDE
 from forecastkit.report.ecg_paper import ecg_strip, wave_chart
 from forecastkit.report.labels_words import WHAT, label_words, remark
 from forecastkit.report.numbers import number, percent, seconds
+from forecastkit.report.rendering import both, environment
 from forecastkit.report.svg import Plot
 
 __all__ = ["LabelReport", "board_lines", "render_labels", "write_label_report"]
@@ -50,17 +48,6 @@ class LabelReport:
         return dict(self.diagnostics.get("models") or {})
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("forecastkit.report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def write_label_report(data: LabelReport, path: Path) -> None:
     """Write the page, whole or not at all.
 
@@ -89,7 +76,7 @@ def render_labels(data: LabelReport) -> str:
     }
     w = label_words(data.lang, fill)
     head, *more = data.verdict["sentence"][data.lang]
-    return _environment().get_template("labels.html.j2").render(
+    return environment().get_template("labels.html.j2").render(
         w=w,
         lang=data.lang,
         title=data.title,
@@ -249,11 +236,6 @@ def _confusion(data: LabelReport, use: str) -> dict[str, Any] | None:
     return {"classes": classes, "rows": rows}
 
 
-def _both(chart: Any) -> Markup:
-    # Drawn by forecastkit.report.svg, which escapes every text.
-    return Markup(f'<div class="wide">{chart(WIDE)}</div><div class="narrow">{chart(NARROW)}</div>')  # noqa: S704
-
-
 def _pictured(data: LabelReport) -> list[str]:
     v = data.verdict
     return [n for n in dict.fromkeys([v["use"], v["tested"], v["reference"]]) if n in data.models]
@@ -276,7 +258,7 @@ def _curves(data: LabelReport, w: dict[str, str]) -> list[dict[str, Any]]:
                     plot.label(float(points[len(points) // 2, 1]), name, styles[name])
             return str(plot)
 
-        out.append({"title": w[f"{key}_title"], "chart": _both(chart)})
+        out.append({"title": w[f"{key}_title"], "chart": both(chart)})
     return out
 
 
@@ -296,7 +278,7 @@ def _reliability(data: LabelReport, use: str, w: dict[str, str]) -> dict[str, An
         return str(plot)
 
     return {
-        "chart": _both(chart),
+        "chart": both(chart),
         "said": w["reliability_said"],
         "note": "" if found.get("calibrated") else w["uncalibrated"],
     }
@@ -326,7 +308,7 @@ def _mattered(data: LabelReport) -> list[dict[str, Any]]:
         chart: Markup | str = ""
         if found.get("rare_mean") and max(map(_float, found["steps"])) > 0.0005:
             pair = (str(data.verdict["rare"]), str(found["usual"]))
-            chart = _both(
+            chart = both(
                 lambda width, f=found, pair=pair: wave_chart(
                     f["rare_mean"], f["usual_mean"], f["steps"], pair, width=width, lang=data.lang
                 )
@@ -349,7 +331,7 @@ def _learning(data: LabelReport) -> list[Markup]:
         valid = first["valid_loss"]
         first = first.assign(stopped=valid == valid.min() if valid.notna().any() else False)
         out.append(
-            _both(lambda width, c=first, n=str(name): charts.learning_chart(c, width=width, lang=data.lang, name=n))
+            both(lambda width, c=first, n=str(name): charts.learning_chart(c, width=width, lang=data.lang, name=n))
         )
     return out
 

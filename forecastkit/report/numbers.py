@@ -7,7 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["axis_number", "headline", "moment", "number", "p_text", "percent", "seconds", "ticks", "time_ticks"]
+__all__ = [
+    "axis_number",
+    "count",
+    "headline",
+    "moment",
+    "number",
+    "p_text",
+    "percent",
+    "seconds",
+    "ticks",
+    "time_ticks",
+]
 
 MINUS = "\u2212"
 
@@ -30,6 +41,15 @@ def number(value: Any, lang: str = "en", digits: int = 3) -> str:
     if lang == "es":
         text = text.translate(str.maketrans(",.", ".,"))
     return text.replace("-", MINUS)
+
+
+def count(n: int, lang: str = "en") -> str:
+    """A whole number with its thousands apart.
+
+    >>> count(12345), count(12345, "es")
+    ('12,345', '12.345')
+    """
+    return f"{n:,}".replace(",", "." if lang == "es" else ",")
 
 
 def axis_number(value: float, step: float, lang: str = "en") -> str:

@@ -4,55 +4,30 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from forecastkit.report import charts
-from forecastkit.report.charts import NARROW, WIDE
+from forecastkit.artifacts import to_csv_text
+from forecastkit.report import charts, page_models
 from forecastkit.report.data import ReportData
-from forecastkit.report.numbers import headline, moment, number, p_text, percent, seconds
-from forecastkit.report.tables import shown_word, time_words
+from forecastkit.report.numbers import count, headline, moment, number, percent, seconds
+from forecastkit.report.rendering import both, environment
 from forecastkit.report.words import words
 
-__all__ = ["render", "write_report"]
+__all__ = ["render"]
 
 MOST_SERIES = 40
 MOST_DETAIL = 40
 MOST_TABLE = 500
 MOST_DOWNLOAD = 5_000_000
 MOST_TRIALS = 10
+BOUNDS = {"0.025": "low95", "0.1": "low80", "0.9": "high80", "0.975": "high95"}
 FEWEST_SCORES = 19
 """With fewer errors none of them bounds an interval of 95 %."""
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("forecastkit.report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["moment"] = moment
-    return environment
-
-
-def write_report(data: ReportData, path: Path) -> None:
-    """Write the page, whole or not at all.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    from forecastkit.artifacts import write_text
-
-    write_text(path, render(data))
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +42,7 @@ def render(data: ReportData) -> str:
     """The page as HTML."""
     w = words(data.lang)
     script, script_hash = _script()
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         w=w,
         script=script,
         script_hash=script_hash,
@@ -79,16 +54,16 @@ def render(data: ReportData) -> str:
         reason=str(data.verdict.get("reason", "")),
         facts=_key_facts(data, w),
         forecast=_forecast(data, w),
-        board=_board(data, w),
+        board=page_models.board(data, w),
+        ranks=page_models.ranks(data, w),
+        pareto=page_models.pareto(data),
+        costs=page_models.costs(data),
+        took=page_models.took(data),
+        bands=page_models.bands(data),
+        money=page_models.money(data, w),
         tested=_tested(data, w),
-        copies=_copies(data),
-        money=_money(data, w),
-        ranks=_ranks(data, w),
         detail=_detail(data),
-        pareto=_pareto(data),
-        costs=_costs(data),
-        took=_took(data),
-        bands=_bands(data),
+        copies=_copies(data),
         tuning=_tuning(data),
         explained=_explained(data, w),
         learning=_learning(data),
@@ -97,17 +72,8 @@ def render(data: ReportData) -> str:
     )  # fmt: skip
 
 
-def _both(chart: Any, *args: Any, **kwargs: Any) -> Markup:
-    """A picture for wide and one for narrow screens; the style sheet shows one."""
-    wide, narrow = (chart(*args, width=width, **kwargs) for width in (WIDE, NARROW))
-    # Written by forecastkit.report.svg, which escapes every text.
-    return Markup(f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>')  # noqa: S704
-
-
 def _emphasised(sentence: str, data: ReportData) -> Markup:
     """Names of models in the sentence stand out."""
-    from markupsafe import escape
-
     text = str(escape(sentence))
     names = sorted({data.verdict["use"], data.verdict["reference"], data.verdict.get("tested") or ""} - {""}, key=len)
     for name in reversed(names):
@@ -147,14 +113,13 @@ def _forecast(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
     f = data.forecast
     if not len(f):
         return None
-    quantiles = [q for q in ("0.025", "0.1", "0.9", "0.975") if q in f and f[q].notna().any()]
-    heads = dict(zip(("0.025", "0.1", "0.9", "0.975"), (w["low95"], w["low80"], w["high80"], w["high95"])))
+    quantiles = [q for q in BOUNDS if q in f and f[q].notna().any()]
     series = []
     by_item = dict(tuple(data.history.groupby("item_id", sort=False)))
     title = str(f["target_name"].iloc[0]) + (f", {data.units}" if data.units else "")
     for item, rows in list(f.groupby("item_id", sort=False))[:MOST_SERIES]:
         past = by_item.get(item, data.history.iloc[:0])
-        chart = _both(charts.forecast_chart, past, rows, lang=data.lang, title=title, name=str(item))
+        chart = both(partial(charts.forecast_chart, past, rows, lang=data.lang, title=title, name=str(item)))
         series.append({"name": str(item), "chart": chart})
     shown = f.head(MOST_TABLE)
     table = [
@@ -162,15 +127,13 @@ def _forecast(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
         + [number(float(r[q]), data.lang, 5) for q in quantiles]
         for _, r in shown.iterrows()
     ]
-    from forecastkit.artifacts import to_csv_text
-
     raw = to_csv_text(f).encode()
     link = "data:text/csv;base64," + base64.b64encode(raw).decode() if len(raw) <= MOST_DOWNLOAD else ""
     final = str(f["model"].iloc[0])
     return {
         "said": w["forecast_of"].format(model=final, n=int(f["step"].max())),
         "series": series,
-        "heads": [w["series"], w["date"], w["forecast"], *[heads[q] for q in quantiles]],
+        "heads": [w["series"], w["date"], w["forecast"], *(w[BOUNDS[q]] for q in quantiles)],
         "rows": table,
         "more": w["more_rows"].format(n=MOST_TABLE) if len(f) > MOST_TABLE else "",
         "link": link,
@@ -200,74 +163,7 @@ def _bands_said(data: ReportData, w: dict[str, str]) -> str:
     return " ".join(said)
 
 
-def _bands(data: ReportData) -> list[list[str]]:
-    """Model, WQL, and share held and width of both intervals."""
-    board, lang = data.leaderboard, data.lang
-    if "coverage_80_lo" not in board or not board["coverage_80"].notna().any():
-        return []
-    rows = []
-    for _, r in board[board["coverage_80"].notna()].iterrows():
-        cells = [str(r["model"]), number(r.get("wql"), lang)]
-        for level in ("80", "95"):
-            low, high = (percent(r[f"coverage_{level}_{side}"], lang).removesuffix(" %") for side in ("lo", "hi"))
-            cells.append(f"{percent(r[f'coverage_{level}'], lang)} ({low}–{high})")
-            cells.append(number(r[f"width_{level}"], lang))
-        rows.append(cells)
-    return rows
-
-
-def _board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
-    board, v, lang = data.leaderboard, data.verdict, data.lang
-    reference, use = str(v["reference"]), str(v["use"])
-    metric = headline(board)
-    ok = board[board["status"].isin(["ok", "partial"])]
-    span = charts.skill_span(ok)
-    rows = []
-    for _, row in ok.iterrows():
-        name = str(row["model"])
-        css = "chosen" if name == use else "reference" if name == reference else "plain"
-        skill = "" if name == reference else percent(row.get("skill"), lang, sign=True)
-        rows.append(
-            {
-                "name": name,
-                "css": css,
-                "sort": {
-                    "value": _sort_key(row[metric]),
-                    "mae": _sort_key(row["mae"]),
-                    "skill": _sort_key(-float(row.get("skill", np.nan))),
-                    "p": _sort_key(row.get("p_value")),
-                    "time": _sort_key(float(row["seconds_fit"]) + float(row["seconds_predict"])),
-                },
-                "best": bool(v["shown"]) and name == use,
-                "value": number(row[metric], lang),
-                "mae": number(row["mae"], lang),
-                "bar": Markup(charts.skill_bar(row, span, css=css, lang=lang)),  # noqa: S704  names of registered models
-                "skill": skill,
-                "word": shown_word(row, v, lang),
-                "time": seconds(float(row["seconds_fit"]) + float(row["seconds_predict"]), lang),
-                "note": " ".join(str(row.get(k) or "") for k in ("reason", "note")).strip(),
-            }
-        )
-    lost = [
-        {"name": str(r["model"]), "status": w.get(str(r["status"]), str(r["status"])), "reason": str(r["reason"])}
-        for _, r in board[~board["status"].isin(["ok", "partial"])].iterrows()
-    ]
-    return {"rows": rows, "lost": lost, "metric": metric.upper(), "axis": _axis(span, lang)}
-
-
-def _axis(span: tuple[float, float], lang: str) -> list[tuple[float, str]]:
-    """(per cent of the width, label) of the skill axis."""
-    from forecastkit.report.numbers import ticks
-
-    out = [(100 * (4 + 252 * (t - span[0]) / (span[1] - span[0])) / 260, t) for t in ticks(*span, most=4)]
-    return [
-        (at, percent(t, lang, sign=True).replace(".0 %", " %").replace(",0 %", " %").replace("+0 %", "0 %"))
-        for at, t in out
-        if 6 < at < 94
-    ]
-
-
-def _pictured(data: ReportData) -> list[str]:
+def _few_models(data: ReportData) -> list[str]:
     """Models of the small charts: recommended, reference, tested and the best network."""
     board = data.leaderboard
     networks = board.loc[(board["family"] == "network") & (board["status"] == "ok"), "model"]
@@ -277,15 +173,15 @@ def _pictured(data: ReportData) -> list[str]:
 
 def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     v, lang = data.verdict, data.lang
-    models = _pictured(data)
-    args = (models, v["use"], v["reference"])
+    few = (_few_models(data), v["use"], v["reference"])
     n_select = int((data.folds["role"] == "select").sum())
     n_report = int((data.folds["role"] == "report").sum())
     said = w["tested_said"].format(select=n_select, report=n_report) if n_select else w["tested_alone"]
     by_step = data.error_by_step
-    step = _both(charts.error_by_step, by_step, *args, lang=lang) if len(by_step) and by_step["step"].max() > 1 else ""
+    ahead = len(by_step) and by_step["step"].max() > 1
+    step = both(partial(charts.error_by_step, by_step, *few, lang=lang)) if ahead else ""
     many = data.error_by_fold["cutoff"].nunique() > 1
-    fold = _both(charts.error_by_fold, data.error_by_fold, *args, lang=lang) if many else ""
+    fold = both(partial(charts.error_by_fold, data.error_by_fold, *few, lang=lang)) if many else ""
     metric = headline(data.error_by_fold)
     own = data.error_by_fold[data.error_by_fold["model"] == v["use"]]
     worst = [(moment(r["cutoff"]), number(float(r[metric]), lang)) for _, r in own.nlargest(5, metric).iterrows()]
@@ -304,25 +200,18 @@ def _tested(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     ]
     return {
         "said": said,
-        "strip": _both(charts.folds_strip, data.folds, lang=lang) if len(data.folds) else "",
+        "strip": both(partial(charts.folds_strip, data.folds, lang=lang)) if len(data.folds) else "",
         "by_step": step,
         "by_fold": fold,
         "metric": metric.upper(),
         "scaled": scaled.upper(),
         "worst": worst if many else [],
         "by_item": by_item if len(by_item) > 1 else [],
-        "use": v["use"],
     }
 
 
 def _float(value: Any) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _sort_key(value: Any) -> str:
-    """What the page sorts by; undefined comes last."""
-    known = isinstance(value, (int, float)) and np.isfinite(value)
-    return f"{value:.12g}" if known else "1e99"
 
 
 def _detail(data: ReportData) -> list[dict[str, Any]]:
@@ -333,31 +222,10 @@ def _detail(data: ReportData) -> list[dict[str, Any]]:
     out = []
     for item, own in list(rows.groupby("item_id", sort=False))[:MOST_DETAIL]:
         if own["actual"].notna().any():
-            chart = _both(charts.backtest_chart, own, lang=data.lang, name=str(item), title=title)
-            residuals = _both(charts.residual_chart, own, lang=data.lang, name=str(item))
+            chart = both(partial(charts.backtest_chart, own, lang=data.lang, name=str(item), title=title))
+            residuals = both(partial(charts.residual_chart, own, lang=data.lang, name=str(item)))
             out.append({"name": str(item), "chart": chart, "residuals": residuals})
     return out
-
-
-def _took(data: ReportData) -> str:
-    config = data.run.get("config") or {}
-    limits = config.get("baseline_seconds"), config.get("network_seconds")
-    return time_words(data.leaderboard, limits[0], data.lang, network_budget=limits[1])
-
-
-def _costs(data: ReportData) -> list[tuple[str, str, str, str]]:
-    """Model, seconds of fitting and of forecasting, and the process' peak memory when it was done."""
-    peak = (data.run.get("timings") or {}).get("peak_mib") or {}
-    return [
-        (
-            str(r["model"]),
-            seconds(float(r["seconds_fit"]), data.lang),
-            seconds(float(r["seconds_predict"]), data.lang),
-            number(float(peak[r["model"]]), data.lang, 4) if peak.get(r["model"]) else "–",
-        )
-        for _, r in data.leaderboard.iterrows()
-        if r["status"] in ("ok", "partial")
-    ]
 
 
 def _explained(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
@@ -365,7 +233,7 @@ def _explained(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
     if not found:
         return None
     said = w["explained_said"].format(n=found["n_folds"])
-    chart = _both(charts.importance_chart, found, lang=data.lang)
+    chart = both(partial(charts.importance_chart, found, lang=data.lang))
     return {"sentence": found["sentence"][data.lang], "said": said, "chart": chart}
 
 
@@ -397,70 +265,12 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _pareto(data: ReportData) -> Markup | str:
-    board = data.leaderboard[data.leaderboard["status"] == "ok"]
-    if len(board) < 3:
-        return ""
-    return _both(charts.pareto_chart, board, str(data.verdict["use"]), str(data.verdict["reference"]), lang=data.lang)
-
-
-def _ranks(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
-    if not data.ranks:
-        return None
-    r = data.ranks
-    cd = number(r["critical_difference"], data.lang)
-    said = w["ranks_said"].format(n=r["n_items"], p=p_text(r["p_value"], data.lang) or "–", cd=cd)
-    return {"said": said, "chart": _both(charts.ranks_chart, r, str(data.verdict["use"]), lang=data.lang)}
-
-
-def _money(data: ReportData, w: dict[str, str]) -> dict[str, Any] | None:
-    if not data.worth:
-        return None
-    lang = data.lang
-    out: dict[str, Any] = {"cost": None, "trading": None}
-    cost, trading = data.worth.get("cost"), data.worth.get("trading")
-    if cost:
-        rows = [
-            (
-                str(r["model"]),
-                number(r["cost_point"], lang),
-                number(r["cost"], lang),
-                percent(r["saving"], lang, sign=True) if r["model"] != cost["reference"] else "",
-            )
-            for r in cost["table"]
-        ]
-        best = w["cost_best"].format(tau=number(cost["tau"], lang))
-        notes = cost["notes"][lang]
-        out["cost"] = {
-            "said": cost["sentence"][lang],
-            "rows": rows,
-            "best": best,
-            "notes": [notes] if isinstance(notes, str) else list(notes),
-            "use": cost["model"],
-        }
-    if trading:
-        rows_t = [
-            (
-                str(r["model"]),
-                percent(r["total_return"], lang, sign=True),
-                percent(r["max_drawdown"], lang),
-                f"{r['n_trades']:.0f}",
-                percent(r["invested"], lang),
-            )
-            for r in trading["table"]
-        ]
-        chart = _both(charts.equity_chart, trading, str(trading["model"]), lang=lang)
-        said, warning = trading["sentence"][lang], trading["warning"][lang]
-        out["trading"] = {"said": said, "warning": warning, "rows": rows_t, "chart": chart, "use": trading["model"]}
-    return out
-
-
 def _copies(data: ReportData) -> list[dict[str, Any]]:
     out = []
     for name, check in data.lag_check.items():
         if check:
-            chart = _both(charts.lag_chart, check, lang=data.lang)
-            out.append({"name": name, "said": check["sentence"][data.lang], "copies": check["copies"], "chart": chart})
+            chart = both(partial(charts.lag_chart, check, lang=data.lang))
+            out.append({"name": name, "said": check["sentence"][data.lang], "chart": chart})
     return out
 
 
@@ -469,47 +279,35 @@ def _learning(data: ReportData) -> list[dict[str, Any]]:
     if not len(data.curves):
         return out
     for name, rows in data.curves.groupby("model", sort=False):
-        first = rows[(rows["seed"] == rows["seed"].min())]
+        first = rows[rows["seed"] == rows["seed"].min()]
         first = first[first["fit"] == first["fit"].iloc[0]].dropna(subset=["train_loss"])
         if not len(first):
             continue
-        args = {"lang": data.lang, "name": str(name)}
-        out.append(
-            {
-                "name": str(name),
-                "loss": _both(charts.learning_chart, first, **args),
-                "gradient": _both(charts.gradient_chart, first, **args),
-            }
-        )
+        loss = both(partial(charts.learning_chart, first, lang=data.lang, name=str(name)))
+        gradient = both(partial(charts.gradient_chart, first, lang=data.lang, name=str(name)))
+        out.append({"loss": loss, "gradient": gradient})
     return out
 
 
 def _data_facts(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
-    p = data.profile
-    layout = f"{p.get('n_rows', 0):,}" + (f", {p['n_items']:,} × {p['item']}" if p.get("item") else "")
+    p, lang = data.profile, data.lang
+    layout = count(p.get("n_rows", 0), lang)
+    if p.get("item"):
+        layout += f", {count(p['n_items'], lang)} × {p['item']}"
     why = p.get("why", {}).get("target", "")
     rows = [
         (w["rows"], layout),
         (w["target"], str(p.get("target") or "") + (f" ({why})" if why else "")),
         (w["frequency"], str(p.get("freq_text", "")) + (f", {p['tz']}" if p.get("tz") else "")),
         (w["span"], f"{p.get('start', '')} – {p.get('end', '')}"),
-        (w["missing"], f"{p.get('n_missing', 0):,}"),
-        (w["gaps"], f"{p.get('n_gaps', 0):,}"),
+        (w["missing"], count(p.get("n_missing", 0), lang)),
+        (w["gaps"], count(p.get("n_gaps", 0), lang)),
         (w["season"], str(p.get("season_text", ""))),
     ]
-    notes = [(n["text"], n.get("where", "")) for n in p.get("notes", [])] + [
-        (str(n), "") for n in data.run.get("notes", [])
-    ]
+    notes = [(n["text"], n.get("where", "")) for n in p.get("notes", [])]
+    notes += [(str(n), "") for n in data.run.get("notes", [])]
     items = [
-        (
-            i["item_id"],
-            f"{i['n']:,}",
-            i["start"],
-            i["end"],
-            number(i["min"], data.lang),
-            number(i["mean"], data.lang),
-            number(i["max"], data.lang),
-        )
+        (i["item_id"], count(i["n"], lang), i["start"], i["end"], *(number(i[k], lang) for k in ("min", "mean", "max")))
         for i in p.get("items", [])[:MOST_SERIES]
     ]
     return {

@@ -106,11 +106,6 @@ class Plot:
             f'<rect class="{css}" x="{a:.1f}" y="{y0:.1f}" width="{max(b - a, 1.5):.1f}" height="{height:.1f}">{tip}</rect>'
         )
 
-    def vertical(self, x: float, css: str) -> None:
-        """A line through the whole height."""
-        at = float(self.px(x))
-        self.parts.append(f'<path class="{css}" d="M{at:.1f} {self.top}V{self.height - self.bottom}"/>')
-
     def horizontal(self, y: float, css: str) -> None:
         """A line through the whole width."""
         at = float(self.py(y))

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from forecastkit.report.numbers import headline, number, p_text, percent, seconds
+from forecastkit.report.words import words
 
 __all__ = ["comparison_lines", "leaderboard_lines", "shown_word", "time_words"]
 
@@ -19,13 +20,13 @@ def shown_word(row: pd.Series, verdict: dict[str, Any], lang: str = "en") -> str
     """What the test says of one model, p in brackets: Holm's over all models but for the one test of the verdict."""
     if row["model"] == verdict["reference"]:
         return "reference" if lang == "en" else "referencia"
-    words = {
+    said = {
         "better": ("yes", "sí"),
         "worse": ("worse", "peor"),
         "indistinguishable": ("no", "no"),
         "too few to tell": ("too few to tell", "pocas para decir"),
     }
-    word = words.get(str(row.get("word", "")), ("", ""))[lang == "es"]
+    word = said.get(str(row.get("word", "")), ("", ""))[lang == "es"]
     p = p_text(row.get("p_value" if row["model"] == verdict.get("tested") else "p_holm"), lang)
     return f"{word} ({p})" if word and p else word
 
@@ -71,7 +72,7 @@ def leaderboard_lines(
             if cells[0] == use:
                 lines[k] = f"{BOLD_GREEN}{lines[k]}{OFF}"
     for _, row in leaderboard[~leaderboard["status"].isin(["ok", "partial"])].iterrows():
-        said = {"failed": "failed", "skipped": "skipped"}.get(str(row["status"]), str(row["status"]))
+        said = words(lang).get(str(row["status"]), str(row["status"]))
         lines.append(_cut(f"{row['model']!s:<14}{said}: {' '.join(str(row['reason']).split())}", width))
     if left:
         more = "in the report" if lang == "en" else "en el informe"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from forecastkit.report.charts import NARROW, WIDE, learning_chart
+from forecastkit.report.charts import learning_chart
 from forecastkit.report.numbers import number, percent
+from forecastkit.report.rendering import both, environment
 from forecastkit.report.svg import Plot
 
 __all__ = ["Block", "Section", "TextPage", "confusion_block", "curves_section", "reliability_block", "render", "shown", "write_page"]  # fmt: skip
@@ -69,29 +69,9 @@ class TextPage:
     footer: str = ""
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("forecastkit.report"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["counted"] = _counted
-    return environment
-
-
-def _counted(cell: Any, lang: str) -> Any:
-    """Counts with their thousands apart; anything else as it is."""
-    if isinstance(cell, bool) or not isinstance(cell, int):
-        return cell
-    return f"{cell:,}".replace(",", "." if lang == "es" else ",")
-
-
 def render(page: TextPage) -> str:
     """The page as HTML."""
-    return _environment().get_template("text.html.j2").render(page=page, skip={"en": "Skip to the results", "es": "Ir a los resultados"}[page.lang])  # fmt: skip
+    return environment().get_template("text.html.j2").render(page=page, skip={"en": "Skip to the results", "es": "Ir a los resultados"}[page.lang])  # fmt: skip
 
 
 def write_page(page: TextPage, path: Path) -> None:
@@ -113,11 +93,6 @@ def shown(text: str, most: int = MOST_SHOWN) -> str:
     """
     text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cf") or c in "\n\u200d")
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _both(draw: Any) -> Markup:
-    # Written by forecastkit.report.svg, which escapes every text.
-    return Markup(f'<div class="wide">{draw(WIDE)}</div><div class="narrow">{draw(NARROW)}</div>')  # noqa: S704
 
 
 def confusion_block(matrix: np.ndarray, classes: Sequence[str], *, lang: str = "en") -> Block:
@@ -152,7 +127,7 @@ def reliability_block(bins: Sequence[dict[str, float]], *, lang: str = "en") -> 
             plot.dot(float(a), float(b), "chosen", 2.5 + 3.5 * float(row["n"] / max(r["n"] for r in bins)) ** 0.5)
         return str(plot)
 
-    return Block(said=text, chart=_both(draw))
+    return Block(said=text, chart=both(draw))
 
 
 def curves_section(curves: pd.DataFrame, *, lang: str = "en") -> Section | None:
@@ -165,14 +140,14 @@ def curves_section(curves: pd.DataFrame, *, lang: str = "en") -> Section | None:
         if len(first) < 2:
             continue
         own = first.assign(stopped=first["valid_loss"] == first["valid_loss"].min())
-        blocks.append(Block(chart=_both(lambda w, own=own, name=name: learning_chart(own, width=w, lang=lang, name=str(name)))))  # fmt: skip
+        blocks.append(Block(chart=both(partial(learning_chart, own, lang=lang, name=str(name)))))
         if "valid_accuracy" in own and own["valid_accuracy"].notna().sum() > 1:
-            blocks.append(Block(chart=_both(lambda w, own=own, name=name: _accuracy(own, str(name), w, lang))))
+            blocks.append(Block(chart=both(partial(_accuracy, own, str(name), lang=lang))))
     title = {"en": "Learning curves", "es": "Curvas de aprendizaje"}[lang]
     return Section(title, blocks) if blocks else None
 
 
-def _accuracy(rows: pd.DataFrame, name: str, width: int, lang: str) -> str:
+def _accuracy(rows: pd.DataFrame, name: str, *, width: int, lang: str) -> str:
     x, y = rows["step"].to_numpy(float), rows["valid_accuracy"].to_numpy(float)
     word = {"en": "accuracy", "es": "exactitud"}[lang]
     known = y[np.isfinite(y)]

@@ -35,14 +35,14 @@ def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
 
 def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -> pd.DataFrame:
     """See ``forecastkit.future_frame``."""
-    from forecastkit.run.execute import default_horizon
+    from forecastkit.run.preparing import default_horizon
 
     if isinstance(source, (str, Path)) and (Path(source) / "run.yaml").exists():
         from forecastkit.run.folder import RunFolder
         from forecastkit.run.saved_model import SavedModel
 
         folder = RunFolder.open(source)
-        model = SavedModel.load(folder / "model")
+        model = SavedModel.of_run(folder)
         frame, profile, steps = model.frame, folder.json("profile.json"), horizon or model.horizon + model.gap
     else:
         found = read(source, options_of(reading, "future_frame"))

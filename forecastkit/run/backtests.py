@@ -22,9 +22,10 @@ from forecastkit.run.following import announce
 from forecastkit.runtime import peak_mib
 
 if TYPE_CHECKING:
-    from forecastkit.run.execute import Observer, Prepared
+    from forecastkit.forecasting.splits import Folds, ReportFold
+    from forecastkit.run.preparing import Observer, Prepared
 
-__all__ = ["LOCAL", "kept_trainings", "run_backtests"]
+__all__ = ["LOCAL", "kept_trainings", "run_backtests", "unseen_folds"]
 
 MAX_LAG_ROWS = 500
 LOCAL = ("baseline", "statistical")
@@ -135,12 +136,17 @@ def _one_backtest(
     return replace(one, info={**one.info, "peak_mib": peak_mib()})
 
 
+def unseen_folds(folds: Folds, one: ModelBacktest) -> tuple[ReportFold, ...]:
+    """Report folds whose answers the last fitted model has not seen: one that was fitted again has seen those before."""
+    return folds.report[max(0, one.fitted_from - len(folds.all) + len(folds.report)) :]
+
+
 def _lag(prepared: Prepared, one: ModelBacktest) -> dict[str, Any]:
-    """The lag check of a network, over the time of the report folds, one step ahead, without a refit."""
+    """The lag check of a network, one step ahead, over the time of the report folds that it has not seen."""
     if one.fitted is None or prepared.models[one.model].family != "network":
         return {}
-    frame, report = prepared.frame, prepared.folds.report
-    n = min(MAX_LAG_ROWS, len(frame.calendar) - 1 - report[0].position)
+    frame, unseen = prepared.frame, unseen_folds(prepared.folds, one)
+    n = min(MAX_LAG_ROWS, len(frame.calendar) - 1 - unseen[0].position)
     forecasts, when = one_step_forecasts(one.fitted, frame, n)
     return lag_check(one.model, frame, forecasts, when)
 

@@ -178,6 +178,7 @@ def affordable(
     Args:
         tested: model -> its seeds.
     """
+    seconds = max(0.0, seconds)  # what costs nothing is kept when the time is over, too
     cost = {(r.model, r.seed): SLACK * _refit_seconds(r) for runs in tested.values() for r in runs}
     weight = {m.name: sum(m.weights) / len(m.weights) for m in members}
     kept = {m.name: list(m.seeds) for m in members}

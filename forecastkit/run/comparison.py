@@ -11,7 +11,7 @@ from forecastkit.run.folder import RunFolder
 
 __all__ = ["compare"]
 
-SILENT = ("seconds", "name", "lang", "threads", "n_jobs", "engine", "address")
+SILENT = ("name", "lang", "threads", "n_jobs", "engine", "address", "checkpoint_seconds", "store")
 """Settings that change no number."""
 
 
@@ -23,10 +23,10 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         each run the metric, mae, skill, p_value or None), metric (mase; msse where both runs count squared errors), verdicts.
 
     Raises:
-        ModelFileError: a folder is no run, or not finished.
+        ModelFileError: a folder is no run, of another task, or not finished.
     """
     folders = [RunFolder.open(first), RunFolder.open(second)]
-    facts = [f.facts() for f in folders]
+    facts = [f.forecast_facts() for f in folders]
     boards = [f.table("leaderboard.csv").set_index("model") for f in folders]
     names = list(dict.fromkeys([*boards[0].index, *boards[1].index]))
     metric = "msse" if all("msse" in board for board in boards) else "mase"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from forecastkit import artifacts
 from forecastkit.forecasting.backtest import ModelBacktest
 from forecastkit.forecasting.ensemble import NAME as ENSEMBLE
 from forecastkit.forecasting.explain import Explanation, importance
-from forecastkit.run.backtests import LOCAL
+from forecastkit.run.backtests import LOCAL, unseen_folds
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.evaluation import Evaluation
-    from forecastkit.run.execute import Prepared
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["FILE", "explain_run", "explained_model"]
 
@@ -23,7 +23,7 @@ FILE = "explain.json"
 
 def explained_model(prepared: Prepared, evaluation: Evaluation) -> str | None:
     """The recommended model where it reads windows; for an ensemble, or where covariates were given, the network of
-    lowest error on select folds (report folds have no say in it); else None.
+    lowest error on select folds (on report folds where there are no others); else None.
     """
     use = evaluation.verdict.use
     families = {name: prepared.models[name].family for name in evaluation.seeds}
@@ -47,11 +47,7 @@ def explain_run(
     one = None if name is None else next((r for r in backtests[name] if r.fitted is not None), None)
     if name is None or one is None or one.fitted is None:
         return
-    plan, folds = prepared.plan, prepared.folds
-    # A model that was fitted again since has seen the answers of the folds before.
-    unseen = folds.report[max(0, one.fitted_from - len(folds.all) + len(folds.report)) :]
-    if not unseen:
-        return
+    plan, unseen = prepared.plan, unseen_folds(prepared.folds, one)
     found = importance(
         name, one.fitted, prepared.frame, unseen, gap=plan.gap, season_length=plan.season_length,
         overlap=plan.overlap,
@@ -63,16 +59,11 @@ def explain_run(
 def sentences(found: Explanation) -> dict[str, str]:
     """What the model leans on most, in words."""
     top = [r for r in found.rows if r.low > 0][:2] or list(found.rows[:1])
-    said: dict[str, Any] = {"en": [], "es": []}
+    said: dict[str, list[str]] = {"en": [], "es": []}
     for r in top:
-        for lang in said:
-            share = f"{100 * r.growth:.0f} %" if r.growth < 10 else f"{1 + r.growth:.0f}"
-            if r.growth < 10:
-                said[lang].append(f"{thing(r.name, lang)} ({share})")
-            else:
-                said[lang].append(
-                    f"{thing(r.name, lang)} ({share} {'times as large' if lang == 'en' else 'veces mayor'})"
-                )
+        for lang, times in (("en", "times as large"), ("es", "veces mayor")):
+            share = f"{100 * r.growth:.0f} %" if r.growth < 10 else f"{1 + r.growth:.0f} {times}"
+            said[lang].append(f"{thing(r.name, lang)} ({share})")
     return {
         "en": f"{found.model} leans most on {' and '.join(said['en'])}: so much its error grows when these are taken from "
         "another test forecast.",

@@ -17,15 +17,15 @@ from forecastkit.run.backtests import kept_trainings
 from forecastkit.run.budget import Budget, affordable
 from forecastkit.run.following import announce
 from forecastkit.run.joining import kind_of, schedule_end, training_steps
-from forecastkit.run.model_card import model_card, write_model_card
+from forecastkit.run.model_card import CARD, model_card
 from forecastkit.run.saved_model import SavedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forecastkit.forecasting.evaluation import Evaluation
-    from forecastkit.run.execute import Prepared
     from forecastkit.run.folder import RunFolder
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["fit_final"]
 
@@ -73,7 +73,7 @@ def fit_final(
     )
     saved.save(folder / "model")
     card = model_card(saved, prepared.reading.profile, prepared.folds, evaluation, notes=prepared.notes)
-    write_model_card(folder / "model", card)
+    artifacts.write_text(folder / "model" / CARD, card)
     forecast = saved.forecast()
     artifacts.write_csv(folder / "forecast.csv", forecast)
     folder.log(f"final model {name}, seed {seed}, {'no' if n_steps is None else n_steps} training steps, on all rows")

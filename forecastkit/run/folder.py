@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,8 @@ class RunFolder:
         """A new, empty folder: ``out``, or ``runs/<name>-<time>``.
 
         Raises:
-            DataError: it exists with content, or cannot be made.
+            ConfigError: ``out`` exists with content.
+            DataError: it cannot be made.
         """
         if out is not None:
             return cls(_make(out, must_be_empty=True))
@@ -77,8 +78,9 @@ class RunFolder:
         """
         folder = cls(Path(path))
         if not folder.path.is_dir():
-            near = f"Runs here: {', '.join(_runs_here())}." if _runs_here() else "Make one with forecastkit fit."
-            raise ModelFileError(place=str(path), rule="no such run folder", remedy=near)
+            here = _runs_here()
+            remedy = f"Runs here: {', '.join(here)}." if here else "Make one with forecastkit fit."
+            raise ModelFileError(place=str(path), rule="no such run folder", remedy=remedy)
         folder.facts()
         return folder
 
@@ -115,6 +117,35 @@ class RunFolder:
                 rule=f"this forecastkit reads formats up to {RUN_FORMAT}",
                 remedy="Install a newer forecastkit.",
             )
+        return facts
+
+    def forecast_facts(self) -> dict[str, Any]:
+        """``run.yaml`` of a run of fit or backtest.
+
+        Raises:
+            ModelFileError: it is of another task.
+        """
+        facts = self.facts()
+        task = facts.get("task", "forecasting")
+        if task != "forecasting":
+            raise ModelFileError(place=str(self.path), value=f"a {task} run", rule="a run of fit or backtest is needed")
+        return facts
+
+    def finished_facts(self) -> dict[str, Any]:
+        """``run.yaml`` of a finished run of fit or backtest.
+
+        Raises:
+            ModelFileError: it is of another task, not finished, or its configuration is damaged.
+        """
+        facts = self.forecast_facts()
+        if facts.get("status") != "done":
+            raise ModelFileError(
+                place=str(self.path),
+                rule="this run is not finished",
+                remedy=f"Go on with: forecastkit {facts.get('kind', 'fit')} --resume {self.path}",
+            )
+        if not isinstance(facts.get("config"), dict):
+            raise ModelFileError(place=str(self / "run.yaml"), rule="damaged: it has no configuration")
         return facts
 
     def write_facts(self, facts: dict[str, Any]) -> None:
@@ -176,6 +207,26 @@ class RunFolder:
                 table[column] = table[column].fillna("")
         return table
 
+    @contextlib.contextmanager
+    def damage_named(self, *more: type[Exception]) -> Iterator[None]:
+        """Inside, what a changed or incomplete file of the run causes is an error that names the run.
+
+        Args:
+            more: errors that such a file causes, too.
+
+        Raises:
+            ModelFileError: instead of Python's own error.
+        """
+        damage: tuple[type[Exception], ...] = (KeyError, TypeError, ValueError, IndexError, AttributeError, *more)
+        try:
+            yield
+        except damage as error:
+            raise ModelFileError(
+                place=str(self.path),
+                value=f"{type(error).__name__}: {error}"[:120],
+                rule="a file of this run is damaged",
+            ) from None
+
     def _zone(self) -> str:
         """The time zone of the data; UTC where it is not known."""
         import pandas as pd
@@ -187,10 +238,11 @@ class RunFolder:
         return "UTC"
 
     def _missing(self, name: str) -> ModelFileError:
+        facts = self.facts()
+        unfinished = facts.get("status") in ("running", "interrupted") and "task" not in facts
+        again = f"It was not finished: forecastkit {facts.get('kind', 'fit')} --resume {self.path}"
         return ModelFileError(
-            place=str(self.path),
-            rule=f"this run has no {name}",
-            remedy=f"It was not finished: forecastkit fit --resume {self.path}",
+            place=str(self.path), rule=f"this run has no {name}", remedy=again if unfinished else "Run fit again."
         )
 
     def log(self, line: str) -> None:

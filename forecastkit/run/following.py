@@ -15,7 +15,7 @@ from forecastkit.forecasting.protocol import FitContext, Forecaster
 from forecastkit.ranks import agreed
 
 if TYPE_CHECKING:
-    from forecastkit.run.execute import Prepared
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["announce", "announce_end", "follow"]
 

@@ -17,7 +17,7 @@ from forecastkit.forecasting.scores import answers, positions, scales
 
 if TYPE_CHECKING:
     from forecastkit.config import RunConfig
-    from forecastkit.run.execute import Prepared
+    from forecastkit.run.preparing import Prepared
 
 __all__ = ["check_ensemble", "kind_of", "schedule_end", "training_steps", "with_ensemble"]
 

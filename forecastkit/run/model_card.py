@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit import artifacts
+from forecastkit.report.numbers import moment
 
 if TYPE_CHECKING:
     from forecastkit.forecasting.evaluation import Evaluation
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecastkit.reading import Profile
     from forecastkit.run.saved_model import SavedModel
 
-__all__ = ["CARD", "model_card", "write_model_card"]
+__all__ = ["CARD", "model_card"]
 
 CARD = "card.md"
 SCORES = ("msse", "mase", "rmsse", "mae", "rmse", "smape", "bias", "coverage_80", "coverage_95")
@@ -36,10 +36,6 @@ def _text(value: Any) -> str:
 def _name(value: Any) -> str:
     line = str(value)
     return _text(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…")
-
-
-def _day(value: Any) -> str:
-    return str(value).removesuffix(" 00:00:00")
 
 
 def _number(value: Any) -> str:
@@ -64,7 +60,7 @@ def model_card(
     lines += ["## Tested on", "", *_folds(folds), "", "## Scores on report folds", "", *_scores(row), ""]
     lines += ["## Verdict", "", _text(" ".join(verdict["sentence"]["en"])), "", _text(verdict.get("reason", "")), ""]
     lines += ["## Limits", "", *_limits(saved, profile, verdict, notes), "", *_loading()]
-    return "\n".join(line for line in lines if line is not None) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _about(saved: SavedModel) -> list[str]:
@@ -97,7 +93,9 @@ def _folds(folds: Folds) -> list[str]:
     for role, use in (("select", "chose the model"), ("calibrate", "set the intervals"), ("report", "gave the scores")):
         own = [f for f in folds.all if f.role == role]
         if own:
-            rows.append(f"- {len(own)} {role} folds, cutoffs {_day(own[0].cutoff)} to {_day(own[-1].cutoff)}: {use}")
+            rows.append(
+                f"- {len(own)} {role} folds, cutoffs {moment(own[0].cutoff)} to {moment(own[-1].cutoff)}: {use}"
+            )
         else:
             rows.append(f"- No {role} folds")
     plan = folds.plan
@@ -138,8 +136,3 @@ def _loading() -> list[str]:
         "weights.safetensors (numbers), model.json (facts and checksums) and history.parquet (rows).",
         "None holds code: `forecastkit predict RUN` reads them and runs nothing from them.",
     ]
-
-
-def write_model_card(folder: Path, text: str) -> None:
-    """Write ``card.md`` beside the model."""
-    artifacts.write_text(folder / CARD, text)

@@ -9,10 +9,11 @@ from forecastkit.errors import ConfigError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading import Profile, ReadOptions, read, with_future
 from forecastkit.reading.profile import item_columns
+from forecastkit.report.numbers import moment
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.saved_model import SavedModel
 
-__all__ = ["read_future", "read_newer", "reading_of"]
+__all__ = ["nothing_newer", "read_future", "read_newer", "reading_of"]
 
 
 def read_newer(
@@ -54,6 +55,18 @@ def read_future(folder: RunFolder, model: SavedModel, future: Any, options: Read
     profile = Profile(**{**folder.json("profile.json"), "notes": ()})
     frame = with_future(model.frame, future, options or reading_of(folder, model), profile)
     return replace(model, frame=frame)
+
+
+def nothing_newer(old: SeriesFrame, newer: SeriesFrame) -> str:
+    """A sentence where no series has a value after its history; else empty."""
+    then, now = (
+        frame.data[frame.data["target"].notna()].groupby("item_id", observed=True)["timestamp"].max().to_dict()
+        for frame in (old, newer)
+    )
+    if any(item not in then or when > then[item] for item, when in now.items()):
+        return ""
+    ends = f"its rows end {moment(max(now.values()))}" if now else "it has no values"
+    return f"Nothing in the data is newer: the history of the run ends {moment(max(then.values()))}, and {ends}."
 
 
 def reading_of(folder: RunFolder, model: SavedModel) -> ReadOptions:

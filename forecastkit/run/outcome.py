@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 
 from forecastkit import registry
-from forecastkit.errors import DataError, ForecastkitError, ModelFileError
+from forecastkit.artifacts import json_rows
+from forecastkit.errors import DataError, ForecastkitError
 from forecastkit.forecasting.backtest import forecast_from_ends
 from forecastkit.forecasting.drift import Drift, drift
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.scores import answers, nan_mean, scales
+from forecastkit.report.numbers import moment, number
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.newer import read_newer
-from forecastkit.run.saved_model import SavedModel
+from forecastkit.run.saved_model import SavedModel, same_kind
 
 __all__ = ["ForecastOutcome", "score_run"]
 
@@ -55,23 +57,13 @@ class ForecastOutcome:
             "n_rows": int(self.rows["actual"].notna().sum()),
             "n_rows_to_come": int(self.rows["actual"].isna().sum()),
             "n_items": int(self.rows.loc[self.rows["actual"].notna(), "item_id"].nunique()),
-            "overall": _records(self.overall),
-            "by_step": _records(self.by_step),
+            "overall": json_rows(self.overall),
+            "by_step": json_rows(self.by_step),
             "naive": self.naive,
             "drift": self.drift.to_dict(),
             "sentence": self.sentence,
             "notes": list(self.notes),
         }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def score_run(run: str | Path, actuals: Any) -> ForecastOutcome:
@@ -86,32 +78,12 @@ def score_run(run: str | Path, actuals: Any) -> ForecastOutcome:
         DataError: the rows cannot be read, or none of them lies in the time of the forecast.
     """
     folder = RunFolder.open(run)
+    model = SavedModel.of_run(folder)
     forecast = folder.table("forecast.csv")
-    model = SavedModel.load(folder / "model")
     newer = read_newer(folder, model, actuals)
-    _same_kind(model.frame, newer)
-    try:
+    same_kind(model.frame, newer, "--actuals")
+    with folder.damage_named():
         return _outcome(folder, model, forecast, newer)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(
-            place=str(folder.path), value=f"{type(error).__name__}: {error}"[:120], rule="a file of this run is damaged"
-        ) from None
-
-
-def _same_kind(old: SeriesFrame, newer: SeriesFrame) -> None:
-    kinds = [
-        "counted steps" if f.calendar.is_integer
-        else "times without a zone" if getattr(f.calendar.instants, "tz", None) is None
-        else "times with a zone"
-        for f in (old, newer)
-    ]  # fmt: skip
-    if kinds[0] != kinds[1]:
-        raise DataError(
-            place="--actuals",
-            value=f"has {kinds[1]}",
-            rule=f"the run has {kinds[0]}",
-            remedy="Give rows of the same kind as the file of fit.",
-        )
 
 
 def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer: SeriesFrame) -> ForecastOutcome:
@@ -120,8 +92,8 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
         first, last = forecast["timestamp"].min(), forecast["timestamp"].max()
         raise DataError(
             place="--actuals",
-            value=f"{_span(newer)}",
-            rule=f"no row lies in the time of the forecast, {_day(first)} to {_day(last)}",
+            value=_span(newer),
+            rule=f"no row lies in the time of the forecast, {moment(first)} to {moment(last)}",
             remedy="Give the rows that came after the run.",
         )
     frame = model.frame
@@ -152,12 +124,7 @@ def _outcome(folder: RunFolder, model: SavedModel, forecast: pd.DataFrame, newer
 
 def _span(frame: SeriesFrame) -> str:
     seen = frame.data.loc[frame.data["target"].notna(), "timestamp"]
-    return f"rows from {_day(seen.min())} to {_day(seen.max())}" if len(seen) else "no values"
-
-
-def _day(moment: Any) -> str:
-    text = str(moment)
-    return text.removesuffix(" 00:00:00")
+    return f"rows from {moment(seen.min())} to {moment(seen.max())}" if len(seen) else "no values"
 
 
 def _keys(times: Any) -> pd.Index:
@@ -222,7 +189,7 @@ def _coverage(rows: pd.DataFrame, actual: np.ndarray, low: str, high: str) -> fl
 
 def _promised(folder: RunFolder, name: str) -> dict[str, Any]:
     board = folder.table("leaderboard.csv")
-    found = _records(board[board["model"] == name])
+    found = json_rows(board[board["model"] == name])
     row = found[0] if found else {}
     out: dict[str, Any] = {"n": int(row.get("n_cells") or 0)}
     squared = ["msse"] if "msse" in row else []
@@ -328,15 +295,14 @@ def _later(model: SavedModel, newer: SeriesFrame, scale: dict[str, float]) -> np
 
 
 def _sentence(overall: pd.DataFrame, rule: str, name: str, lang: str) -> str:
-    rows = {str(row["who"]): row for row in _records(overall)}
+    rows = {str(row["who"]): row for row in json_rows(overall)}
     own, promised, naive = rows["forecast"], rows["promised"], rows[rule]
     both = [m for m in ("msse", "mase") if own.get(m) is not None and promised.get(m) is not None]
     metric = next(iter(both), "mae")
     en = lang == "en"
 
     def said(value: float | None) -> str:
-        text = "?" if value is None else f"{value:.3g}"
-        return text if en else text.replace(".", ",")
+        return number(value, lang)
 
     n = int(own["n"])
     if en:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import UndefinedError
 
-from forecastkit.errors import ModelFileError
+from forecastkit import artifacts
 from forecastkit.forecasting.evaluation import Evaluation
 from forecastkit.forecasting.leaderboard import coverages, nan_mean
 from forecastkit.forecasting.significance import friedman_nemenyi
-from forecastkit.report import ReportData, write_report
+from forecastkit.report.data import ReportData
+from forecastkit.report.page import render
 from forecastkit.run.explaining import FILE as EXPLAINED
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.tune import FILE as TUNING
@@ -44,9 +46,9 @@ def diagnostics(evaluation: Evaluation, lag_checks: dict[str, Any]) -> dict[str,
             row = {"model": name, "item_id": evaluation.frame.items[i], metric: scaled[i], "mae": plain[i]}
             by_item.append({**row, "ratio_to_reference": ratio})
     return {
-        "by_step": _plain(by_step),
-        "by_fold": _plain(by_fold),
-        "by_item": _plain(by_item),
+        "by_step": by_step,
+        "by_fold": by_fold,
+        "by_item": by_item,
         "folds": _folds(evaluation),
         "intervals": _coverage(evaluation),
         "lag_check": lag_checks,
@@ -70,15 +72,6 @@ def _ranks(evaluation: Evaluation) -> dict[str, Any]:
         "p_value": found.p_value,
         "n_items": found.n_blocks,
     }
-
-
-def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """JSON has no NaN: undefined is null."""
-    return [{k: _number(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _folds(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -127,12 +120,11 @@ def report_data(folder: RunFolder, *, lang: str | None = None) -> ReportData:
     facts, verdict, profile = folder.facts(), folder.json("verdict.json"), folder.json("profile.json")
     found = folder.json("diagnostics.json")
     board = folder.table("leaderboard.csv")
-    backtest = _pictured(folder.table("backtest.parquet"), verdict, board)
+    backtest = _drawn(folder.table("backtest.parquet"), str(verdict["use"]))
     forecast = folder.table("forecast.csv") if (folder / "forecast.csv").exists() else pd.DataFrame()
     config = facts.get("config", {})
     return ReportData(
         title=str(profile.get("name", folder.path.name)),
-        name=str(profile.get("name", folder.path.name)),
         lang=lang or str(config.get("lang", "en")),
         verdict=verdict,
         profile=profile,
@@ -169,15 +161,12 @@ def _timed(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return table
 
 
-def _pictured(backtest: pd.DataFrame, verdict: dict[str, Any], board: pd.DataFrame) -> pd.DataFrame:
-    """Report folds of the recommended model, its reference, the tested one and the best network."""
-    networks = board.loc[(board["family"] == "network") & (board["status"] == "ok"), "model"]
-    names = [verdict["use"], verdict["reference"], verdict.get("tested"), *networks.head(1)]
+def _drawn(backtest: pd.DataFrame, use: str) -> pd.DataFrame:
+    """Report folds of the recommended model: its first seed, some series."""
     items = backtest["item_id"].unique()[:MOST_PICTURED]
-    first_seed = backtest.groupby("model")["seed"].transform("min")
-    keep = (backtest["role"] == "report") & backtest["model"].isin([n for n in names if n])
-    keep &= backtest["item_id"].isin(items) & (backtest["seed"] == first_seed)
-    return backtest[keep].reset_index(drop=True)
+    rows = backtest[(backtest["model"] == use) & (backtest["role"] == "report")]
+    rows = rows[rows["item_id"].isin(items) & (rows["seed"] == rows["seed"].min())]
+    return rows.reset_index(drop=True)
 
 
 def _history(folder: RunFolder, backtest: pd.DataFrame, facts: dict[str, Any]) -> pd.DataFrame:
@@ -198,14 +187,11 @@ def write_page(folder: RunFolder, out: Path | None = None, *, lang: str | None =
     """Render ``report.html``.
 
     Raises:
-        ModelFileError: the run was not finished far enough.
+        ModelFileError: the run was not finished far enough, or a file is damaged.
+        DataError: the page cannot be written.
     """
-    try:
-        data = report_data(folder, lang=lang)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelFileError(
-            place=str(folder.path), value=f"{type(error).__name__}: {error}"[:120], rule="a file of this run is damaged"
-        ) from None
+    with folder.damage_named(UndefinedError):
+        page = render(report_data(folder, lang=lang))
     path = out or folder / "report.html"
-    write_report(data, path)
+    artifacts.write_text(path, page)
     return path

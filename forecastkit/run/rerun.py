@@ -12,12 +12,12 @@ from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
 from forecastkit.errors import ConfigError, ModelFileError
 from forecastkit.run.budget import Replay
+from forecastkit.run.execute import execute
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.preparing import Observer, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from forecastkit.run.execute import Observer
 
 __all__ = ["TIMINGS", "compare_files", "rerun"]
 
@@ -52,10 +52,8 @@ def rerun(
     Raises:
         ForecastkitError: no finished run, or its data are not to be found.
     """
-    from forecastkit.run.execute import execute, prepare
-
     first = RunFolder.open(run)
-    facts = first.facts()
+    facts = first.finished_facts()
     config, final = _settings(first, facts, data)
     found: dict[str, Any] = {
         "identical": False,
@@ -82,14 +80,8 @@ def rerun(
 
 def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str | None) -> tuple[RunConfig, bool]:
     place = str(folder.path)
-    if facts.get("status") != "done":
-        raise ModelFileError(
-            place=place,
-            rule="this run is not finished",
-            remedy=f"Go on with: forecastkit {facts.get('kind', 'fit')} --resume {place}",
-        )
     kind = facts.get("kind", "fit" if (folder / "forecast.csv").exists() else "backtest")
-    if kind not in FORECASTS or not isinstance(facts.get("config"), dict):
+    if kind not in FORECASTS:
         raise ModelFileError(place=place, value=str(kind)[:40], rule="only runs of fit and backtest are run again")
     # Who computed then changes no number, and a cluster may be gone.
     config = load_config(None, values={**facts["config"], "engine": "local", "address": None})

@@ -24,8 +24,9 @@ from forecastkit.forecasting.protocol import Fitted
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.time_features import with_closed_days
 from forecastkit.run.ahead import FILL_IN
+from forecastkit.run.folder import RunFolder
 
-__all__ = ["SavedModel"]
+__all__ = ["SavedModel", "same_kind"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,6 @@ class SavedModel:
     intervals: ConformalIntervals | None
     season_length: int
     facts: dict[str, Any] = field(default_factory=dict)
-    fill_in: str = FILL_IN
     kind: str = ""
 
     def forecast(self, horizon: int | None = None) -> pd.DataFrame:
@@ -60,7 +60,7 @@ class SavedModel:
             ConfigError: more steps than the model was fitted for.
         """
         steps = self.steps(horizon)
-        require_future(self.frame, steps + self.gap, self.fill_in)
+        require_future(self.frame, steps + self.gap, FILL_IN)
         points, own, ends = forecast_from_ends(self.fitted, self.frame, self.horizon + self.gap)
         points, at = points[None, :, self.gap : self.gap + steps], ends[None, :]
         quantiles = own = None if own is None else own[None, :, self.gap : self.gap + steps]
@@ -163,8 +163,22 @@ class SavedModel:
                 remedy="Run fit again.",
             ) from None
 
+    @classmethod
+    def of_run(cls, run: RunFolder) -> SavedModel:
+        """The model that a run of fit keeps.
+
+        Raises:
+            ModelFileError: the run is of another task, or a backtest; or as ``load``.
+        """
+        if run.forecast_facts().get("kind") == "backtest":
+            raise ModelFileError(
+                place=str(run.path), value="a backtest", rule="it keeps no model and makes no forecast",
+                remedy="Use forecastkit fit.",
+            )  # fmt: skip
+        return cls.load(run / "model")
+
     def with_newer(self, newer: SeriesFrame) -> SavedModel:
-        """The model with longer history; where a row exists in both, the newer file's value counts.
+        """The model with longer history; where both have a value, the newer file's counts.
 
         Raises:
             DataError: another frequency, or a series that the model cannot forecast.
@@ -172,7 +186,7 @@ class SavedModel:
         from forecastkit.reading import ReadOptions, read
 
         old = self.frame
-        _same_kind(old, newer)
+        same_kind(old, newer, "--data")
         unknown = sorted(set(newer.items) - set(old.items))
         if unknown and registry.create_model(self.kind or self.name, **self.options).family == "statistical":
             raise DataError(
@@ -184,7 +198,10 @@ class SavedModel:
         columns = ["item_id", "timestamp", "target", *old.covariates]
         # Rows of the future have no target; a row that was observed since then counts instead.
         tables = [f for f in (old.future, newer.future, old.data[columns], newer.data[columns]) if f is not None]
-        rows = pd.concat(tables, ignore_index=True).drop_duplicates(["item_id", "timestamp"], keep="last")
+        rows = pd.concat(tables, ignore_index=True)
+        # A row that a short file lacks has no value in its frame, and takes none away from the history.
+        by_value = rows.sort_values("target", key=pd.Series.notna, kind="stable")
+        rows = by_value.drop_duplicates(["item_id", "timestamp"], keep="last").sort_index()
         options = ReadOptions(
             target="target",
             time="timestamp",
@@ -202,16 +219,25 @@ class SavedModel:
         return replace(self, frame=merged, fitted=self.fitted.update(merged))
 
 
-def _same_kind(old: SeriesFrame, newer: SeriesFrame) -> None:
-    kinds = [(f.calendar.is_integer, getattr(f.calendar.instants, "tz", None) is not None) for f in (old, newer)]
-    words = {(True, False): "counted steps", (False, True): "times with a zone", (False, False): "times without a zone"}
-    if kinds[0] != kinds[1]:
+def same_kind(old: SeriesFrame, newer: SeriesFrame, place: str) -> None:
+    """Whether newer rows can follow the history of a run.
+
+    Raises:
+        DataError: one counts steps and the other has times, or only one has a zone.
+    """
+    then, now = (_kind(frame) for frame in (old, newer))
+    if then != now:
         raise DataError(
-            place="--data",
-            value=f"has {words[kinds[1]]}",
-            rule=f"the model was fitted to {words[kinds[0]]}",
+            place=place, value=f"has {now}", rule=f"the run has {then}",
             remedy="Give rows of the same kind as the file of fit.",
-        )
+        )  # fmt: skip
+
+
+def _kind(frame: SeriesFrame) -> str:
+    if frame.calendar.is_integer:
+        return "counted steps"
+    has_zone = getattr(frame.calendar.instants, "tz", None) is not None
+    return "times with a zone" if has_zone else "times without a zone"
 
 
 def _pack(instants: pd.Index) -> tuple[np.ndarray, dict[str, Any]]:

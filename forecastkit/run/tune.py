@@ -29,7 +29,7 @@ from forecastkit.run.joining import kind_of
 
 if TYPE_CHECKING:
     from forecastkit.run.budget import Budget
-    from forecastkit.run.execute import Observer, Prepared
+    from forecastkit.run.preparing import Observer, Prepared
 
 __all__ = ["FILE", "Trial", "check_tuning", "space_of", "tune"]
 

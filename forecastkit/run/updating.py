@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forecastkit import artifacts
 from forecastkit.config import RunConfig, load_config
-from forecastkit.errors import ConfigError, DataError, ModelFileError
+from forecastkit.errors import ConfigError, DataError
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.report.numbers import headline, moment, number
+from forecastkit.run.execute import Outcome, execute
 from forecastkit.run.folder import RunFolder
-
-if TYPE_CHECKING:
-    from forecastkit.run.execute import Observer, Outcome, Prepared
+from forecastkit.run.newer import read_newer
+from forecastkit.run.preparing import Observer, Prepared, prepare
+from forecastkit.run.saved_model import SavedModel
 
 __all__ = ["UPDATE", "Updated", "update"]
 
@@ -31,10 +32,12 @@ class Updated:
     Args:
         outcome: of the new run.
         change: what ``update.json`` holds: run, before, after (model, reference, shown, metric, error, last time), changed, sentence.
+        appended: the data came after the history of the first run, which the new one does not keep: it cannot be resumed.
     """
 
     outcome: Outcome
     change: dict[str, Any]
+    appended: bool
 
 
 def update(
@@ -50,11 +53,8 @@ def update(
     Raises:
         ForecastkitError: no finished run, or data without newer rows.
     """
-    from forecastkit.run.execute import execute, prepare
-
     first = RunFolder.open(run)
-    facts = first.facts()
-    config = _settings(first, facts, data)
+    config = _settings(first.finished_facts(), data)
     joined = _joined(first, config, data)
     prepared = prepare(config, source=joined, observer=observer, final=True)
     if joined is not None:
@@ -62,7 +62,7 @@ def update(
     _check_longer(first, prepared.reading.profile.end, data)
     outcome = execute(config, source=joined, out=out, observer=observer, final=True, command=command, prepared=prepared)
     if outcome.interrupted or outcome.evaluation is None:
-        return Updated(outcome, {})
+        return Updated(outcome, {}, joined is not None)
     folder = outcome.folder
     change = _change(first, folder)
     artifacts.write_json(folder / UPDATE, change)
@@ -70,19 +70,10 @@ def update(
     now.pop("format_version")
     folder.write_facts({**now, "updates": {"run": str(first.path), "data": data, "appended": joined is not None}})
     folder.log(f"updates {first.path}: {change['sentence']['en']}")
-    return Updated(outcome, change)
+    return Updated(outcome, change, joined is not None)
 
 
-def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str) -> RunConfig:
-    place = str(folder.path)
-    task = facts.get("task", "forecasting")
-    if task != "forecasting" or not isinstance(facts.get("config"), dict):
-        raise ConfigError(place=place, value=f"a {task} run", rule="--update goes on with runs of fit and backtest")
-    if facts.get("status") != "done":
-        raise ModelFileError(
-            place=place, rule="this run is not finished",
-            remedy=f"Go on with: forecastkit {facts.get('kind', 'fit')} --resume {place}",
-        )  # fmt: skip
+def _settings(facts: Mapping[str, Any], data: str) -> RunConfig:
     stored = dict(facts["config"])
     # A source is asked for what is newest; known covariates of the future have come true, or stand in the new file.
     return load_config(None, values={**stored, "data": {**stored["data"], "path": data, "end": "", "future": ""}})
@@ -90,9 +81,6 @@ def _settings(folder: RunFolder, facts: Mapping[str, Any], data: str) -> RunConf
 
 def _joined(folder: RunFolder, config: RunConfig, data: str) -> SeriesFrame | None:
     """The run's history with newer rows after it; None where the file holds the whole history itself."""
-    from forecastkit.run.newer import read_newer
-    from forecastkit.run.saved_model import SavedModel
-
     if not (folder / "model").is_dir():
         return None  # a backtest keeps no history
     model = SavedModel.load(folder / "model")

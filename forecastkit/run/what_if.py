@@ -62,7 +62,7 @@ def what_if(
         ForecastkitError: no such covariate, a value that never occurred, or a model that reads none.
     """
     folder = RunFolder.open(run)
-    model = SavedModel.load(folder / "model")
+    model = SavedModel.of_run(folder)
     if data is not None:
         model = model.with_newer(read_newer(folder, model, data))
     if future is not None:

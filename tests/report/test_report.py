@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecastkit.report import render
+from forecastkit.cli import main
 from forecastkit.report.charts import forecast_chart
 from forecastkit.report.numbers import ticks, time_ticks
+from forecastkit.report.page import render
 from forecastkit.report.svg import Plot
 from forecastkit.report.tables import leaderboard_lines, time_words
 from forecastkit.report.words import _WORDS, words
@@ -252,3 +254,38 @@ def test_baselines_and_networks_have_their_time_apart():
     assert time_words(board[:2], None) == "baselines 12.1 s"
     limited = time_words(board, 60.0, network_budget=90.0)
     assert limited == "baselines 12.1 s (each at most 60 s), networks 31.5 s (each at most 90 s)"
+
+
+@pytest.mark.parametrize(("file", "key"), [("verdict.json", "sentence"), ("verdict.json", "n_report_folds"),
+                                           ("verdict.json", "use"), ("diagnostics.json", "by_step")])  # fmt: skip
+def test_a_file_that_lacks_something_is_one_line(finished_run, tmp_path, capsys, file, key):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    found = json.loads((run / file).read_text())
+    found.pop(key)
+    (run / file).write_text(json.dumps(found))
+    assert main(["report", str(run)]) == 2
+    assert f"KeyError: '{key}'; a file of this run is damaged" in capsys.readouterr().err
+
+
+def test_a_name_in_a_foreign_run_is_no_markup(finished_run):
+    data = report_data(RunFolder.open(finished_run))
+    odd = data.leaderboard.assign(model='"><img src=x>')
+    assert "<img" not in render(dataclasses.replace(data, leaderboard=odd))
+
+
+def test_counts_are_written_as_the_language_does(finished_run):
+    data = report_data(RunFolder.open(finished_run), lang="es")
+    profile = {**data.profile, "n_rows": 12345, "n_missing": 6789}
+    page = render(dataclasses.replace(data, profile=profile))
+    assert "12.345" in page
+    assert "6.789" in page
+    assert "12,345" not in page
+
+
+def test_a_failed_model_is_named_in_the_language(finished_run):
+    folder = RunFolder.open(finished_run)
+    board, verdict = folder.table("leaderboard.csv"), folder.json("verdict.json")
+    board.loc[len(board) - 1, ["status", "reason"]] = ["failed", "no reason"]
+    assert any("falló: no reason" in line for line in leaderboard_lines(board, verdict, lang="es"))
+    assert any("failed: no reason" in line for line in leaderboard_lines(board, verdict))

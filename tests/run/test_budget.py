@@ -141,6 +141,12 @@ class TestAffordable:
     def test_one_is_always_left(self):
         assert len(affordable(self._members()[:2], self._tested(), 0.0)) == 1
 
+    def test_what_costs_nothing_is_kept_when_the_time_is_over(self):
+        # The weights before training were best: nothing is trained for the final model.
+        tested = {name: [_run(name, n_steps=1000, best_step=0, n_fits=1)] for name in ("lstm", "gru")}
+        members = (Member("lstm", {}, (0.5,), (1,)), Member("gru", {}, (0.5,), (1,)))
+        assert affordable(members, tested, -1.0) == members
+
     def test_the_final_fit_takes_the_steps_that_were_best(self):
         tested = {
             "lstm": [_run("lstm", 1, fit=100.0, n_steps=1000, best_step=100, n_fits=1)],

@@ -15,8 +15,8 @@ from forecastkit.config import load_config
 from forecastkit.errors import ModelFileError
 from forecastkit.run import tune as room
 from forecastkit.run.budget import Budget
-from forecastkit.run.execute import Observer, prepare
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.preparing import Observer, prepare
 from forecastkit.run.tune import FILE, space_of, tune
 from tests.conftest import SMALL, build_panel
 
@@ -83,7 +83,7 @@ class TestSearch:
         """Whatever comes after the last select answer, the same options are found."""
         import pandas as pd
 
-        from forecastkit.run.execute import Prepared
+        from forecastkit.run.preparing import Prepared
 
         prepared = prepared_of(small_csv, "3")
         last = prepared.folds.select[-1].position + prepared.plan.horizon

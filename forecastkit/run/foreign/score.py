@@ -72,7 +72,7 @@ class ForeignEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values: the verdict, with notes, leaderboard and money."""
-        rows = self.leaderboard.astype(object).where(self.leaderboard.notna(), None).to_dict("records")
+        rows = artifacts.json_rows(self.leaderboard)
         return {**self.verdict.to_dict(), "notes": list(self.notes), "leaderboard": rows, "money": self.money}
 
     def save(self, folder: str | Path) -> None:

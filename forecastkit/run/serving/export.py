@@ -138,7 +138,7 @@ def _forecast(folder: RunFolder, model: str | None) -> Export:
     from forecastkit.forecasting.models.fitted_network import FittedNetwork
     from forecastkit.run.saved_model import SavedModel
 
-    saved = SavedModel.load(folder / "model")
+    saved = SavedModel.of_run(folder)
     if model is not None and model != saved.name:
         raise ConfigError(
             place="--model", value=repr(model), rule=f"this run keeps {saved.name} alone", remedy=f"Fit again with final={model}."

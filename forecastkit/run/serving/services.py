@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecastkit import artifacts
+from forecastkit.artifacts import json_rows
 from forecastkit.errors import ForecastkitError
 from forecastkit.run.folder import RunFolder
+from forecastkit.run.model_card import CARD
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = [
     "ForecastService", "LanguageService", "RecordService", "Service", "SoundService", "TableService", "TextService",
@@ -28,19 +29,22 @@ __all__ = [
 Rows = list[dict[str, Any]]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value.item() if hasattr(value, "item") else value
+class _Service:
+    """What every run can say of itself; ``name`` is that of its model."""
+
+    task: str
+    name: str
+
+    def facts(self) -> dict[str, Any]:
+        """For ``/model``."""
+        return {"task": self.task, "model": self.name, **self._about(), "versions": artifacts.versions()}
+
+    def _about(self) -> dict[str, Any]:
+        """What is not the same for every task."""
+        raise NotImplementedError
 
 
-def _rows(table: pd.DataFrame) -> Rows:
-    return [{str(k): _plain(v) for k, v in row.items()} for row in table.to_dict("records")]
-
-
-class ForecastService:
+class ForecastService(_Service):
     """The saved model of a forecasting run.
 
     Args:
@@ -54,22 +58,22 @@ class ForecastService:
         from forecastkit.run.saved_model import SavedModel
 
         self.folder = folder
-        self.saved = SavedModel.load(folder / "model")
+        self.saved = SavedModel.of_run(folder)
         self.name = self.saved.name
         self.options = reading_of(folder, self.saved)
         with contextlib.suppress(ForecastkitError):
             # What is imported by a first forecast is there for the first request.
             self.forecast([], [], None)
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
+    def _about(self) -> dict[str, Any]:
         frame, options = self.saved.frame, self.options
-        card = self.folder / "model" / "card.md"
+        last = frame.calendar.instants[-1]
+        card = self.folder / "model" / CARD
         return {
-            "task": self.task, "model": self.name, "horizon": self.saved.horizon, "gap": self.saved.gap, "freq": frame.calendar.freq,
+            "horizon": self.saved.horizon, "gap": self.saved.gap, "freq": frame.calendar.freq,
             "time": options.time, "target": options.target, "item": options.item, "known": list(frame.known), "past": list(frame.past),
-            "static": list(frame.static), "n_items": len(frame.items), "last": _plain(frame.calendar.instants[-1]),
-            "card": card.read_text(encoding="utf-8") if card.is_file() else "", "versions": artifacts.versions(),
+            "static": list(frame.static), "n_items": len(frame.items), "last": int(last) if frame.calendar.is_integer else last.isoformat(),
+            "card": card.read_text(encoding="utf-8") if card.is_file() else "",
         }  # fmt: skip
 
     def forecast(self, history: list[dict[str, Any]], future: list[dict[str, Any]], horizon: int | None) -> Rows:
@@ -91,10 +95,10 @@ class ForecastService:
             model = model.with_newer(read_newer(self.folder, model, pd.DataFrame(history), options=self.options))
         if future:
             model = read_future(self.folder, model, pd.DataFrame(future), self.options)
-        return _rows(model.forecast(horizon))
+        return json_rows(model.forecast(horizon))
 
 
-class TextService:
+class TextService(_Service):
     """The saved classifier of a run of texts."""
 
     task = "classify"
@@ -105,17 +109,15 @@ class TextService:
         self.scorer = TextScorer(folder.path)
         self.name = self.scorer.name
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
-        classes = list(self.scorer.classes)
-        return {"task": self.task, "model": self.name, "classes": classes, "versions": artifacts.versions()}
+    def _about(self) -> dict[str, Any]:
+        return {"classes": list(self.scorer.classes)}
 
     def classify(self, texts: list[str]) -> Rows:
         """Label and probabilities of each text, as ``text predict`` gives them; label empty where nothing stands in it."""
-        return _rows(self.scorer.table(texts))
+        return json_rows(self.scorer.table(texts))
 
 
-class LanguageService:
+class LanguageService(_Service):
     """The saved language model of a run."""
 
     task = "language-model"
@@ -127,16 +129,9 @@ class LanguageService:
         self.name = str(folder.json("verdict.json")["use"])
         self.complete("", 1)  # what a first request needs is there
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
+    def _about(self) -> dict[str, Any]:
         tokenizer = self.run.model.tokenizer
-        return {
-            "task": self.task,
-            "model": self.name,
-            "level": tokenizer.level,
-            "n_tokens": len(tokenizer),
-            "versions": artifacts.versions(),
-        }
+        return {"level": tokenizer.level, "n_tokens": len(tokenizer)}
 
     def complete(self, prompt: str, top: int) -> Rows:
         """The likeliest next tokens, as ``text complete`` gives them."""
@@ -147,7 +142,7 @@ class LanguageService:
         return [{"text": self.run.generate(prompt, **how)}]
 
 
-class TranslationService:
+class TranslationService(_Service):
     """The saved translator of a run."""
 
     task = "translate"
@@ -163,14 +158,8 @@ class TranslationService:
         """Whether it can say how sure it is."""
         return hasattr(self.run.model, "sureness")
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
-        return {
-            "task": self.task,
-            "model": self.name,
-            "least_sure": self.run.least_sure,
-            "versions": artifacts.versions(),
-        }
+    def _about(self) -> dict[str, Any]:
+        return {"least_sure": self.run.least_sure}
 
     def translate(self, sentences: list[str], beam: int) -> Rows:
         """A translation of each sentence, as ``text translate`` gives it."""
@@ -181,7 +170,7 @@ class TranslationService:
         return [{"text": text, "sure": sure} for text, sure in self.run.answer(questions, beam=beam, least=least)]
 
 
-class TranscriptionService:
+class TranscriptionService(_Service):
     """The saved reader of sounds or pictures of a run."""
 
     task = "transcribe"
@@ -192,9 +181,8 @@ class TranscriptionService:
         self.run = TranscriptionRun(folder.path)
         self.name = self.run.name
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
-        return {"task": self.task, "model": self.name, "reads": self.run.kind, "versions": artifacts.versions()}
+    def _about(self) -> dict[str, Any]:
+        return {"reads": self.run.kind}
 
     def transcribe(self, files: Sequence[bytes], beam: int) -> Rows:
         """The text of each file, as ``text transcribe`` writes it."""
@@ -203,7 +191,7 @@ class TranscriptionService:
             return [{"text": text} for text in self.run.transcribe(paths, beam=beam)]
 
 
-class _SequenceService:
+class _SequenceService(_Service):
     """The saved classifier, or detector of anomalies, of a run of ``classify`` or ``ecg``."""
 
     task = "classify"
@@ -213,30 +201,23 @@ class _SequenceService:
         self.name = predictor.teller.name
         self.plan: dict[str, Any] = predictor.run.json("diagnostics.json").get("plan") or {}
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``."""
+    def _about(self) -> dict[str, Any]:
         from forecastkit.run.sequences.execute import NO_DEVICE
 
         facts = self.predictor.run.facts()
-        out = {
-            "task": facts.get("task"),
-            "reads": self.predictor.reads,
-            "model": self.name,
-            "classes": facts.get("classes", []),
-            "versions": artifacts.versions(),
-        }
+        out = {"task": facts.get("task"), "reads": self.predictor.reads, "classes": facts.get("classes", [])}
         return out | ({"no_device": NO_DEVICE["en"]} if facts.get("medical", True) else {})
 
 
 class TableService(_SequenceService):
     """One that reads a table: a row a visit, or a row a sequence."""
 
-    def facts(self) -> dict[str, Any]:
-        """For ``/model``: also the columns that a request has."""
+    def _about(self) -> dict[str, Any]:
+        # Also the columns that a request has.
         names = ("item", "time", "steps", "numeric", "static", "levels", "static_levels")
         found = [self.plan.get(name) or [] for name in names]
         columns = [c for part in found for c in ([part] if isinstance(part, str) else part)]
-        return super().facts() | {"columns": columns}
+        return super()._about() | {"columns": columns}
 
     def classify(self, rows: Rows) -> Rows:
         """A row a sequence, as ``classify predict`` gives it for a file with these rows."""
@@ -246,7 +227,7 @@ class TableService(_SequenceService):
                 writer = csv.DictWriter(stream, names)
                 writer.writeheader()
                 writer.writerows(rows)
-            return _rows(self.predictor.table(path)[0])
+            return json_rows(self.predictor.table(path)[0])
 
 
 class SoundService(_SequenceService):
@@ -255,7 +236,7 @@ class SoundService(_SequenceService):
     def classify(self, files: Sequence[bytes]) -> Rows:
         """A row a sound, as ``classify predict`` gives it."""
         with _as_files({f"file {k + 1}.wav": content for k, content in enumerate(files)}) as paths:
-            return [row for path in paths for row in _rows(self.predictor.table(path)[0])]
+            return [row for path in paths for row in json_rows(self.predictor.table(path)[0])]
 
 
 class RecordService(_SequenceService):
@@ -265,7 +246,7 @@ class RecordService(_SequenceService):
         """A row a beat, or ten seconds, as ``ecg predict`` gives it for a CSV file of this signal."""
         lines = "\n".join(["mV", *(repr(float(v)) for v in signal), ""])
         with _as_files({"signal.csv": lines.encode()}) as (path,):
-            return _rows(self.predictor.record(path, fs=fs)[0])
+            return json_rows(self.predictor.record(path, fs=fs)[0])
 
 
 @contextlib.contextmanager
