@@ -42,7 +42,6 @@ class Lesson:
         data: batches, with ``batch_size`` and ``steps_per_epoch``; without validation batches the last weights are kept.
         objective: of training and, unless ``valid_objective`` is given, of validation.
         options: of the optimiser; ``max_steps`` of it is the most steps, 0 = the net stays as it is.
-        steps_per_epoch: between validations.
         patience: epochs without improvement.
         minutes: of training at most; 0 = no limit.
         threads: of matrix products; 0 = all cores.
@@ -53,7 +52,6 @@ class Lesson:
     data: pl.LightningDataModule
     objective: Objective
     options: OptimizerOptions
-    steps_per_epoch: int
     patience: int
     valid_objective: Objective | None = None
     minutes: float = 0.0
@@ -125,12 +123,11 @@ def fit_net(
 def _learned(
     lesson: Lesson, lr: float, batch_size: int, progress: Callable[[int, int, str], None]
 ) -> tuple[Any, Trained]:
-    options, every = replace(lesson.options, lr=lr), lesson.steps_per_epoch
-    data = cast(_Batched, lesson.data)
+    options, data = replace(lesson.options, lr=lr), cast(_Batched, lesson.data)
     if batch_size != data.batch_size:
-        data.batch_size = batch_size
-        every = data.steps_per_epoch  # more of them, where an epoch is all rows
-        options = replace(options, max_steps=options.max_steps * every // lesson.steps_per_epoch)
+        before, data.batch_size = data.steps_per_epoch, batch_size
+        # More of them, where an epoch is all rows.
+        options = replace(options, max_steps=options.max_steps * data.steps_per_epoch // before)
     trained = Trained(0, 0, float("nan"), False)
     if options.max_steps > 0:
         deadline = time.monotonic() + 60 * lesson.minutes if lesson.minutes > 0 else None
@@ -142,7 +139,7 @@ def _learned(
                 module,
                 lesson.data,
                 max_steps=options.max_steps,
-                steps_per_epoch=every,
+                steps_per_epoch=data.steps_per_epoch,
                 patience=lesson.patience,
                 progress=progress,
             )
@@ -150,12 +147,12 @@ def _learned(
     return lesson.net, trained
 
 
-def how_trained(net: nn.Module, trained: Trained, most: int, started: float) -> dict[str, Any]:
+def how_trained(net: nn.Module, trained: Trained, started: float) -> dict[str, Any]:
     """What is kept of a training: steps, size, seconds since ``started``, what was done otherwise than asked, and whether time
-    ended it before ``most`` steps.
+    ended it.
     """
     return {
         "best_step": trained.best_step, "n_steps": trained.n_steps, "n_parameters": sum(p.numel() for p in net.parameters()),
         "seconds": time.perf_counter() - started, "note": trained.note,
-        "out_of_time": trained.n_steps < most and not trained.early_stopped,
+        "out_of_time": trained.out_of_time,
     }  # fmt: skip

@@ -33,7 +33,6 @@ class Trained:
             right answers are counted.
         best_step: step of the kept weights; 0 = those before training.
         out_of_time: the deadline ended it.
-        resumed_at: step from which it went on; 0 = from the beginning.
         note: what was done otherwise than asked, in words.
     """
 
@@ -43,7 +42,6 @@ class Trained:
     early_stopped: bool
     curves: list[dict[str, float]] = field(default_factory=list)
     out_of_time: bool = False
-    resumed_at: int = 0
     note: str = ""
 
 
@@ -209,15 +207,15 @@ def train(
         _fit(watch, module, data, epochs, accelerator, machines)
         if checkpoint is not None:
             checkpoint.keep(watch, module, data, done=True)
-    if not watch.best:
-        module.use_mean()
     if watch.best:
         module.net.load_state_dict(watch.best)
-    elif any(not torch.isfinite(p).all() for p in module.net.parameters()):
-        raise DivergedError
+    else:
+        module.use_mean()
+        if any(not torch.isfinite(p).all() for p in module.net.parameters()):
+            raise DivergedError
     best = watch.best_step if watch.best else module.n_steps
     stopped = module.out_of_time and module.n_steps < max_steps
-    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped, begun)
+    return Trained(module.n_steps, best, watch.best_loss, watch.early_stopped, watch.curves, stopped)
 
 
 def _fit(

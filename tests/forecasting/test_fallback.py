@@ -76,6 +76,17 @@ def test_a_series_never_met_takes_the_usual_one():
     np.testing.assert_array_equal(fitted.predict_at(frame, at)[0, 2], plain.predict_at(frame, at)[0, 2])
 
 
+def test_a_series_never_met_is_not_left_to_models_of_single_series():
+    """Theta is best here, and knows nothing of a series that it was not fitted to."""
+    frame = build_panel((90,) * 4, season=1, missing=0)
+    known = frame.select(frame.items[:3])
+    fitted = registry.create_model("fallback", members=["theta", "naive"], prior=1e6).fit(known, horizon=6)
+    assert set(fitted.taken.values()) == {"theta"}
+    points = fitted.predict_at(frame, np.array([80]))[0]
+    assert points[3].tolist() == [frame.store.series(3)[80]] * 6
+    assert np.isfinite(points).all()
+
+
 def test_a_history_that_cannot_hold_anything_out_takes_the_last_member():
     index = pd.date_range("2023-01-01", periods=3, freq="MS")
     frame = SeriesFrame(

@@ -87,3 +87,14 @@ def test_too_few_rows_to_take_a_season_out_of_are_forecast_by_the_last_one():
     points = fitted.predict_at(frame, np.array([47, 120]))[:, 0]
     assert points[0].tolist() == [frame.store.series(0)[47]] * 3
     assert np.abs(points[1] - frame.store.series(0)[121:124]).max() < 5
+
+
+def test_how_a_season_was_taken_out_is_said_of_the_series_at_hand():
+    """Three seasons are needed for differences; the second series has two."""
+    frame = build_panel((100, 60), season=24, missing=0, freq="h")
+    assert registry.create_model("auto_arima").fit(frame, horizon=3).info["note"] == (
+        "season 24 taken out by difference or decomposition first"
+    )
+    short = registry.create_model("auto_arima").fit(frame.select(("item1",)), horizon=3)
+    assert short.info["note"] == "season 24 taken out by decomposition first"
+    assert registry.create_model("croston").fit(frame, horizon=3).info["note"] == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -201,3 +203,33 @@ class TestPrecision:
         net = own.forecaster.net_of(NetTask(12, 4))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert own.forecaster.last_objective()(net, batch)[0].dtype == torch.float32
+
+
+class TestAgainOnAllRows:
+    SLOW: ClassVar[dict[str, int]] = {**SMALL, "max_steps": 100_000, "patience": 100_000}
+
+    def test_a_time_limit_leaves_half_of_it(self):
+        told = []
+        context = FitContext(deadline=time.monotonic() + 3, progress=lambda done, total, _: told.append((done, total)))
+        fitted = registry.create_model("gru", relearn=True, **self.SLOW).fit(build_panel(), horizon=3, context=context)
+        steps = fitted.info["best_step"]
+        assert told[-1] == (steps, steps)
+        assert f"trained again on all rows for {steps} steps" in fitted.info["note"]
+
+    def test_where_it_does_not_suffice_the_first_weights_stay(self, monkeypatch):
+        """Told when to stop, a second training ends as one does whose time is over."""
+        panel, at = build_panel(), np.array([119])
+        once = registry.create_model("gru", **SMALL).fit(panel, horizon=3)
+        model = registry.create_model("gru", relearn=True, **SMALL)
+        whole = type(model).fit
+        cut = FitContext(n_steps=once.info["best_step"], stop_at=(1,))
+        monkeypatch.setattr(
+            type(model),
+            "fit",
+            lambda own, frame, *, horizon, context=None: whole(
+                own, frame, horizon=horizon, context=context if context is None or context.n_steps is None else cut
+            ),
+        )
+        kept = model.fit(panel, horizon=3)
+        assert "no time to train again on all rows" in kept.info["note"]
+        np.testing.assert_array_equal(kept.predict_at(panel, at), once.predict_at(panel, at))

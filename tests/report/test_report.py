@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import json
 import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def test_verdict_comes_first_and_whole(page, finished_run):
     text = re.sub(r"<[^>]+>", "", page)
     use, evidence = verdict["sentence"]["en"]
     assert text.index(use) < text.index("What comes next") < text.index("All models compared")
-    assert evidence in html.unescape(text)
+    assert evidence in unescape(text)
 
 
 def test_every_svg_is_well_formed_and_says_something(page):

@@ -88,7 +88,7 @@ class RecurrentAutoencoder:
             return net
 
         def lesson(seed: int) -> Lesson:
-            return Lesson(build(), blocks(seed), objective, options, STEPS_PER_EPOCH, 0)
+            return Lesson(build(), blocks(seed), objective, options, 0)
 
         networks = train_networks(lesson, place=f"model {self.cell}", seed=about.seed, progress=about.progress)
         return _FittedAutoencoder(self, networks, scaler, segment, linear)

@@ -137,7 +137,7 @@ class RecurrentClassifier:
         options = OptimizerOptions(lr=self.lr, weight_decay=self.weight_decay, max_steps=n_steps, average=0.98)
 
         def lesson(seed: int) -> Lesson:
-            return Lesson(build(), batches(seed), objective, options, STEPS_PER_EPOCH, self.patience)
+            return Lesson(build(), batches(seed), objective, options, self.patience)
 
         networks = train_networks(
             lesson, place=f"model {self.cell}", seed=about.seed, seeds=self.seeds, progress=about.progress

@@ -140,9 +140,6 @@ class Arima(StatisticalForecaster):
         """Known covariates, if asked."""
         return Capabilities(known=self.covariates, categorical=self.covariates)
 
-    def _note(self, season_length: int) -> str:
-        return ""
-
     def _fit_series(self, y: np.ndarray, season_length: int, x: np.ndarray | None = None) -> LocalModel:
         from statsmodels.tsa.arima.model import ARIMA
 

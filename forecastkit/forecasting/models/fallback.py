@@ -29,7 +29,8 @@ class FittedFallback:
 
     Args:
         members: name -> fitted, those alone that some series takes.
-        taken: series -> name; a series that is not named takes ``usual``.
+        taken: series -> name.
+        usual: taken by series that are met later.
     """
 
     forecaster: Fallback
@@ -79,7 +80,8 @@ class Fallback:
 
     All members are fitted without the last horizon of each series and compared on it. A series takes the member of the
     lowest error there, drawn towards the error over all series: a few points of one series say little. Those that are
-    taken are then fitted on all rows. A season that is longer than the rows before the last horizon is not used.
+    taken are then fitted on all rows. A season that is longer than the rows before the last horizon is not used. A series that is
+    too short to compare on, or is met later, takes a member that needs no fit to it: a network or a rule, where there is one.
 
     Args:
         members: names of models; the last one is taken where nothing can be held out.
@@ -133,8 +135,9 @@ class Fallback:
             frame = replace(frame, season_length=1)
         errors, tried, failed = self._errors(frame, horizon, about)
         pooled = np.array([_mean(e) for e in errors.T])
-        usual = self.members[int(np.nanargmin(pooled))] if np.isfinite(pooled).any() else self.members[-1]
-        taken = dict(zip(frame.items, self._chosen(errors, pooled, usual, horizon), strict=True))
+        chosen = self._chosen(errors, pooled, horizon)
+        usual = self._usual(pooled, chosen)
+        taken = {item: name or usual for item, name in zip(frame.items, chosen, strict=True)}
         counts = {name: sum(v == name for v in taken.values()) for name in self.members}
         wanted = self._quick_first(name for name in self.members if counts[name] or name == usual)
         fitted: dict[str, Fitted] = {}
@@ -200,11 +203,21 @@ class Fallback:
             ]
         return errors, tried, failed
 
-    def _chosen(self, errors: np.ndarray, pooled: np.ndarray, usual: str, horizon: int) -> list[str]:
+    def _chosen(self, errors: np.ndarray, pooled: np.ndarray, horizon: int) -> list[str]:
+        """What each series takes; nothing where no member was compared on it."""
         own = (horizon * errors + self.prior * pooled) / (horizon + self.prior)
         some = np.asarray(np.isfinite(own).any(axis=1))
         best = np.nanargmin(np.where(some[:, None], own, 0.0), axis=1)
-        return [self.members[k] if ok else usual for k, ok in zip(best, some)]
+        return [self.members[k] if ok else "" for k, ok in zip(best, some)]
+
+    def _usual(self, pooled: np.ndarray, chosen: list[str]) -> str:
+        """The best of the members that series were not fitted to one by one, of those that some series takes if there are any."""
+        able = [k for k, name in enumerate(self.members) if self._made(name).family != "statistical"]
+        ranked = [
+            (self.members[k] not in chosen, np.inf if np.isnan(pooled[k]) else pooled[k], -k)
+            for k in able or range(len(self.members))
+        ]
+        return self.members[-min(ranked)[2]]
 
     def restore(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> FittedFallback:
         """See ``Forecaster.restore``."""

@@ -55,9 +55,6 @@ class Croston(StatisticalForecaster):
 
         return _Flat({"classic": CrostonClassic, "sba": CrostonSBA, "optimized": CrostonOptimized}[self.variant]())
 
-    def _note(self, season_length: int) -> str:
-        return ""
-
 
 @dataclass(frozen=True)
 class Tsb(StatisticalForecaster):
@@ -92,9 +89,6 @@ class Tsb(StatisticalForecaster):
         if len(models) == 1 or np.ptp(known) == 0:
             return _Flat(models[0])
         return _Flat(min(models, key=lambda model: _squared(model, known)))
-
-    def _note(self, season_length: int) -> str:
-        return ""
 
 
 def _squared(model: Any, y: np.ndarray) -> float:

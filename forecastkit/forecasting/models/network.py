@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from forecastkit.errors import ConfigError
+from forecastkit.forecasting.backtest import in_its_share
 from forecastkit.forecasting.covariates import CovariateEncoder
 from forecastkit.forecasting.models.clock import reads_clock
 from forecastkit.forecasting.models.context import default_context
@@ -258,13 +259,15 @@ class NetworkForecaster:
             None if encoder.is_empty else encoder.encode(frame, horizon), task.elapsed,
         )  # fmt: skip
         line = line_over_lags(source, train, task.bases) if self.ridge else None
-        training = Training(self, source, task, train, valid, about, line).paced()
+        again = self.relearn and len(valid) > 0
+        first = in_its_share(about, 2, self.family) if again else about
+        training = Training(self, source, task, train, valid, first, line).paced()
         net, trained, said = training.run()
         net.eval()
         info = self._info(training, net, trained, (note, said), encoder.time.cycles, time.perf_counter() - started)
         own = {} if spreads is None else dict(zip(frame.items, spreads.tolist()))
         fitted = FittedNetwork(self, net, task, encoder, info, trained.curves, own)
-        if self.relearn and len(valid) and trained.best_step:
+        if again and trained.best_step:
             return self._on_all_rows(fitted, frame, about)
         return fitted
 
@@ -304,12 +307,17 @@ class NetworkForecaster:
         return info | ({"stopped_at": trained.n_steps} if trained.out_of_time else {})
 
     def _on_all_rows(self, fitted: FittedNetwork, frame: SeriesFrame, about: FitContext) -> FittedNetwork:
-        """Trained again for the steps that were best, without rows set aside; the curve is that of the first time."""
+        """Trained again for the steps that were best, without rows set aside; the curve is that of the first time.
+
+        Where the time does not suffice, what was trained first is kept.
+        """
         steps = int(fitted.info["best_step"])
         again = self.fit(frame, horizon=fitted.horizon, context=replace(about, n_steps=steps))
-        note = "; ".join(filter(None, [str(fitted.info["note"]), f"trained again on all rows for {steps} steps"]))
-        seconds = fitted.info["seconds"] + again.info["seconds"]
-        return replace(again, info={**fitted.info, "note": note, "seconds": seconds}, curves=fitted.curves)
+        done = "stopped_at" not in again.info
+        said = f"trained again on all rows for {steps} steps" if done else "no time to train again on all rows"
+        note = "; ".join(filter(None, [str(fitted.info["note"]), said]))
+        info = {**fitted.info, "note": note, "seconds": fitted.info["seconds"] + again.info["seconds"]}
+        return replace(again if done else fitted, info=info, curves=fitted.curves)
 
     def last_objective(self) -> Callable[[Any, Any], tuple[Any, Any]]:
         """Errors of the forecasts after the context's end."""

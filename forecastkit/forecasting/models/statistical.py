@@ -321,16 +321,15 @@ class StatisticalForecaster:
             return DIFFERENCE
         return PROFILE
 
-    def _note(self, season_length: int) -> str:
-        how = self._adjustment(season_length, self.max_history)
-        return f"season {season_length} taken out by {how} first" if how else ""
-
     def _said(self, season_length: int, models: dict[str, LocalModel], *, reads: bool) -> str:
-        flat = sum(isinstance(m, Forwarded) and m.model is None for m in models.values())
+        forwarded = [m for m in models.values() if isinstance(m, Forwarded)]
+        hows = " or ".join(dict.fromkeys(m.adjusted for m in forwarded if m.adjusted))
+        flat = sum(m.model is None for m in forwarded)
         constant = f"{flat} of {len(models)} series constant when fitted: their last value is the forecast"
         without = sum(getattr(m, "design", None) is None for m in models.values()) if reads else 0
         unread = f"no known covariate of use in {without} of {len(models)} series"
-        notes = [self._note(season_length), constant if flat else "", unread if without else ""]
+        season = f"season {season_length} taken out by {hows} first" if hows else ""
+        notes = [season, constant if flat else "", unread if without else ""]
         return "; ".join(filter(None, notes))
 
     def fit(self, frame: SeriesFrame, *, horizon: int, context: FitContext | None = None) -> _FittedLocal:

@@ -174,7 +174,7 @@ class RecurrentLanguageModel:
 
         net, info, curves = train_one(
             self, f"model {self.cell}_lm", lambda: self.net(len(tokenizer), hidden, embedding, tokenizer.level), data, objective, about,
-            n_steps=n_steps, per_epoch=per_epoch, patience=self.patience, fixed=fixed, work=hidden * batch,
+            n_steps=n_steps, patience=self.patience, fixed=fixed, work=hidden * batch,
         )  # fmt: skip
         info |= {"hidden": hidden, "embedding": embedding}
         return _FittedLanguageModel(self, tokenizer, net, (hidden, embedding), info, curves)

@@ -129,6 +129,6 @@ def _stage(
 
     def lesson(_: int) -> Lesson:
         # A training that is tried again begins with the same weights.
-        return Lesson(copy.deepcopy(net), data(), objective, options, per_epoch, 0, precision=model.precision)
+        return Lesson(copy.deepcopy(net), data(), objective, options, 0, precision=model.precision)
 
     return fit_net(lesson, place=f"model {model.name}", seed=about.seed, progress=about.progress)[0]

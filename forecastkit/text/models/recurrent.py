@@ -249,7 +249,7 @@ class RecurrentTextClassifier:
             unfreeze=per_epoch if tuned else 0, layer_decay=self.layer_decay if tuned else 1.0,
         )  # fmt: skip
         return fit_net(
-            lambda _: Lesson(build(), data(), objective, options, per_epoch, patience, precision=self.precision),
+            lambda _: Lesson(build(), data(), objective, options, patience, precision=self.precision),
             place=f"model {self.name}", seed=about.seed, progress=about.progress,
         )  # fmt: skip
 

@@ -23,7 +23,6 @@ def train_one(
     about: FitAbout,
     *,
     n_steps: int,
-    per_epoch: int,
     patience: int,
     fixed: bool,
     work: int | None = None,
@@ -48,9 +47,9 @@ def train_one(
     threads = 1 if small else model.threads or (1 if work is None else 0)
     net, trained = fit_net(
         lambda _: Lesson(
-            build(), data(), objective, options, per_epoch, patience, minutes=0.0 if fixed else model.minutes, threads=threads,
+            build(), data(), objective, options, patience, minutes=0.0 if fixed else model.minutes, threads=threads,
             precision="32" if small and precision == "auto" else precision,
         ),
         place=place, seed=about.seed, progress=about.progress,
     )  # fmt: skip
-    return net, how_trained(net, trained, n_steps, started), [{**row, "seed": about.seed} for row in trained.curves]
+    return net, how_trained(net, trained, started), [{**row, "seed": about.seed} for row in trained.curves]

@@ -197,7 +197,7 @@ class Ctc:
         n_inputs = pairs.source[0].shape[1]
         net, info, curves = train_one(
             self, f"model {self.cell}_ctc", lambda: self.net(n_inputs, len(tokenizer)), data, objective, about,
-            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS), per_epoch=per_epoch,
+            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS),
             patience=max(self.patience, -(-SMALL_PATIENCE // per_epoch)), fixed=bool(exact),
         )  # fmt: skip
         return _FittedCtc(self, tokenizer, n_inputs, net, {**info, "too_long": too_long}, curves)

@@ -233,7 +233,7 @@ class Seq2Seq:
         per_epoch = data().steps_per_epoch
         net, info, curves = train_one(
             self, "model seq2seq", lambda: self.net(n_source, len(b), frames=a is None), data, objective, about,
-            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS), per_epoch=per_epoch,
+            n_steps=exact or max(self.epochs * per_epoch, SMALL_STEPS),
             patience=max(self.patience, -(-SMALL_PATIENCE // per_epoch)), fixed=bool(exact), work=self.hidden * self.batch_size,
         )  # fmt: skip
         return _FittedSeq2Seq(self, a, b, net, {**info, "vocabulary": [n_source, len(b)]}, curves)
