@@ -40,13 +40,13 @@ def amount(x: float, lang: str = "en") -> str:
 
 
 def share(x: float, lang: str = "en") -> str:
-    """A share in per cent.
+    """A share in per cent; a dash where it is not known.
 
-    >>> share(0.0912), share(-0.005, "es")
-    ('9.1 %', '-0,5 %')
+    >>> share(0.0912), share(-0.005, "es"), share(math.nan)
+    ('9.1 %', '-0,5 %', '–')
     """
     if not math.isfinite(x):
-        return "?"
+        return "–"
     text = f"{100 * x:.1f} %"
     return decimal_comma(text) if lang == "es" else text
 

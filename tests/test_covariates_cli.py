@@ -139,6 +139,8 @@ def test_future_frame_has_the_rows_to_fill(run, files):
     assert rows.columns.tolist() == ["shop", "day", "heat"]
     assert len(rows) == 10
     assert rows["heat"].notna().all()
+    with pytest.raises(fk.ForecastkitError, match="at least 1"):
+        fk.future_frame(run, 0)
     empty = fk.future_frame(files["history"], 3, target="sold", item="shop", known="heat")
     assert empty["heat"].isna().all()
     assert empty["day"].min() == pd.Timestamp("2024-05-30")

@@ -76,13 +76,13 @@ class NormalModel:
         """
         return _relative(_error(self.detector, data.of_channels(self.channels)), data.groups, self.usual_error)
 
+    def strangeness(self, data: Sequences) -> np.ndarray:
+        """[N] error over the threshold: above 1 a sequence looks like none of the usual ones."""
+        return self.error(data) / max(self.threshold, 1e-12)
+
     def fits(self, data: Sequences) -> np.ndarray:
         """[N] whether ``error`` takes it."""
         return self.detector.fits(data.of_channels(self.channels))
-
-    def is_anomaly(self, data: Sequences) -> np.ndarray:
-        """[N] whether the error exceeds the threshold."""
-        return np.asarray(self.error(data) > self.threshold)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """(arrays, JSON-able facts) from which ``restore_normal`` makes it again."""
@@ -225,8 +225,9 @@ def principal(x: np.ndarray, kept: float = 0.95, most: int = 20) -> tuple[np.nda
     mean = x.mean(axis=0)
     # The covariance is small (steps times channels); the rows may be a hundred thousand.
     size, vectors = eigh((x - mean).T @ (x - mean))
-    share = np.cumsum(size[::-1]) / max(float(size.sum()), 1e-30)
-    n = min(int(np.searchsorted(share, kept)) + 1, most, len(size))
+    total = float(size.sum())
+    # Where nothing varies there are none, and whatever is different is strange.
+    n = min(int(np.searchsorted(np.cumsum(size[::-1]) / total, kept)) + 1, most, len(size)) if total > 1e-30 else 0
     return mean, np.ascontiguousarray(vectors[:, ::-1][:, :n].T)
 
 

@@ -23,6 +23,8 @@ def load(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if path.is_dir():
+        raise DataError(place=str(path), rule="a folder, not a table", remedy="Give a CSV or Parquet file.")
     if not path.is_file():
         here = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
         raise DataError(place=str(path), rule="no such file", remedy=near(path.name, here) if here else "")

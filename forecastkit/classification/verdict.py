@@ -15,7 +15,7 @@ from forecastkit.classification import metrics
 from forecastkit.classification.evaluation import Evaluation
 from forecastkit.classification.models import CLASSIFIERS
 from forecastkit.probabilities import f1_of
-from forecastkit.wording import decimal_comma, none_fitted
+from forecastkit.wording import decimal_comma, none_fitted, share
 
 __all__ = ["FEWEST_GROUPS", "choose", "judge", "word_of"]
 
@@ -87,7 +87,7 @@ def choose(evaluation: Evaluation, names: list[str], rare: int) -> str:
 def _sentences(board: Any, v: dict[str, Any], what: str) -> dict[str, list[str]]:
     def row(name: str) -> tuple[str, str, str]:
         r = board.loc[name]
-        return f"{r['f1']:.3f}", _percent(r["sensitivity"]), _percent(r["ppv"])
+        return f"{r['f1']:.3f}", share(r["sensitivity"]), share(r["ppv"])
 
     use, reference, tested, label = v["use"], v["reference"], v["tested"], v["rare"]
     f1, sensitivity, ppv = row(use)
@@ -127,7 +127,3 @@ def _sentences(board: Any, v: dict[str, Any], what: str) -> dict[str, list[str]]
         en.append(f"The same {what}s are on both sides: these figures flatter.")
         es.append(f"Los mismos {plural} están en ambos lados: estas cifras halagan.")
     return {"en": en, "es": [decimal_comma(line) for line in es]}
-
-
-def _percent(x: float) -> str:
-    return f"{100 * x:.1f} %" if np.isfinite(x) else "–"

@@ -59,10 +59,10 @@ def _repeats(frame: SeriesFrame, cutoffs: Sequence[int]) -> AuditRow:
     """Blocks of target rows after a cutoff that are, number for number, a block before it, in any series."""
     store = frame.store
     length = _block_length(frame)
-    item, row, group = _equal_blocks(frame, length)
     if length > store.lengths.max():
         said = f"Too few distinct values: a block would need {length} rows to tell a copy from chance."
         return AuditRow("repeated rows", "", "skipped", said)
+    item, row, group = _equal_blocks(frame, length)
     if not len(item):
         return AuditRow("repeated rows", "", "ok", f"No block of {length} rows occurs twice.")
     total = sum(max(0, int(n) - length + 1) for n in store.lengths)

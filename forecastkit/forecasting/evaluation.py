@@ -85,17 +85,17 @@ class Evaluation:
         """The score frame of all roles, models and seeds."""
         parts = []
         for role, rows in self.roles().items():
-            folds = self.folds.all[rows]
+            folds, known = self.folds.all[rows], _part(self.scales, rows)
             if not folds:
                 continue
             for name, seeds in self.seeds.items():
                 for one in seeds:
-                    y = one.losses[role].answers
-                    back = one.backtest
+                    y, back = one.losses[role].answers, one.backtest
                     points = back.points[rows]
-                    known = _part(self.scales, rows)
                     parts.append(score_frame(role, name, back.seed, folds, points, y, self.frame, scales_at=known))
-        return pd.concat(parts, ignore_index=True).astype({"model": str, "role": str, "item_id": str, "metric": str})
+        # pandas warns of parts without a row.
+        scored = [table for table in parts if len(table)] or parts[:1]
+        return pd.concat(scored, ignore_index=True).astype({"model": str, "role": str, "item_id": str, "metric": str})
 
     def forecast_frame(self, models: Sequence[str] | None = None, items: Sequence[str] | None = None) -> pd.DataFrame:
         """The forecast frame of all folds, with columns role, seed and actual after the quantiles."""
@@ -175,9 +175,10 @@ def evaluate(
     """
     at = positions(folds.all, len(frame.items))
     plan = folds.plan
+    season = plan.season_length or frame.season_length
     y = answers(frame, at, plan.horizon, plan.gap)
-    known = scales(frame, at, plan.season_length, error=plan.error)
-    size = recent_scale(frame, at, plan.season_length or frame.season_length)
+    known = scales(frame, at, season, error=plan.error)
+    size = recent_scale(frame, at, season)
     seeds: dict[str, list[ScoredSeed]] = {}
     failed: dict[str, str] = dict(skipped or {})
     notes: list[str] = list(_part(known, _role_slices(folds)["report"]).notes)
@@ -191,7 +192,6 @@ def evaluate(
             notes.append(f"{name}: {len(runs) - len(good)} of {len(runs)} seeds failed and are left out: {reason}")
         seeds[name] = [_score(r, models[name], folds, y, known, size, intervals) for r in good]
     losses = {role: {n: mean_losses([s.losses[role] for s in runs]) for n, runs in seeds.items()} for role in ROLES}
-    season = plan.season_length or frame.season_length
     complexity = {name: models[name].complexity for name in seeds}
     select = losses["select"] if folds.select else {}
     choice = choose(select, complexity, season_length=season)
@@ -207,8 +207,8 @@ def evaluate(
         metrics=metrics,
         progress=progress,
     )
-    board = _with_costs(board, backtests, skipped or {})
-    if outcome.tested is not None and len(outcome.word):
+    board = _with_times(board, backtests, skipped or {})
+    if outcome.tested is not None:
         # The one test that was chosen beforehand, on select folds, needs no correction for the others.
         board.loc[board["model"] == outcome.tested, "word"] = outcome.word
     return Evaluation(frame, folds, board, choice, outcome, seeds, losses, at, known, tuple(notes))
@@ -264,7 +264,7 @@ def _intervals(
     return quantiles if np.isfinite(quantiles).any() else None, intervals
 
 
-def _with_costs(
+def _with_times(
     board: pd.DataFrame, backtests: Mapping[str, Sequence[ModelBacktest]], skipped: Mapping[str, str]
 ) -> pd.DataFrame:
     """Time and notes beside the scores."""

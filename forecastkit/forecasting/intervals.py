@@ -127,10 +127,7 @@ class ConformalIntervals:
             scale: [F, I] from ``recent_scale``.
             own: [F, I, H, Q] the model's own quantiles.
         """
-        usable = np.where((scale > 0) & np.isfinite(scale), scale, np.nan)[:, :, None]
-        with np.errstate(over="ignore", invalid="ignore"):
-            error = (answers - points) / usable
-            beyond = None if own is None else (answers[..., None] - own) / usable[..., None]
+        error, beyond = _scaled_errors(points, answers, scale, own)
         return _learned(error, beyond, misses, source=source, method=method)
 
     def quantiles(self, points: np.ndarray, scale: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
@@ -169,6 +166,16 @@ class ConformalIntervals:
             str(values.get("method", "split")),
             misses,
         )
+
+
+def _scaled_errors(
+    points: np.ndarray, answers: np.ndarray, scale: np.ndarray, own: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """How far answers lay above the points [F, I, H], and above the model's own quantiles [F, I, H, Q]; NaN without a scale."""
+    usable = np.where((scale > 0) & np.isfinite(scale), scale, np.nan)[:, :, None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        beyond = None if own is None else (answers[..., None] - own) / usable[..., None]
+        return (answers - points) / usable, beyond
 
 
 def _learned(
@@ -273,10 +280,7 @@ def replay(
         quantiles [F - n_first, I, H, Q] and the intervals after the last fold. Before anything is known, quantiles are
         the model's own, or NaN.
     """
-    usable = np.where((scale > 0) & np.isfinite(scale), scale, np.nan)[:, :, None]
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = (answers - points) / usable
-        beyond = None if own is None else (answers[..., None] - own) / usable[..., None]
+    error, beyond = _scaled_errors(points, answers, scale, own)
     out = np.full((len(points) - n_first, *points.shape[1:], len(QUANTILES)), np.nan)
     misses = NOMINAL.copy()
     settled = n_first

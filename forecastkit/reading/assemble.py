@@ -18,12 +18,12 @@ from forecastkit.reading import findings
 from forecastkit.reading.ahead import Ahead, ahead_columns, covariate_roles, steps_ahead
 from forecastkit.reading.aliases import words
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.join import with_join
 from forecastkit.reading.located import Located
 from forecastkit.reading.profile import IN_MEMORY, Profile, moment_text
 from forecastkit.reading.season import season_of
 from forecastkit.reading.table import Table
-from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
 
 __all__ = ["MOST_LISTED", "Origin", "Reading", "aside_notes", "assembled", "gaps_of", "no_rows", "of_frame"]

@@ -22,13 +22,13 @@ from forecastkit.reading.ahead import Ahead, static_column
 from forecastkit.reading.aliases import normal_alias, split_alias, unit_us, words
 from forecastkit.reading.assemble import Origin, Reading, aside_notes, assembled, gaps_of, no_rows, of_frame
 from forecastkit.reading.columns import Roles, choose_roles
-from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency, to_utc, to_wall
+from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
+from forecastkit.reading.instants import DAY, Instants, instants_index, to_utc, to_wall
 from forecastkit.reading.located import Located, located
 from forecastkit.reading.mapped import is_mapped, read_mapped
 from forecastkit.reading.order import Order, order_of
-from forecastkit.reading.rows import Parsed, instants_index, joined_options, rows_of
+from forecastkit.reading.rows import Parsed, joined_options, rows_of
 from forecastkit.reading.table import Table, give_back, open_table
-from forecastkit.reading.times import DAY, Instants
 from forecastkit.reading.values import Note, several
 from forecastkit.reading.within import within
 
@@ -218,7 +218,8 @@ def _bins(times: np.ndarray, tz: str, freq: str) -> np.ndarray:
     us = unit_us(alias)
     wall = to_wall(times, tz)
     if us and us < DAY:
-        bins = times // us * us
+        # Whole hours of the zone, which may lie half an hour off those of UTC; longer steps would break where clocks change.
+        bins = times - (wall if us <= DAY // 24 else times) % us
     elif us:
         bins = wall // us * us
     else:

@@ -7,18 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecastkit.errors import DataError
+from forecastkit.reading.instants import DAY, SECOND, Instants, Where, checked_zone, localised
 from forecastkit.reading.order import distinct
-from forecastkit.reading.times import (
-    DAY,
-    SECOND,
-    Instants,
-    Where,
-    checked_zone,
-    coded,
-    compose_date,
-    localised,
-    parse_text,
-)
+from forecastkit.reading.times import coded, compose_date, parse_text
 from forecastkit.reading.values import Note, is_number, is_text
 
 __all__ = ["parse_numeric", "parse_times"]
@@ -104,7 +95,8 @@ def _typed(column: pa.ChunkedArray | pa.Array, zone: str, tz: str | None, name: 
 
 
 def _named(zone: str) -> str:
-    return f"UTC{zone}" if zone[0] in "+-" else zone
+    """``+05:30`` and ``+0530`` as offsets from UTC; names as they are."""
+    return f"UTC{zone[:3]}:{zone[3:].strip(':') or '00'}" if zone[0] in "+-" else zone
 
 
 def _steps(values: np.ndarray, valid: np.ndarray, text: str, *notes: Note) -> Instants:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from forecastkit.errors import DataError, UnknownNameError, near
+from forecastkit.errors import ConfigError, DataError, UnknownNameError, near
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.table import Table
 from forecastkit.reading.times import is_clock, is_timelike
@@ -112,6 +112,7 @@ def choose_roles(table: Table, options: ReadOptions) -> Roles:
 
     Raises:
         UnknownNameError: an option names a column that does not exist.
+        ConfigError: the column of series is the target.
         DataError: no numeric column.
     """
     head = table.head()
@@ -134,6 +135,8 @@ def choose_roles(table: Table, options: ReadOptions) -> Roles:
     time, parts = _time_columns(head, kinds, options, why)
     items = _named(options.item, names, "--item") if options.item else _item_candidates(head, kinds, time, options)
     targets, layout = _targets(table.name, head, kinds, time, items if options.item else (), options, why)
+    if options.item and set(items) & set(targets):
+        raise ConfigError(place="--item", value=repr(options.item), rule="is the target", remedy="Name another column.")
     items = tuple(i for i in items if i not in targets)
     numeric = [n for n in names if kinds[n] in ("number", "bool") and n not in (*time, *targets)]
     return Roles(layout, time, parts, items, options.item is not None, targets, why, tuple(numeric))
@@ -146,7 +149,7 @@ def _named(value: str, names: tuple[str, ...], flag: str) -> tuple[str, ...]:
     loose = {name.strip().lower(): name for name in reversed(names)}
     if value.strip().lower() in loose:
         return (loose[value.strip().lower()],)
-    many = tuple(part.strip() for part in value.split(","))
+    many = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
     for part in many:
         if part not in names:
             raise _unknown(flag, part, names)

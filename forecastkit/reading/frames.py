@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ def from_frame(source: Any) -> ArrowTable:
     elif isinstance(source, pa.RecordBatch):
         table = pa.table(source)
     elif hasattr(source, "collect") and hasattr(source, "collect_schema"):
-        return from_frame(source.collect())
+        return from_frame(_made(source.collect))
     elif hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__"):
         table = pa.table(source) if hasattr(source, "__arrow_c_stream__") else pa.interchange.from_dataframe(source)
     elif isinstance(source, dict):
-        return from_frame(pd.DataFrame(source))
+        return from_frame(_made(lambda: pd.DataFrame(source)))
     else:
         raise DataError(
             place="data",
@@ -65,6 +66,21 @@ def from_frame(source: Any) -> ArrowTable:
     return ArrowTable(
         "data", usual_text(table.rename_columns(names)), {"format": type(source).__module__.split(".")[0]}
     )
+
+
+def _made(make: Callable[[], Any]) -> Any:
+    """A frame of what is none yet.
+
+    Raises:
+        DataError: its library refuses.
+    """
+    try:
+        return make()
+    except Exception as error:  # polars' errors and those of what a plan reads share no base
+        said = f"{type(error).__name__}: {short(error)}"
+        raise DataError(
+            place="data", value=said, rule="no frame can be made of it", remedy="Give a frame with rows."
+        ) from None
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:

@@ -15,11 +15,11 @@ import pandas as pd
 from forecastkit.errors import DataError
 from forecastkit.forecasting.calendar import STEP
 from forecastkit.reading.aliases import MONTHS, WEEKDAYS, alias_of, normal_alias, split_alias, unit_us, words
+from forecastkit.reading.instants import DAY, to_utc, to_wall
 from forecastkit.reading.order import distinct
-from forecastkit.reading.times import DAY
 from forecastkit.reading.values import Note
 
-__all__ = ["Grid", "given_grid", "infer_grid", "one_frequency", "to_wall"]
+__all__ = ["Grid", "given_grid", "infer_grid", "one_frequency"]
 
 HOLIDAYS_IN_A_ROW = 10
 _REMEDY = "Give --freq and --resample, as in --freq D --resample mean."
@@ -42,23 +42,6 @@ class Grid:
     values: np.ndarray
     sessions: tuple[tuple[int, int], ...] = ()
     notes: tuple[Note, ...] = ()
-
-
-def to_wall(utc: np.ndarray, tz: str) -> np.ndarray:
-    """UTC microseconds as wall-clock microseconds of a zone."""
-    if not tz or tz == "UTC":
-        return utc
-    index = pd.DatetimeIndex(utc.astype("datetime64[us]")).tz_localize("UTC").tz_convert(tz)
-    return index.tz_localize(None).as_unit("us").asi8
-
-
-def to_utc(wall: np.ndarray, tz: str) -> np.ndarray:
-    """Wall-clock microseconds as UTC; the first of two, the next valid where there is none."""
-    if not tz or tz == "UTC":
-        return wall
-    index = pd.DatetimeIndex(wall.astype("datetime64[us]"))
-    ambiguous = np.ones(len(index), bool)
-    return index.tz_localize(tz, ambiguous=ambiguous, nonexistent="shift_forward").as_unit("us").asi8
 
 
 def _weekday(days: np.ndarray) -> np.ndarray:

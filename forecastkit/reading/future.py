@@ -14,8 +14,9 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.ahead import Ahead
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import instants_index
 from forecastkit.reading.profile import Profile, item_columns
-from forecastkit.reading.rows import ONE_SERIES, covariate_column, instants_index, items_of, times_of
+from forecastkit.reading.rows import ONE_SERIES, covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table, text_of
 from forecastkit.reading.times import is_clock
 
@@ -50,7 +51,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
     n = len(next(iter(loaded.values())))
     times = times_of(table, roles, loaded, n, options)
     _same_clock(frame, times.steps, times.tz, where)
-    _, codes, items, *_ = items_of(table, roles, loaded, times, n)
+    named = items_of(table, roles, loaded, times, n)
     columns = {name: covariate_column(loaded[name], name, table) for name in frame.known}
     for name in frame.known:
         if (columns[name].dtype == object) != (frame.rows.covariates[name].dtype == object):
@@ -60,7 +61,7 @@ def with_future(frame: SeriesFrame, source: Any, options: ReadOptions, profile: 
                 rule=f"the history has {'numbers' if columns[name].dtype == object else 'text'} there",
                 remedy="Write it the same way in both files.",
             )
-    row, own = _series_of(frame, items if item else (), codes, profile, where)
+    row, own = _series_of(frame, named.items if item else (), named.codes, profile, where)
     times = replace(times, values=times.values[row], valid=times.valid[row])
     columns = {name: column[row] for name, column in columns.items()}
     own = np.where(times.valid, own, -1)
@@ -72,7 +73,7 @@ def _parts(time: tuple[str, ...], loaded: dict[str, Any]) -> str:
     if len(time) < 2:
         return ""
     cells = text_of(loaded[time[1]]).drop_null()
-    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "date"
+    return "clock" if len(time) == 2 and len(cells) and is_clock(str(cells[0].as_py())) else "parts"
 
 
 def _same_clock(frame: SeriesFrame, steps: bool, tz: str, where: str) -> None:

@@ -20,11 +20,10 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.read_options import NEXT_DAY, ReadOptions
 from forecastkit.reading.aliases import unit_us
 from forecastkit.reading.columns import choose_roles
-from forecastkit.reading.frequency import to_utc, to_wall
+from forecastkit.reading.instants import DAY, SECOND, Instants, checked_zone, localised, to_utc, to_wall
 from forecastkit.reading.located import located
 from forecastkit.reading.rows import covariate_column, items_of, times_of
 from forecastkit.reading.table import open_table
-from forecastkit.reading.times import DAY, SECOND, Instants, checked_zone, localised
 from forecastkit.reading.values import Note, several
 
 __all__ = ["with_join"]
@@ -157,14 +156,17 @@ def _edge(frame: SeriesFrame, at: int) -> str:
 def _items(
     frame: SeriesFrame, table: Any, roles: Any, loaded: dict[str, Any], times: Instants, n: int, place: str
 ) -> np.ndarray:
-    _, codes, names, *_ = items_of(table, roles, loaded, times, n)
+    named = items_of(table, roles, loaded, times, n)
     where = {name: k for k, name in enumerate(frame.items)}
-    own = np.array([where.get(name, -1) for name in names], dtype=np.int64)
+    own = np.array([where.get(name, -1) for name in named.items], dtype=np.int64)
     if not (own >= 0).any():
         raise DataError(
-            place=place, value=f"series {names[0]!r}", rule="not in the data", remedy=near(names[0], frame.items)
+            place=place,
+            value=f"series {named.items[0]!r}",
+            rule="not in the data",
+            remedy=near(named.items[0], frame.items),
         )
-    return np.where(codes >= 0, own[codes], -1)
+    return np.where(named.codes >= 0, own[named.codes], -1)
 
 
 def _is_daily(frame: SeriesFrame) -> bool:

@@ -26,11 +26,11 @@ from forecastkit.reading.assemble import MOST_LISTED, Origin, Reading, aside_not
 from forecastkit.reading.bytes import is_kind
 from forecastkit.reading.columns import ITEM_NAMES, Roles, choose_roles, plain
 from forecastkit.reading.frequency import Grid, given_grid, infer_grid, one_frequency
+from forecastkit.reading.instants import Instants, instants_index
 from forecastkit.reading.located import Located
 from forecastkit.reading.order import distinct
-from forecastkit.reading.rows import instants_index, items_of, target_column, times_of
+from forecastkit.reading.rows import items_of, target_column, times_of
 from forecastkit.reading.stream import Piece, StreamTable
-from forecastkit.reading.times import Instants
 from forecastkit.reading.values import Note, several
 
 __all__ = ["is_mapped", "read_mapped"]
@@ -177,13 +177,14 @@ def _batches(
             found.times = replace(times, values=np.zeros(0, np.int64), valid=np.zeros(0, bool))
             found.used = _telling(piece, roles, loaded, times, n)
         _same_times(table, found.times, times)
-        _, own, names, notes, _ = items_of(piece, replace(roles, items=found.used, fixed=True), loaded, times, n)
-        codes = np.array([found.codes.setdefault(name, len(found.codes)) for name in names], dtype=np.int64)[own]
+        named = items_of(piece, replace(roles, items=found.used, fixed=True), loaded, times, n)
+        places = [found.codes.setdefault(name, len(found.codes)) for name in named.items]
+        codes, notes = np.array(places, dtype=np.int64)[named.codes], named.notes
         values = np.zeros(0)
         if target:
             numbers = target_column(loaded[roles.targets[0]], roles.targets[0], piece)
             values = numbers.values
-            notes = [*notes, *numbers.notes]
+            notes += numbers.notes
         if first:
             found.add_notes([*times.notes, *notes])
             lost = ~times.valid & np.isfinite(values)
@@ -191,14 +192,14 @@ def _batches(
                 where = piece.where(int(np.flatnonzero(lost)[0]))
                 found.add_notes([Note("warning", "rows without a time left out", where)])
         batch = _Batch(codes, times.values, values, np.arange(start, start + n))
-        usable = times.valid & (own >= 0)
+        usable = times.valid & (named.codes >= 0)
         yield batch if usable.all() else batch.take(usable)
         start += n
 
 
 def _telling(piece: Any, roles: Roles, loaded: Any, times: Instants, n: int) -> tuple[str, ...]:
     """The columns that tell series apart, as far as the first batch shows."""
-    used, *_ = items_of(piece, roles, loaded, times, n)
+    used = items_of(piece, roles, loaded, times, n).used
     named = [name for name in roles.items if plain(name) in ITEM_NAMES]
     # A batch may hold one series alone, and then nothing tells series apart.
     return used if used or not named or n == piece.n_rows else (named[0],)

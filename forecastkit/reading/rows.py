@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,18 +13,27 @@ from forecastkit.errors import ConfigError, DataError
 from forecastkit.read_options import ReadOptions
 from forecastkit.reading.clocks import parse_times
 from forecastkit.reading.columns import ITEM_NAMES, Roles, plain
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.order import Order, order_of, repeats
 from forecastkit.reading.table import Table, give_back, text_of
-from forecastkit.reading.times import Instants
-from forecastkit.reading.values import Note, Numbers, parse_numbers, several, undictionaried
+from forecastkit.reading.values import (
+    Note,
+    Numbers,
+    is_number,
+    is_text,
+    parse_numbers,
+    several,
+    spells_numbers,
+    undictionaried,
+)
 
 __all__ = [
     "CHANNEL",
     "ONE_SERIES",
+    "Named",
     "Parsed",
     "codes_of",
     "covariate_column",
-    "instants_index",
     "items_of",
     "joined_options",
     "rows_of",
@@ -92,8 +99,8 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         del loaded[name]
     give_back()
     notes += times.notes
-    used, codes, items, more, order = items_of(table, roles, loaded, times, n)
-    notes += more
+    named = items_of(table, roles, loaded, times, n)
+    notes += named.notes
     give_back()
     extra = {name: covariate_column(loaded[name], name, table) for name in covariates}
     columns = {}
@@ -103,11 +110,15 @@ def rows_of(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         notes += numbers.notes
     give_back()
     if roles.layout == "columns":
-        item_name = f"{', '.join(used)} and column" if used else "column"
-        rows = Parsed(codes, items if used else (), times, np.zeros(0), extra, None, tuple(notes), item_name, "value")
+        item_name = f"{', '.join(named.used)} and column" if named.used else "column"
+        items = named.items if named.used else ()
+        rows = Parsed(named.codes, items, times, np.zeros(0), extra, None, tuple(notes), item_name, "value")
         return _series_in_columns(rows, columns, joint=options.joint)
     name = roles.targets[0]
-    return Parsed(codes, items, times, columns[name], extra, None, tuple(notes), ",".join(used), name, order)
+    item_name = ",".join(named.used)
+    return Parsed(
+        named.codes, named.items, times, columns[name], extra, None, tuple(notes), item_name, name, named.order
+    )
 
 
 def _check_names(table: Table, roles: Roles, options: ReadOptions, covariates: tuple[str, ...]) -> None:
@@ -177,11 +188,18 @@ def target_column(column: pa.ChunkedArray, name: str, table: Table) -> Numbers:
 
 
 def covariate_column(column: pa.ChunkedArray, name: str, table: Table) -> np.ndarray:
-    """Numbers where every cell is one, else text."""
+    """Numbers where every cell is one, else text.
+
+    Raises:
+        DataError: numbers that cannot be read for sure, or are too large: as words each would be a kind of its own.
+    """
     try:
         return target_column(column, name, table).values
     except DataError:
-        return np.array(text_of(undictionaried(column)).to_pylist(), dtype=object)
+        plain = undictionaried(column)
+        if is_number(plain.type) or (is_text(plain.type) and spells_numbers(plain.unique().to_pylist())):
+            raise
+        return np.array(text_of(plain).to_pylist(), dtype=object)
 
 
 def times_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], n: int, options: ReadOptions) -> Instants:
@@ -245,20 +263,39 @@ def codes_of(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
     return out, names
 
 
-def items_of(
-    table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int
-) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...], list[Note], Order | None]:
-    """(columns used, [N] codes, names, notes, order of the rows where it came up).
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Which series each row is of.
+
+    Args:
+        codes: [N] int32 index into ``items``; -1 = no name.
+        items: names in ascending order.
+        used: columns that hold them; empty = all rows are one series.
+        order: of the rows by item and time, where it came up.
+    """
+
+    codes: np.ndarray
+    items: tuple[str, ...]
+    used: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    order: Order | None = None
+
+
+def items_of(table: Table, roles: Roles, loaded: dict[str, pa.ChunkedArray], times: Instants, n: int) -> Named:
+    """The series of each of ``n`` rows.
 
     Columns that the user named are all used. Else candidates are taken, best first, until no instant occurs twice
     in a series; a text column that does not part the rows so is no name of series.
+
+    Raises:
+        DataError: no row has a name, or two series have one.
     """
     if not roles.items:
-        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
+        return Named(np.zeros(n, np.int32), (ONE_SERIES,))
     found = {name: codes_of(loaded[name]) for name in roles.items}
     used, order = (list(roles.items), None) if roles.fixed else _telling(roles.items, found, times)
     if not used:
-        return (), np.zeros(n, np.int32), (ONE_SERIES,), [], None
+        return Named(np.zeros(n, np.int32), (ONE_SERIES,))
     notes: list[Note] = []
     columns = [found[name] for name in used]
     empty = np.any([own < 0 for own, _ in columns], axis=0)
@@ -279,7 +316,8 @@ def items_of(
         # A dictionary may name what no row has.
         codes = np.where(codes >= 0, (np.cumsum(present) - 1)[codes], -1).astype(np.int32)
         items, order = tuple(name for name, there in zip(items, present) if there), None
-    return tuple(used), codes, items, notes, order if len(columns) == 1 and not empty.any() else None
+    order = order if len(columns) == 1 and not empty.any() else None
+    return Named(codes, items, tuple(used), tuple(notes), order)
 
 
 def _telling(
@@ -381,20 +419,3 @@ def _series_in_rows(table: Table, roles: Roles, options: ReadOptions) -> Parsed:
         np.repeat(codes, width)[keep], tuple(labels[i] for i in order), times, values.ravel()[keep], {},
         np.repeat(np.arange(n), width)[keep], (*notes, *stamps.notes), ",".join(roles.items) or "row", "value",
     )  # fmt: skip
-
-
-def instants_index(instants: np.ndarray, times: Instants) -> pd.Index:
-    """Microseconds (UTC where zoned) or steps as an index in the zone of ``times``."""
-    if times.steps:
-        return pd.Index(instants, dtype="int64")
-    index = pd.DatetimeIndex(instants.astype("datetime64[us]"))
-    return index.tz_localize("UTC").tz_convert(_zone(times.tz)) if times.tz else index
-
-
-def _zone(tz: str) -> Any:
-    """A zone of pandas; ``UTC+02:00`` is a fixed offset."""
-    if tz.startswith("UTC") and len(tz) > 3:
-        sign = -1 if tz[3] == "-" else 1
-        hours, minutes = int(tz[4:6]), int(tz[7:9])
-        return dt.timezone(sign * dt.timedelta(hours=hours, minutes=minutes))
-    return tz

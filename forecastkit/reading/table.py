@@ -30,6 +30,7 @@ FAST_BYTES = 1 << 16
 LONGEST_CELL = 100
 EXACT = 2**53
 MANY_ROWS = 1_000_000
+WIDE_TEXT = ("string_view", "large_string")
 NULLS = [
     "",
     "NA",
@@ -435,8 +436,16 @@ def _open_path(path: Path, options: ReadOptions) -> Table:
 
 def usual_text(table: pa.Table) -> pa.Table:
     """Texts as ``string``: Arrow has few functions for the views that polars writes."""
-    types = [pa.string() if str(f.type) in ("string_view", "large_string") else f.type for f in table.schema]
-    return table.cast(pa.schema([pa.field(f.name, t) for f, t in zip(table.schema, types)]))
+    for k, entry in enumerate(table.schema):
+        column = table.column(k)
+        if str(entry.type) in WIDE_TEXT:
+            table = table.set_column(k, entry.name, column.cast(pa.string()))
+        elif pa.types.is_dictionary(entry.type) and str(entry.type.value_type) in WIDE_TEXT:
+            chunks = [pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(pa.string())) for c in column.chunks]
+            table = table.set_column(
+                k, entry.name, pa.chunked_array(chunks, pa.dictionary(entry.type.index_type, pa.string()))
+            )
+    return table
 
 
 def _from_frame(source: Any) -> Table:
@@ -448,6 +457,6 @@ def _from_frame(source: Any) -> Table:
 def text_of(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
     """A column as trimmed text; whole floats lose their ``.0``."""
     if pa.types.is_floating(column.type):
-        whole = pc.all(pc.equal(pc.floor(column), column)).as_py()
+        whole = pc.all(pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), EXACT))).as_py()
         column = pc.cast(column, pa.int64()) if whole else column
     return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))

@@ -1,30 +1,24 @@
 """Text -> instants, exactly one reading, or an error that shows both.
 
-Instants are int64 microseconds since 1970 (naive wall clock, or UTC where there is a zone), so that years from
-1600 to 2190 and beyond fit. Every pattern is a regular expression whose groups are composed with numpy: no
-locale, no platform ``strptime``.
+Every pattern is a regular expression whose groups are composed with numpy: no locale, no platform ``strptime``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forecastkit.errors import ConfigError, DataError, near
+from forecastkit.errors import DataError
+from forecastkit.reading.date_formats import LETTER, format_like, regex_of_format
+from forecastkit.reading.instants import DAY, SECOND, Instants, Where, checked_zone, localised
 from forecastkit.reading.order import distinct
 from forecastkit.reading.values import Note, is_missing
 
-__all__ = ["DAY", "Instants", "Where", "coded", "is_clock", "is_timelike", "parse_text", "regex_of_format"]
-
-Where = Callable[[int], str]
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
+__all__ = ["coded", "compose_date", "is_clock", "is_timelike", "parse_text"]
 
 _MONTHS = {
     1: "january jan enero ene januar janvier janv gennaio gen janeiro jän jänner",
@@ -34,23 +28,21 @@ _MONTHS = {
     5: "may mayo mai maggio mag maio",
     6: "june jun junio juni juin giugno giu junho",
     7: "july jul julio juli juillet juil luglio lug julho",
-    8: "august aug agosto ago août aou aout set",
-    9: "september sep sept septiembre setiembre septembre settembre setembro",
+    8: "august aug agosto ago août aou aout",
+    9: "september sep sept septiembre setiembre septembre settembre setembro set",
     10: "october oct octubre oktober okt octobre ottobre ott outubro out",
     11: "november nov noviembre novembre novembro",
     12: "december dec diciembre dic dezember dez décembre déc dicembre dezembro",
 }
-MONTHS = {word: number for number, words in _MONTHS.items() for word in words.split() if word != "set"}
-MONTHS["set"] = 9
+MONTHS = {word: number for number, words in _MONTHS.items() for word in words.split()}
 
-_L = "[A-Za-zÀ-ÿ]"
 _ZONE = r"(?: *(?P<z>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?(?: *\[(?P<zone>[A-Za-z_/+0-9-]+)\])?"
 _CLOCK = (
     r"(?P<H>\d{1,2})(?:[:.h](?P<M>\d{2})(?:[:.](?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?)?"
     r"(?: *(?P<p>[AaPp])\.?[Mm]\.?)?" + _ZONE
 )
 _TAIL = r"(?:(?: *T *|[ ,]+)" + _CLOCK + ")?"
-_WEEKDAY = rf"(?:{_L}{{2,10}}\.?,? +)?"
+_WEEKDAY = rf"(?:{LETTER}{{2,10}}\.?,? +)?"
 _SUFFIX = r"(?:st|nd|rd|th|º)?"
 
 PATTERNS: dict[str, str] = {
@@ -61,42 +53,23 @@ PATTERNS: dict[str, str] = {
     "a/b/year": _WEEKDAY + r"(?P<a>\d{1,2}) ?(?P<s>[-/. ]) ?(?P<b>\d{1,2}) ?[-/. ] ?(?P<Y>\d{4})" + _TAIL,
     "a/b/c": _WEEKDAY + r"(?P<a>\d{1,2})(?P<s>[-/.])(?P<b>\d{1,2})[-/.](?P<c>\d{2})" + _TAIL,
     "day month year": _WEEKDAY
-    + rf"(?P<d>\d{{1,2}}){_SUFFIX}\.?[-/ ]*(?:de )?(?P<B>{_L}{{3,10}})\.?[-/, ']*(?:de )?(?P<Y>\d{{4}}|\d{{2}})"
+    + rf"(?P<d>\d{{1,2}}){_SUFFIX}\.?[-/ ]*(?:de )?(?P<B>{LETTER}{{3,10}})\.?[-/, ']*(?:de )?(?P<Y>\d{{4}}|\d{{2}})"
     + _TAIL,
-    "month day, year": _WEEKDAY + rf"(?P<B>{_L}{{3,10}})\.?[ -]*(?P<d>\d{{1,2}}){_SUFFIX}[, -]+(?P<Y>\d{{4}})" + _TAIL,
-    "month year": rf"(?P<B>{_L}{{3,10}})\.?(?: de)?[-/., ']*(?P<Y>\d{{4}}|\d{{2}})",
-    "year month day": rf"(?P<Y>\d{{4}})[-/., ]*(?P<B>{_L}{{3,10}})\.?(?:[-/ ]*(?P<d>\d{{1,2}}))?" + _TAIL,
+    "month day, year": _WEEKDAY
+    + rf"(?P<B>{LETTER}{{3,10}})\.?[ -]*(?P<d>\d{{1,2}}){_SUFFIX}[, -]+(?P<Y>\d{{4}})"
+    + _TAIL,
+    "month year": rf"(?P<B>{LETTER}{{3,10}})\.?(?: de)?[-/., ']*(?P<Y>\d{{4}}|\d{{2}})",
+    "year month day": rf"(?P<Y>\d{{4}})[-/., ]*(?P<B>{LETTER}{{3,10}})\.?(?:[-/ ]*(?P<d>\d{{1,2}}))?" + _TAIL,
     "year and quarter": r"(?P<Y>\d{4})[-/ :.]*[QqTt] ?(?P<q>[1-4])",
     "quarter and year": r"[QqTt](?P<q>[1-4])[-/ .']*(?P<Y>\d{4})",
     "ISO week": r"(?P<Y>\d{4})[-/ ]*[WwSs](?P<W>\d{1,2})(?:-?(?P<u>[1-7]))?",
     "year and day of the year": r"(?P<Y>\d{4})[-.](?P<j>\d{3})",
     "clock, then day": r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}))?[ ,]+(?P<a>\d{1,2})(?P<s>[-/.])(?P<b>\d{1,2})[-/.](?P<Y>\d{4})",
-    "ctime": rf"{_L}{{3}} +(?P<B>{_L}{{3}}) +(?P<d>\d{{1,2}}) +(?P<H>\d{{2}}):(?P<M>\d{{2}}):(?P<S>\d{{2}}) +(?P<Y>\d{{4}})",
+    "ctime": rf"{LETTER}{{3}} +(?P<B>{LETTER}{{3}}) +(?P<d>\d{{1,2}}) +(?P<H>\d{{2}}):(?P<M>\d{{2}}):(?P<S>\d{{2}}) +(?P<Y>\d{{4}})",
     "counted year-month": r"(?P<k>\d{1,3})-(?P<m>\d{2})",
 }
 _COMPILED = {key: re.compile(pattern) for key, pattern in PATTERNS.items()}
 _IS_CLOCK = re.compile(_CLOCK)
-
-
-@dataclass(frozen=True, eq=False)
-class Instants:
-    """A column of times.
-
-    Args:
-        values: [n] int64, microseconds (wall clock, or UTC where ``tz`` is set), or steps.
-        valid: [n] bool; False where the cell is empty.
-        tz: zone name; empty = without zone.
-        steps: ``values`` count steps.
-        format: what the texts look like, in words.
-        notes: what the user should know.
-    """
-
-    values: np.ndarray
-    valid: np.ndarray
-    tz: str = ""
-    steps: bool = False
-    format: str = ""
-    notes: tuple[Note, ...] = ()
 
 
 def is_timelike(text: str) -> bool:
@@ -321,32 +294,9 @@ def _one_reading(
             place=at(i),
             value=repr(text),
             rule=f"ambiguous: {shown}",
-            remedy="Give --date-format " + " or ".join(repr(_format_like(text, key, w)) for w in words) + ".",
+            remedy="Give --date-format " + " or ".join(repr(format_like(text, PATTERNS[key], w)) for w in words) + ".",
         )
     return words[0], []
-
-
-_ORDERS = {
-    "day first": {"a": "d", "b": "m", "c": "y"},
-    "month first": {"a": "m", "b": "d", "c": "y"},
-    "year first": {"a": "y", "b": "m", "c": "d"},
-}
-"""What the numbers of a date are in each reading."""
-
-
-def _format_like(text: str, key: str, word: str) -> str:
-    """The ``--date-format`` under which a text that the pattern ``key`` matches has the reading ``word``.
-
-    >>> _format_like("01/02/2024 10:30", "a/b/year", "day first")
-    '%d/%m/%Y %H:%M'
-    """
-    found = re.fullmatch(PATTERNS[key], text)
-    spans = [(found.span(g), _ORDERS[word].get(g, g)) for g in "abcYHMSfpz" if found and found.groupdict().get(g)]
-    out, at = "", 0
-    for (start, end), letter in sorted(spans):
-        out, at = f"{out}{text[at:start]}%{letter}", end
-    out += text[at:]
-    return re.sub(r"(?<=%p)\.?[Mm]\.?", "", out.replace("%H", "%I")) if "%p" in out else out
 
 
 def _without_unlikely_year(
@@ -467,146 +417,3 @@ def _zoned(
         return utc, "UTC", []
     sign = "-" if minutes < 0 else "+"
     return utc, f"UTC{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}", []
-
-
-def checked_zone(tz: str, option: str = "--tz") -> str:
-    """The zone's name, if it exists.
-
-    Raises:
-        ConfigError: it does not.
-    """
-    import zoneinfo
-
-    try:
-        pd.Timestamp(0, tz="UTC").tz_convert(tz)
-    except (KeyError, ValueError, TypeError, OSError, zoneinfo.ZoneInfoNotFoundError):
-        remedy = near(tz, zoneinfo.available_timezones())
-        if not remedy.startswith("Did"):
-            remedy = "Give a name such as Europe/Madrid."
-        raise ConfigError(place=option, value=repr(tz), rule="no such time zone", remedy=remedy) from None
-    return tz
-
-
-def localised(times: Instants, tz: str, name: str, where: Where) -> Instants:
-    """Wall-clock times of a zone as UTC microseconds.
-
-    Raises:
-        DataError: a time that does not exist there, or exists twice and cannot be told.
-    """
-    zone = checked_zone(tz)
-    index = pd.DatetimeIndex(times.values.astype("datetime64[us]"))
-    n = len(index)
-    first = index.tz_localize(zone, ambiguous=np.ones(n, bool), nonexistent="NaT")
-    second = index.tz_localize(zone, ambiguous=np.zeros(n, bool), nonexistent="NaT")
-    gone = np.flatnonzero(np.asarray(first.isna()) & times.valid)
-    if len(gone):
-        row = int(gone[0])
-        raise DataError(
-            place=f"{where(row)}, column {name!r}",
-            value=str(index[row]),
-            rule=f"this hour does not exist in {zone} (the clock goes forward)",
-            remedy="Write the offset in every row, or give --tz UTC if the times are UTC.",
-        )
-    values, other = first.as_unit("us").asi8.copy(), second.as_unit("us").asi8
-    twice = (values != other) & times.valid
-    if twice.any():
-        late, unclear = _second_pass(times.values, twice)
-        if unclear >= 0:
-            raise DataError(
-                place=f"{where(unclear)}, column {name!r}",
-                value=str(index[unclear]),
-                rule=f"this hour exists twice in {zone} (the clock goes back): {_stamp(values[unclear])} or {_stamp(other[unclear])}",
-                remedy="Write the offset in every row, or give --tz UTC if the times are UTC.",
-            )
-        values = np.where(late, other, values)
-    return replace(times, values=np.where(times.valid, values, 0), tz=zone)
-
-
-def _stamp(us: int) -> str:
-    return f"{np.datetime64(int(us), 'us').astype('datetime64[m]')} UTC"
-
-
-def _second_pass(wall: np.ndarray, twice: np.ndarray) -> tuple[np.ndarray, int]:
-    """([n] rows after the clock went back, first row that cannot be told; -1 = none), by the order of the file."""
-    late = np.zeros(len(wall), bool)
-    down = wall[0] > wall[-1]
-    rows = np.flatnonzero(twice)
-    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
-        order = run[::-1] if down else run
-        back = np.flatnonzero(np.diff(wall[order]) <= 0)
-        if len(back) != 1:
-            return late, int(run[0])
-        late[order[back[0] + 1 :]] = True
-    return late, -1
-
-
-_DIRECTIVES = {
-    "Y": r"(?P<Y>\d{4})",
-    "y": r"(?P<Y>\d{2})",
-    "m": r"(?P<m>\d{1,2})",
-    "d": r"(?P<d>\d{1,2})",
-    "b": rf"(?P<B>{_L}{{3,10}})\.?",
-    "B": rf"(?P<B>{_L}{{3,10}})",
-    "H": r"(?P<H>\d{1,2})",
-    "I": r"(?P<H>\d{1,2})",
-    "M": r"(?P<M>\d{1,2})",
-    "S": r"(?P<S>\d{1,2})",
-    "f": r"(?P<f>\d{1,9})",
-    "p": r"(?P<p>[AaPp])\.?[Mm]\.?",
-    "z": r"(?P<z>Z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
-    "Z": r"(?P<z>UTC|GMT|Z)",
-    "j": r"(?P<j>\d{1,3})",
-    "a": rf"{_L}{{2,4}}\.?",
-    "A": rf"{_L}{{3,12}}",
-    "G": r"(?P<Y>\d{4})",
-    "V": r"(?P<W>\d{1,2})",
-    "u": r"(?P<u>[1-7])",
-    "q": r"(?P<q>[1-4])",
-    "%": "%",
-}
-_TOKENS = (("YYYY", "%Y"), ("yyyy", "%Y"), ("MMMM", "%B"), ("MMM", "%b"), ("DD", "%d"), ("dd", "%d"), ("HH", "%H"))
-_TOKENS_AFTER = (("YY", "%y"), ("yy", "%y"), ("ss", "%S"), ("SS", "%S"))
-
-
-def regex_of_format(date_format: str) -> str:
-    """A pattern with named groups for ``%d/%m/%Y`` or ``DD/MM/YYYY hh:mm``.
-
-    Raises:
-        ConfigError: an unknown directive, or no year.
-    """
-    text = " ".join(date_format.split())
-    if "%" not in text:
-        for token, directive in _TOKENS:
-            text = text.replace(token, directive)
-        text = re.sub(r"(?<=%H:)(mm|MM)", "%M", text.replace("hh", "%H"))
-        for token, directive in (*_TOKENS_AFTER, ("MM", "%m"), ("mm", "%m")):
-            text = text.replace(token, directive)
-    text = text.replace("%F", "%Y-%m-%d").replace("%T", "%H:%M:%S").replace("%D", "%m/%d/%y").replace("%R", "%H:%M")
-    out: list[str] = []
-    used: set[str] = set()  # what is said already: %I says the hour as %H does
-    k = 0
-    while k < len(text):
-        if text[k] != "%":
-            out.append(re.escape(text[k]))
-            k += 1
-            continue
-        letter = text[k + 1 : k + 2].strip("-#")
-        width = 2
-        if text[k + 1 : k + 2] in ("-", "#"):
-            letter, width = text[k + 2 : k + 3], 3
-        meant = re.search(r"\?P<(\w)>", _DIRECTIVES.get(letter, ""))
-        if letter not in _DIRECTIVES or (meant and meant[1] in used):
-            raise ConfigError(
-                place="--date-format",
-                value=repr(date_format),
-                rule=f"unknown or repeated directive %{letter}",
-                remedy="Use %Y %y %m %b %B %d %H %I %M %S %f %p %z %j %q, as in '%d/%m/%Y %H:%M'.",
-            )
-        used |= {meant[1]} if meant else set()
-        out.append(_DIRECTIVES[letter])
-        k += width
-    if "Y" not in used:
-        raise ConfigError(
-            place="--date-format", value=repr(date_format), rule="a year is needed", remedy="As in '%d/%m/%Y'."
-        )
-    return "".join(out)

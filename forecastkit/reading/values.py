@@ -8,7 +8,7 @@ read as 0 and counted in a note. Percent and currency signs are dropped and note
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ __all__ = [
     "parse_number",
     "parse_numbers",
     "several",
+    "spells_numbers",
     "two_readings",
     "undictionaried",
 ]
@@ -114,6 +115,11 @@ def is_text(kind: pa.DataType) -> bool:
 def is_number(kind: pa.DataType) -> bool:
     """Whether cells are numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def spells_numbers(texts: Iterable[str | None]) -> bool:
+    """Whether every text that is there is a number under one of the decimal marks."""
+    return all(is_missing(t) or any(parse_number(str(t), mark) is not None for mark in ".,") for t in texts)
 
 
 def undictionaried(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecastkit.errors import ConfigError, DataError
 from forecastkit.read_options import ReadOptions
-from forecastkit.reading.frequency import to_wall
+from forecastkit.reading.instants import to_wall
 from forecastkit.reading.rows import Parsed
 from forecastkit.reading.values import Note, several
 

@@ -35,6 +35,10 @@ def leak_notes(frame: SeriesFrame, horizon: int) -> tuple[str, ...]:
 
 def rows_to_fill(source: Any, horizon: int | None, reading: Mapping[str, Any]) -> pd.DataFrame:
     """See ``forecastkit.future_frame``."""
+    if horizon is not None and horizon < 1:
+        raise ConfigError(
+            place="future_frame, horizon", value=str(horizon), rule="a whole number of at least 1 is needed"
+        )
     from forecastkit.run.preparing import default_horizon
 
     if isinstance(source, (str, Path)) and (Path(source) / "run.yaml").exists():

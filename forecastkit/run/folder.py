@@ -180,8 +180,8 @@ class RunFolder:
                 table = pd.read_parquet(path)
             else:
                 # A converter sees the text before "NA" (Namibia) becomes a missing value.
-                names = dict.fromkeys(("item_id", "target_name"), artifacts.unquoted)
-                table = pd.read_csv(path, keep_default_na=True, dtype={"model": str, "reason": str}, converters=names)
+                names = dict.fromkeys(("item_id", "target_name", "model"), artifacts.unquoted)
+                table = pd.read_csv(path, dtype={"reason": str}, converters=names)
         except FileNotFoundError:
             raise self._missing(name) from None
         except pd.errors.EmptyDataError:

@@ -18,10 +18,10 @@ from forecastkit.forecasting.covariates import require_future
 from forecastkit.forecasting.protocol import FitContext
 from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.reading.columns import Roles
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.profile import item_columns
 from forecastkit.reading.rows import covariate_column, items_of
 from forecastkit.reading.table import open_table
-from forecastkit.reading.times import Instants
 from forecastkit.run.folder import RunFolder
 from forecastkit.run.newer import read_future, reading_of
 from forecastkit.run.saved_model import SavedModel
@@ -144,7 +144,7 @@ def _read(folder: RunFolder, model: SavedModel, source: Any) -> pd.DataFrame:
     loaded = table.load(dict.fromkeys([*columns, *frame.static], "text"))
     n = len(loaded[columns[0]])
     none = Instants(np.zeros(n, np.int64), np.zeros(n, bool))
-    _, codes, items, *_ = items_of(table, Roles("long", (), "", columns, True, ()), loaded, none, n)
+    named = items_of(table, Roles("long", (), "", columns, True, ()), loaded, none, n)
     statics = {}
     for name in frame.static:
         column = covariate_column(loaded[name], name, table)
@@ -157,8 +157,8 @@ def _read(folder: RunFolder, model: SavedModel, source: Any) -> pd.DataFrame:
                 remedy="Write it the same way in both files.",
             )  # fmt: skip
         statics[name] = column
-    rows = pd.DataFrame(statics)[codes >= 0]
-    rows.index = pd.Index([items[c] for c in codes[codes >= 0]], dtype=object)
+    rows = pd.DataFrame(statics)[named.codes >= 0]
+    rows.index = pd.Index([named.items[c] for c in named.codes[named.codes >= 0]], dtype=object)
     known = sorted(set(rows.index) & set(frame.items))
     if known:
         raise DataError(

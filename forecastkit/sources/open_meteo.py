@@ -68,7 +68,7 @@ def period(ask: Ask) -> tuple[str, str]:
 
 
 def _step(ask: Ask) -> str:
-    return "hourly" if re.fullmatch(r"\d*(min|h|H|s|T|S)", ask.freq) else "daily"
+    return "hourly" if re.fullmatch(r"\d*(min|minute|m|T|h|H|hour|hourly|s|S|second)", ask.freq) else "daily"
 
 
 def load(argument: str, ask: Ask) -> Sourced:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from forecastkit.classification.models import create_classifier
 from forecastkit.classification.occlusion import occlude_features, occlude_steps
 from forecastkit.classification.protocol import FitAbout
 from forecastkit.classification.record import Record
+from forecastkit.classification.schema import Sequences
 from forecastkit.errors import DataError
 from tests.classification.conftest import make_ecg
 from tests.classification.test_models import toy
@@ -53,7 +56,7 @@ def test_ventricular_beats_are_anomalies_of_normal_ones():
     normal = data.take((data.labels == 0) & np.isin(data.groups, ["p0", "p1", "p2", "p3"]))
     model = fit_normal("pca", normal, false_alarms=0.02)
     new = data.take(np.isin(data.groups, ["p4", "p5"]))
-    said = model.is_anomaly(new)
+    said = model.error(new) > model.threshold
     assert said[new.labels == 1].mean() > 0.9
     assert model.error(new)[new.labels == 1].mean() > 3 * model.error(new)[new.labels == 0].mean()
 
@@ -61,3 +64,16 @@ def test_ventricular_beats_are_anomalies_of_normal_ones():
 def test_too_few_normal_sequences():
     with pytest.raises(DataError, match="at least 20"):
         fit_normal("pca", patients(1).take(np.arange(5)))
+
+
+@pytest.mark.parametrize(("name", "options"), [("pca", {}), ("gru", {"max_steps": 2, "hidden": 4})])
+def test_where_all_are_the_same_none_is_strange(name, options):
+    n = 30
+    data = Sequences(
+        np.ones((4 * n, 1), np.float32), 4 * np.arange(n + 1), np.zeros((n, 0), np.float32), (), ("x",), np.zeros(n, np.int64),
+        ("usual",), np.array([f"g{k % 3}" for k in range(n)], dtype=object), np.array([f"s{k}" for k in range(n)], dtype=object),
+    )  # fmt: skip
+    model = fit_normal(name, data, options=options)
+    assert (model.strangeness(data) <= 1).all()
+    other = replace(data, values=data.values + np.arange(4 * n, dtype=np.float32)[:, None])
+    assert (model.strangeness(other) > 1).all()

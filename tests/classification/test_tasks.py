@@ -430,6 +430,19 @@ class TestAnomalies:
         words = ["classify", "predict", str(out), "--data", str(tmp_path / "new.csv"), "--model", model]
         assert "p0 has 5 steps; the model was fitted on sequences of another length" in said(capsys, words)
 
+    def test_where_no_usual_one_is_tested(self, tmp_path, capsys):
+        """Nothing is known of false alarms nor of the network: no number that is none, and no verdict."""
+        even_visits(40).to_csv(tmp_path / "visits.csv", index=False)
+        words = ["classify", "fit", "--data", str(tmp_path / "visits.csv"), "--item", "patient", "--label", "outcome"]
+        train = ",".join(f"p{k}" for k in range(40) if k not in (1, 3))
+        words += ["--task", "anomaly", "--train", train, "--test", "p1,p3", "--models", "gru", "models.gru.max_steps=2"]
+        assert main([*words, "--out", str(tmp_path / "run"), "--quiet"]) == 0
+        answer = " ".join(capsys.readouterr().out.split())
+        assert "it calls – strange" in answer
+        assert "nan" not in answer
+        assert "gru" not in answer
+        assert json.loads((tmp_path / "run" / "verdict.json").read_text())["n_groups"] == 2
+
     def test_of_too_few_the_answer_says_why(self, tmp_path, capsys):
         even_visits(6).to_csv(tmp_path / "visits.csv", index=False)
         words = ["classify", "fit", "--data", str(tmp_path / "visits.csv"), "--item", "patient", "--task", "anomaly"]

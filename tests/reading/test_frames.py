@@ -146,6 +146,11 @@ BAD_FRAMES = {
     "words": (pd.DataFrame({"t": [1, 2, 3], "y": ["a", "b", "c"]}), "no numeric column"),
     "infinite": (pd.DataFrame({"t": [1, 2, 3], "y": [1.0, np.inf, 2.0]}), "finite"),
     "lists": (pd.DataFrame({"t": [1, 2, 3], "y": [[1], [2], [3]]}), "no numeric column"),
+    "uneven": (
+        {"t": [1, 2], "y": [1]},
+        "ValueError: All arrays must be of the same length; no frame can be made of it",
+    ),
+    "unlazy": (pl.LazyFrame({"t": [1], "y": [1]}).select("z"), "ColumnNotFoundError"),
     "number": (5, "not a path or a frame"),
     "none": (None, "not a path or a frame"),
 }
@@ -359,3 +364,43 @@ def test_arguments_of_another_type_are_one_line(name: str, value: object) -> Non
 def test_a_column_given_twice_is_one_covariate() -> None:
     frame = as_frame(pd.DataFrame({"t": range(4), "y": 1.0, "heat": 2.0}), target="y", known=["heat", "heat"])
     assert frame.known == ("heat",)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[1.0, np.inf, 2.0, 3.0], [1.5, 1e200, 2.0, 3.0], ["1,234", "2,345", "1,111", "3,333"], ["1", "inf", "2", "3"]],
+)
+def test_numbers_that_cannot_be_read_do_not_become_words(cells: list) -> None:
+    frame = pd.DataFrame({"t": range(4), "y": 1.0, "heat": cells})
+    with pytest.raises(DataError, match=r"column 'heat': .*(finite|ambiguous)"):
+        as_frame(frame, target="y", past="heat")
+    assert as_frame(frame.assign(heat=["a", "1,234", "b", "inf"]), target="y", past="heat").data["heat"][0] == "a"
+
+
+def test_polars_categories_may_be_times() -> None:
+    frame = pl.DataFrame({"t": ["2024-01-01", "2024-01-02", "2024-01-03"], "y": [1, 2, 3]})
+    assert as_frame(frame.with_columns(pl.col("t").cast(pl.Categorical))).calendar.freq == "D"
+
+
+@pytest.mark.parametrize(("zone", "first"), [("UTC-03:30", "-03:30"), ("+02:00", "+02:00"), ("UTC+05:30", "+05:30")])
+def test_fixed_offsets_are_shown_as_they_are(zone: str, first: str) -> None:
+    frame = as_frame(pd.DataFrame({"t": pd.date_range("2024-01-01", periods=4), "y": 1.0}), tz=zone)
+    assert frame.calendar.instants[0].isoformat() == f"2024-01-01T00:00:00{first}"
+    with pytest.raises(ConfigError, match=r"--tz: 'UTC-0330'; no such time zone.*or UTC\+05:30"):
+        as_frame(pd.DataFrame({"t": pd.date_range("2024-01-01", periods=4), "y": 1.0}), tz="UTC-0330")
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "+0530"])
+def test_offsets_of_arrow_are_shown_as_they_are(zone: str) -> None:
+    days = pa.array(pd.date_range("2024-01-01", periods=4).asi8 // 1000, pa.timestamp("us", zone))
+    assert (
+        as_frame(pa.table({"t": days, "y": [1, 2, 3, 4]})).calendar.instants[0].isoformat()
+        == "2024-01-01T05:30:00+05:30"
+    )
+
+
+def test_columns_named_twice_in_an_option_count_once() -> None:
+    frame = pd.DataFrame({"s": ["a", "b"] * 4, "t": np.repeat(range(4), 2), "y": 1.0})
+    assert as_frame(frame, time="t,t", item="s,s", target="y,y").items == ("a", "b")
+    with pytest.raises(ConfigError, match="--item: 'y'; is the target"):
+        as_frame(frame, item="y", target="y")

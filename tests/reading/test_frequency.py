@@ -157,6 +157,13 @@ def test_resampling_to_other_frequencies(freq: str) -> None:
     assert ours.tolist() == theirs.tolist()
 
 
+def test_hours_are_those_of_a_zone_half_an_hour_off() -> None:
+    times = pd.date_range("2024-01-01 00:10", periods=12, freq="15min", tz="Asia/Kolkata")
+    ours = as_frame(series(times, range(12)), freq="h", resample="sum").data
+    assert [t.isoformat() for t in ours["timestamp"]] == [f"2024-01-01T0{k}:00:00+05:30" for k in range(3)]
+    assert ours["target"].tolist() == [0 + 1 + 2 + 3, 4 + 5 + 6 + 7, 8 + 9 + 10 + 11]
+
+
 @pytest.mark.parametrize("fill", ["none", "forward", "interpolate", "zero"])
 def test_filling_stays_inside_its_series(fill: str) -> None:
     days = pd.date_range("2024-01-01", periods=6)

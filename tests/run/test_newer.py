@@ -61,6 +61,14 @@ def test_rows_of_another_kind_are_refused(run, table):
         fk.predict(run, table.assign(timestamp=table["timestamp"].dt.tz_localize("UTC")))
 
 
+def test_a_model_may_be_called_as_a_missing_value_is_written(run, tmp_path):
+    odd = tmp_path / "odd"
+    shutil.copytree(run, odd)
+    board = pd.read_csv(odd / "leaderboard.csv").replace({"model": {"drift": "NA"}})
+    board.to_csv(odd / "leaderboard.csv", index=False)
+    assert "NA" in set(fk.load(odd).leaderboard["model"])
+
+
 @pytest.fixture(scope="module")
 def backtest(run):
     out = run.parent / "backtest"

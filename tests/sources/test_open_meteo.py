@@ -86,8 +86,9 @@ def test_days_of_a_place_by_coordinates(meteo: Service):
     assert "days of Europe/Madrid" in notes
 
 
-def test_hours_are_utc_and_can_be_shown_by_the_local_clock(meteo: Service):
-    options = ReadOptions(start="2023-03-20", end="2023-03-30", freq="h", tz="Europe/Madrid")
+@pytest.mark.parametrize("freq", ["h", "hourly"])
+def test_hours_are_utc_and_can_be_shown_by_the_local_clock(meteo: Service, freq: str):
+    options = ReadOptions(start="2023-03-20", end="2023-03-30", freq=freq, tz="Europe/Madrid")
     frame = read("open-meteo:40.42,-3.70", options).frame
     assert len(frame) == 11 * 24
     assert frame.target_name == "temperature_2m"

@@ -15,6 +15,8 @@ from forecastkit.reading.columns import plain
 from forecastkit.reading.table import Table
 from forecastkit.reading.values import parse_numbers
 
+__all__ = ["Columns", "reading_notes"]
+
 NAMES = {
     "item_id": ("item id", "unique id", "item", "series", "series id", "id", "ticker", "symbol", "store", "sku"),
     "cutoff": ("cutoff", "cut off", "origin", "forecast origin", "issued", "made at", "as of"),
@@ -22,24 +24,10 @@ NAMES = {
     "step": ("step", "h", "steps ahead", "lead", "lead time", "horizon"),
     "model": ("model", "method", "forecaster", "model name", "model id"),
     "point": (
-        "point",
-        "forecast",
-        "yhat",
-        "y hat",
-        "y pred",
-        "prediction",
-        "predicted",
-        "pred",
-        "mean",
-        "value",
-        "fcst",
+        "point", "forecast", "yhat", "y hat", "y pred", "prediction", "predicted", "pred", "mean", "value", "fcst",
     ),
-}
-
-
+}  # fmt: skip
 ANSWERS = ("y", "actual", "actuals", "target", "observed", "y true")
-
-
 QUANTILE = re.compile(r"(?:q|p|quantile|percentile)?[\s_-]*(0?\.\d+|\d{1,2}(?:\.\d+)?)\s*%?", re.IGNORECASE)
 
 
@@ -59,15 +47,14 @@ class Columns:
     def of(cls, table: Table, reading: Reading) -> Columns:
         """The roles of a table's columns, by their names; DataError where one is missing."""
         names = {plain(n): n for n in reversed(table.names)}
-        facts = reading.profile.to_dict()
 
         def find(role: str, *own: str) -> str | None:
             return next((names[n] for n in (*NAMES[role], *own) if n in names), None)
 
-        own_time = plain(str(facts.get("time") or ""))
+        own_time = plain(reading.profile.time)
         cutoff, step, model = find("cutoff"), find("step"), find("model")
         timestamp = find("timestamp", own_time) if own_time else find("timestamp")
-        own = [plain(part) for part in str(facts.get("item") or "").split(",") if part]
+        own = [plain(part) for part in reading.profile.item.split(",") if part]
         items: tuple[str, ...] = ()
         if own and all(part in names for part in own):
             items = tuple(names[part] for part in own)

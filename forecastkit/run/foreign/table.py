@@ -23,8 +23,8 @@ from forecastkit.forecasting.schema import SeriesFrame
 from forecastkit.forecasting.selection import NAIVES
 from forecastkit.reading import Reading, ReadOptions
 from forecastkit.reading.clocks import parse_times
+from forecastkit.reading.instants import Instants
 from forecastkit.reading.table import Table, open_table, text_of
-from forecastkit.reading.times import Instants
 from forecastkit.reading.values import parse_numbers
 from forecastkit.run.foreign.columns import Columns, reading_notes
 

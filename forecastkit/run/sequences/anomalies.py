@@ -23,7 +23,7 @@ from forecastkit.run.folder import RunFolder
 from forecastkit.run.sequences import details
 from forecastkit.run.sequences.execute import NO_DEVICE, ClassifyOptions, announce, facts_of, splits_of
 from forecastkit.run.sequences.watch import Watch
-from forecastkit.wording import decimal_comma, none_fitted
+from forecastkit.wording import decimal_comma, none_fitted, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def _tested(
     out = np.full(len(data), np.nan)
     for split in splits:
         model = learn(split.train[usual[split.train]])
-        out[split.test] = model.error(data.take(split.test)) / model.threshold
+        out[split.test] = model.strangeness(data.take(split.test))
     return out
 
 
@@ -156,9 +156,16 @@ def _verdict(
     use = next(iter(board))
     networks = [n for n in board if DETECTORS[n].load().family == "network"]
     tested = networks[0] if networks and "pca" in board else None
-    out |= {"use": use, "reference": use, "tested": tested, "word": "", "n_groups": len(set(data.groups.tolist()))}
+    known = np.isfinite(scores[use])
+    out |= {
+        "use": use,
+        "reference": use,
+        "tested": tested,
+        "word": "",
+        "n_groups": len(set(data.groups[known].tolist())),
+    }
     r = board[use]
-    alarms = f"{100 * r['false_alarms']:.1f} %"
+    alarms = share(r["false_alarms"])
     if not (data.labels >= 0).any():
         en = [f"Use {use}. It calls {alarms} of the sequences of {task.what}s never seen strange."]
         es = [f"Usa {use}. Llama extrañas al {alarms} de las secuencias de grupos nunca vistos."]
@@ -168,12 +175,12 @@ def _verdict(
     en = [f"Use {use}. Of usual sequences of {task.what}s never seen it calls {alarms} strange."]
     es = [f"Usa {use}. De las secuencias usuales de grupos nunca vistos llama extrañas al {alarms}."]
     if "found" in r:
-        found = f"{100 * r['found']:.1f} %"
-        en[0] = en[0][:-1] + f", and {found} of the others (ROC area {r['roc_auc']:.3f})."
-        es[0] = es[0][:-1] + f", y al {found} de las otras (área ROC {r['roc_auc']:.3f})."
-    if tested and "roc_auc" in board[tested]:
+        area = f"{r['roc_auc']:.3f}" if np.isfinite(r["roc_auc"]) else "–"
+        en[0] = en[0][:-1] + f", and {share(r['found'])} of the others (ROC area {area})."
+        es[0] = es[0][:-1] + f", y al {share(r['found'])} de las otras (área ROC {area})."
+    if tested and np.isfinite(board[tested].get("roc_auc", np.nan)):
         gap = bootstrap_area(~usual, scores[tested], scores[use], data.groups)
-        few = len({g for g, u in zip(data.groups.tolist(), usual) if not u}) < FEWEST_GROUPS
+        few = len(set(data.groups[known & ~usual].tolist())) < FEWEST_GROUPS
         word = word_of(gap, few=few)
         out |= {"word": word, "bootstrap": gap}
         a, b = board[tested]["roc_auc"], r["roc_auc"]

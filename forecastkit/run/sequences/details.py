@@ -151,7 +151,7 @@ def anomalies(run: RunFolder, task: Labelled, data: Sequences, splits: list[Spli
         for split in splits:
             train = data.take(split.train)
             model = fit_normal("pca", train.take(train.labels == usual), channels=task.strange_in)
-            score[split.test] = model.error(data.take(split.test)) / model.threshold
+            score[split.test] = model.strangeness(data.take(split.test))
         final = fit_normal("pca", data.take(data.labels == usual), channels=task.strange_in)
     except DataError as error:
         return {"failed": str(error)}
@@ -207,7 +207,7 @@ def strangeness(run: RunFolder, normal: Any, data: Sequences) -> np.ndarray:
         DataError: see ``NormalModel.error``.
     """
     try:
-        found: np.ndarray = normal.error(data) / normal.threshold
+        found: np.ndarray = normal.strangeness(data)
         return found
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
         raise ModelFileError(
