@@ -21,7 +21,7 @@ def library(name: str, season: int):
     return {
         "auto_arima": lambda: AutoARIMA(season_length=season, approximation=season > 1),
         "auto_ets": lambda: AutoETS(season_length=season),
-        "theta": lambda: DynamicOptimizedTheta(season_length=season, decomposition_type="additive"),
+        "theta": lambda: DynamicOptimizedTheta(season_length=season),
     }[name]()
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
-
-import numpy as np
 
 from forecastkit.forecasting.models.statistical import StatisticalForecaster
 
@@ -32,7 +30,7 @@ class AutoEts(StatisticalForecaster):
 
 @dataclass(frozen=True)
 class Theta(StatisticalForecaster):
-    """The theta method, optimised dynamically.
+    """The theta method, optimised dynamically; a season multiplies, or adds where not all values are above 0.
 
     Source: Fiorucci et al. (2016), doi:10.1016/j.ijforecast.2016.02.005.
     """
@@ -41,28 +39,7 @@ class Theta(StatisticalForecaster):
     keeps_start: ClassVar[bool] = True
 
     def _library_model(self, season: int) -> Any:
-        return _AdditiveTheta(season)
-
-
-@dataclass
-class _AdditiveTheta:
-    """The library's model, which when it is run over longer history forgets that its season is additive."""
-
-    season: int
-    fitted: dict[str, Any] = field(default_factory=dict)
-
-    def fit(self, y: np.ndarray) -> _AdditiveTheta:
-        """Find the parameters."""
         from statsforecast.models import DynamicOptimizedTheta
 
-        self.fitted = DynamicOptimizedTheta(self.season, decomposition_type="additive").fit(y).model_
-        return self
-
-    def forward(self, y: np.ndarray, h: int) -> dict[str, np.ndarray]:
-        """``mean`` [h] after y, parameters unchanged."""
-        from statsforecast.theta import auto_theta, forecast_theta
-
-        kept = {name: self.fitted["par"][name] for name in ("initial_smoothed", "alpha", "theta")}
-        run = auto_theta(y, self.season, self.fitted["modeltype"], decomposition_type="additive", **kept)
-        found: dict[str, np.ndarray] = forecast_theta(run, h)
-        return found
+        # Its season multiplies by default. Fitted with one that adds, the library would still run it with one that multiplies.
+        return DynamicOptimizedTheta(season_length=season)
