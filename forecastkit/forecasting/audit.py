@@ -272,8 +272,14 @@ def _changed(before: _Computed, after: _Computed) -> list[Difference]:
 def _state(fitted: Fitted) -> dict[str, Any]:
     """Weights, scalers and rows that a model keeps, and facts that are not of the clock."""
     arrays, meta = fitted.state()
-    facts = {k: v for k, v in {**meta, **dict(fitted.info)}.items() if k not in ("info", "seconds")}
-    return {"arrays": arrays, "facts": {k: repr(v) for k, v in facts.items()}}
+    return {"arrays": arrays, "facts": {k: repr(v) for k, v in _timeless({**meta, **dict(fitted.info)}).items()}}
+
+
+def _timeless(value: Any) -> Any:
+    """Facts without those of the clock, those of the members of a model neither."""
+    if isinstance(value, Mapping):
+        return {k: _timeless(v) for k, v in value.items() if k not in ("info", "seconds")}
+    return [_timeless(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _losses(curves: list[dict[str, float]]) -> dict[str, np.ndarray]:
