@@ -55,7 +55,7 @@ class ChoiceRule:
     """What a model has to show on select folds.
 
     ``benchmarks/recommendations.py --rules`` says what a rule costs in the test that follows. One whole standard error, the
-    rule of Breiman et al. (1984, section 3.4.3), cost two thirds more than these defaults.
+    rule of Breiman et al. (1984, section 3.4.3), cost half as much again as these defaults.
 
     Args:
         worth: share of the error by which it has to be better than the best naive rule.
