@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from string import Formatter
+from forecastkit.report.remarks import found_in
 
 __all__ = ["WHAT", "label_words", "remark"]
 
@@ -155,21 +153,9 @@ def remark(said: str, lang: str) -> str:
     """
     if lang == "en":
         return said
-    for pattern, spanish in _patterns():
-        found = pattern.fullmatch(said)
-        if found:
-            parts = found.groupdict()
-            is_patient = parts.get("what") == "patient"
-            return spanish.format(
-                **parts, one="paciente" if is_patient else "grupo", many="pacientes" if is_patient else "grupos"
-            )
-    return said
-
-
-@lru_cache(maxsize=1)
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    def pattern(english: str) -> str:
-        pieces = Formatter().parse(english)
-        return "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name, _, _ in pieces)
-
-    return [(re.compile(pattern(english), re.DOTALL), spanish) for english, spanish in _REMARKS.items()]
+    found = found_in(_REMARKS, said)
+    if found is None:
+        return said
+    spanish, parts = found
+    one, many = ("paciente", "pacientes") if parts.get("what") == "patient" else ("grupo", "grupos")
+    return spanish.format(**parts, one=one, many=many)

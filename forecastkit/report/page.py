@@ -15,6 +15,7 @@ from forecastkit.artifacts import to_csv_text
 from forecastkit.report import charts, page_models
 from forecastkit.report.data import ReportData
 from forecastkit.report.numbers import count, headline, moment, number, percent, seconds
+from forecastkit.report.remarks import remark
 from forecastkit.report.rendering import both, environment
 from forecastkit.report.words import words
 
@@ -51,7 +52,7 @@ def render(data: ReportData) -> str:
         use=str(data.verdict["use"]),
         reference=str(data.verdict["reference"]),
         sentence=[_emphasised(s, data) for s in data.verdict["sentence"][data.lang]],
-        reason=str(data.verdict.get("reason", "")),
+        reason=remark(str(data.verdict.get("reason", "")), data.lang),
         facts=_key_facts(data, w),
         forecast=_forecast(data, w),
         board=page_models.board(data, w),
@@ -105,7 +106,9 @@ def _key_facts(data: ReportData, w: dict[str, str]) -> list[tuple[str, str, str]
         facts.append((percent(v["skill"], lang, sign=True), what, detail))
     horizon = int(data.plan.get("horizon") or 1)
     facts.append((str(v["n_report_folds"]), w["folds"], w["ahead"].format(n=horizon)))
-    facts.append((str(data.profile.get("end", "")), w["last_row"], str(data.profile.get("freq_text", ""))))
+    facts.append(
+        (str(data.profile.get("end", "")), w["last_row"], remark(str(data.profile.get("freq_text", "")), lang))
+    )
     return facts
 
 
@@ -297,15 +300,15 @@ def _data_facts(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
     why = p.get("why", {}).get("target", "")
     rows = [
         (w["rows"], layout),
-        (w["target"], str(p.get("target") or "") + (f" ({why})" if why else "")),
-        (w["frequency"], str(p.get("freq_text", "")) + (f", {p['tz']}" if p.get("tz") else "")),
+        (w["target"], str(p.get("target") or "") + (f" ({remark(why, lang)})" if why else "")),
+        (w["frequency"], remark(str(p.get("freq_text", "")), lang) + (f", {p['tz']}" if p.get("tz") else "")),
         (w["span"], f"{p.get('start', '')} – {p.get('end', '')}"),
         (w["missing"], count(p.get("n_missing", 0), lang)),
         (w["gaps"], count(p.get("n_gaps", 0), lang)),
-        (w["season"], str(p.get("season_text", ""))),
+        (w["season"], remark(str(p.get("season_text", "")), lang)),
     ]
-    notes = [(n["text"], n.get("where", "")) for n in p.get("notes", [])]
-    notes += [(str(n), "") for n in data.run.get("notes", [])]
+    notes = [(remark(n["text"], lang), n.get("where", "")) for n in p.get("notes", [])]
+    notes += [(remark(str(n), lang), "") for n in data.run.get("notes", [])]
     items = [
         (i["item_id"], count(i["n"], lang), i["start"], i["end"], *(number(i[k], lang) for k in ("min", "mean", "max")))
         for i in p.get("items", [])[:MOST_SERIES]

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from forecastkit.report import charts
 from forecastkit.report.data import ReportData
 from forecastkit.report.numbers import headline, number, p_text, percent, seconds, ticks
+from forecastkit.report.remarks import remark
 from forecastkit.report.rendering import both
 from forecastkit.report.tables import shown_word, time_words
 
@@ -65,7 +66,7 @@ def board(data: ReportData, w: dict[str, str]) -> dict[str, Any]:
                 "skill": skill,
                 "word": shown_word(row, v, lang),
                 "time": seconds(took, lang),
-                "note": " ".join(str(row.get(k) or "") for k in ("reason", "note")).strip(),
+                "note": " ".join(remark(str(row.get(k) or ""), lang) for k in ("reason", "note")).strip(),
             }
         )
     lost = [
