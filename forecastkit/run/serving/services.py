@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ __all__ = [
 Rows = list[dict[str, Any]]
 
 
-class _Service:
+class _Service(ABC):
     """What every run can say of itself; ``name`` is that of its model."""
 
     task: str
@@ -39,9 +40,9 @@ class _Service:
         """For ``/model``."""
         return {"task": self.task, "model": self.name, **self._about(), "versions": artifacts.versions()}
 
+    @abstractmethod
     def _about(self) -> dict[str, Any]:
         """What is not the same for every task."""
-        raise NotImplementedError
 
 
 class ForecastService(_Service):
