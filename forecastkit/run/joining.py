@@ -83,7 +83,9 @@ def with_ensemble(
         info={"note": f"{ensemble.said(mix.method, members)}; time is that of its members", "tried": tried},
     )
     out[ensemble.NAME] = [one]
-    shape = {"non_negative": prepared.config.non_negative, "whole": prepared.config.whole}
+    # Where zeros prevail every member is held at 0, though the configuration does not say so.
+    held = all(getattr(prepared.models[name], "non_negative", False) for name in names)
+    shape = {"non_negative": held or prepared.config.non_negative, "whole": prepared.config.whole}
     kept = [asdict(m) for m in members]
     forecaster = registry.create_model(ensemble.NAME, members=kept, method=mix.method, **shape)
     return replace(prepared, models={**prepared.models, ensemble.NAME: forecaster}), out

@@ -143,6 +143,9 @@ def test_a_run_asks_for_means(run, capsys):
     forecast = pd.read_csv(run / "forecast.csv")
     assert (forecast.select_dtypes("number").drop(columns="step") >= 0).all().all()
     backtest = pd.read_parquet(run / "backtest.parquet")
+    assert {"ensemble", "croston"} <= set(backtest["model"])
+    bands = backtest.loc[backtest["role"] == "report", [c for c in backtest if c.startswith("0.")]]
+    assert bands.min(axis=None) >= 0
     gru = backtest[(backtest["model"] == "gru") & (backtest["role"] == "report")]
     # A network that learned the median would forecast next to nothing.
     assert 0.6 < gru["point"].sum() / gru["actual"].sum() < 1.6
